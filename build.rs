@@ -1,0 +1,82 @@
+//! Compiles `proto/` twice, without protoc: once as the plain types and clients, once as the server's view of them.
+//!
+//! In the server's view every embedded `Product` is `bytes`: what the cache holds encoded goes to the wire without being
+//! decoded. Only messages that carry a product differ between the two; all others are the plain types.
+
+use std::{
+    collections::{HashMap, HashSet},
+    env,
+    error::Error,
+    fs,
+    path::PathBuf,
+};
+
+use prost_types::{FileDescriptorSet, field_descriptor_proto::Type};
+
+const PACKAGE: &str = "stockroom.v1";
+const PRODUCT: &str = ".stockroom.v1.Product";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
+    println!("cargo:rerun-if-changed=proto");
+
+    let mut sources: Vec<PathBuf> =
+        fs::read_dir("proto/stockroom/v1")?.map(|entry| Ok(entry?.path())).collect::<Result<_, std::io::Error>>()?;
+    sources.sort();
+    let mut compiler = protox::Compiler::new(["proto"])?;
+    compiler.include_imports(true).include_source_info(true).open_files(sources)?;
+    fs::write(out.join("stockroom_descriptor.bin"), compiler.encode_file_descriptor_set())?;
+    let plain = compiler.file_descriptor_set();
+
+    tonic_prost_build::configure().build_server(false).build_transport(false).bytes(".").compile_fds(plain.clone())?;
+
+    let served = out.join("served");
+    fs::create_dir_all(&served)?;
+    let mut view = tonic_prost_build::configure().build_client(false).bytes(".").out_dir(served);
+    for name in names_without_product(&plain) {
+        view = view.extern_path(format!(".{PACKAGE}.{name}"), format!("crate::pb::{name}"));
+    }
+    view.compile_fds(with_products_as_bytes(plain))?;
+    Ok(())
+}
+
+/// The messages and enums of the package that hold no product, directly or further down.
+fn names_without_product(files: &FileDescriptorSet) -> Vec<String> {
+    let mut fields: HashMap<String, Vec<String>> = HashMap::new();
+    let mut enums = Vec::new();
+    for file in files.file.iter().filter(|file| file.package() == PACKAGE) {
+        for message in &file.message_type {
+            let types = message.field.iter().map(|field| field.type_name().to_owned()).collect();
+            fields.insert(message.name().to_owned(), types);
+        }
+        enums.extend(file.enum_type.iter().map(|e| e.name().to_owned()));
+    }
+    let mut carriers: HashSet<String> = HashSet::new();
+    loop {
+        let found: Vec<String> = fields
+            .iter()
+            .filter(|(name, types)| {
+                !carriers.contains(*name)
+                    && types.iter().any(|t| {
+                        t == PRODUCT
+                            || t.strip_prefix(&format!(".{PACKAGE}.")).is_some_and(|short| carriers.contains(short))
+                    })
+            })
+            .map(|(name, _)| name.clone())
+            .collect();
+        if found.is_empty() {
+            break;
+        }
+        carriers.extend(found);
+    }
+    fields.into_keys().filter(|name| !carriers.contains(name)).chain(enums).collect()
+}
+
+fn with_products_as_bytes(mut files: FileDescriptorSet) -> FileDescriptorSet {
+    let fields = files.file.iter_mut().flat_map(|file| &mut file.message_type).flat_map(|message| &mut message.field);
+    for field in fields.filter(|field| field.type_name() == PRODUCT) {
+        field.set_type(Type::Bytes);
+        field.type_name = None;
+    }
+    files
+}

@@ -1,0 +1,32 @@
+//! Stockroom: a gRPC gateway in front of Amazon's product catalog.
+//!
+//! The house, one floor above the other; a `use` never points upwards:
+//!
+//! - [`cli`]: the command line, one file a subcommand; starts everything else
+//! - [`client`]: the Rust client that the command line uses, over the generated stubs
+//! - [`server`]: the gRPC surface; knows no business rule
+//! - [`catalog`]: what the services know how to do
+//! - [`cache`]: what has been answered before, and how long it may be told again
+//! - [`dispatch`]: the account's keeper, and the only way to Amazon
+//! - [`amazon`]: Amazon's APIs behind one trait
+//!
+//! Beside them: [`config`] (handed in, never reached for), [`telemetry`], [`sandbox`] (a fake Amazon over real HTTP that
+//! only the command line and tests know), and the generated contract, [`pb`] and [`served`].
+
+pub mod amazon;
+pub mod config;
+
+/// The contract's messages and clients, as generated from `proto/stockroom/v1`.
+#[allow(missing_docs, clippy::all, reason = "generated; its comments are the proto files' own")]
+pub mod pb {
+    tonic::include_proto!("stockroom.v1");
+
+    /// The contract's file descriptors with their comments, for reflection.
+    pub const FILE_DESCRIPTOR_SET: &[u8] = tonic::include_file_descriptor_set!("stockroom_descriptor");
+}
+
+/// The server's view of the contract: the messages that carry a `Product` carry it as its encoded bytes.
+#[allow(missing_docs, unused, clippy::all, reason = "generated; its comments are the proto files' own")]
+pub mod served {
+    include!(concat!(env!("OUT_DIR"), "/served/stockroom.v1.rs"));
+}

@@ -1,0 +1,3 @@
+//! Reads the command line and starts one subcommand.
+
+fn main() {}
