@@ -13,6 +13,7 @@ pub use self::{
     asin::{Asin, NotAnAsin},
     error::{Error, Refusal},
     marketplace::{Currency, Language, Locale, Marketplace, SearchIndex},
+    snapshot::Snapshot,
 };
 
 mod asin;
@@ -21,6 +22,7 @@ mod marketplace;
 pub mod money;
 pub mod paapi5;
 pub mod rating;
+mod snapshot;
 
 /// The most ids one call may carry, and the most items one page of a search has.
 pub const IDS_PER_CALL: usize = 10;
@@ -62,7 +64,7 @@ impl Operation {
 }
 
 /// What can be asked of Amazon. Every question asks for all that Amazon knows: it costs the same call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Question {
     /// Products by their ids.
     Items(GetItems),
@@ -97,7 +99,7 @@ impl Question {
 }
 
 /// Asks for products by their ids.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GetItems {
     /// Where.
     pub locale: Locale,
@@ -106,7 +108,7 @@ pub struct GetItems {
 }
 
 /// Asks for one page of ten of a search.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SearchItems {
     /// Where.
     pub locale: Locale,
@@ -149,7 +151,7 @@ pub struct SearchItems {
 }
 
 /// Asks for one page of ten children of a variation family.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GetVariations {
     /// Where.
     pub locale: Locale,
@@ -160,7 +162,7 @@ pub struct GetVariations {
 }
 
 /// Asks for browse nodes by their ids.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GetBrowseNodes {
     /// Where.
     pub locale: Locale,

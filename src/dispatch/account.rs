@@ -1,0 +1,358 @@
+//! The task that keeps one account: it decides what leaves, when, and what a failure means.
+
+use std::{
+    collections::HashMap,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use futures_util::FutureExt;
+use prost::Message;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    Call, Error, ItemTold, Options, Report, Terms, Told,
+    breaker::Breaker,
+    budget::{Day, Pace},
+    queue::{Job, Key, Queue, Tell, Waiter},
+    report::Counts,
+};
+use crate::amazon::{self, Answer, Asin, Items, Locale, Missing, Operation, Question, Snapshot};
+
+/// Tries of one call in all (Amazon asks for few, with back-off).
+const ATTEMPTS: u32 = 3;
+/// Full jitter: a random wait up to the base, doubled with each try, up to the cap.
+const BACKOFF_BASE: Duration = Duration::from_millis(50);
+const BACKOFF_CAP: Duration = Duration::from_secs(20);
+
+static NEXT_CALL: AtomicU64 = AtomicU64::new(1);
+
+/// What can be asked of an account's task.
+#[derive(Debug)]
+pub(crate) enum Ask {
+    Items { locale: Locale, asins: Vec<Asin>, terms: Terms, tell: mpsc::UnboundedSender<ItemTold> },
+    Question { question: Question, terms: Terms, tell: oneshot::Sender<Result<Told, Error>> },
+    Report(oneshot::Sender<Report>),
+}
+
+/// Starts the task. It ends when every sender is gone, and lets the calls under way finish first.
+pub(crate) fn start(options: Options) -> mpsc::Sender<Ask> {
+    // Asks are taken off at once; what may pile up is the queue, and that has its own bound.
+    let (asks, inbox) = mpsc::channel(64);
+    // Owned by its inbox: it ends with the last handle.
+    tokio::spawn(Keeper::new(options).run(inbox));
+    asks
+}
+
+struct Keeper {
+    name: Arc<str>,
+    options: Options,
+    pace: Pace,
+    day: Day,
+    queue: Queue,
+    breakers: HashMap<Operation, Breaker>,
+    under_way: JoinSet<Landed>,
+    counts: Counts,
+    last_error: Option<String>,
+}
+
+struct Landed {
+    job: Job,
+    result: Result<Answer, amazon::Error>,
+    at: SystemTime,
+}
+
+impl Keeper {
+    fn new(options: Options) -> Self {
+        Self {
+            name: options.name.as_str().into(),
+            pace: Pace::new(options.calls_per_second, Instant::now()),
+            day: Day::new(options.calls_per_day),
+            options,
+            queue: Queue::default(),
+            breakers: HashMap::new(),
+            under_way: JoinSet::new(),
+            counts: Counts::default(),
+            last_error: None,
+        }
+    }
+
+    /// Cancel-safe: receiving, joining and sleeping lose nothing when another branch wins.
+    async fn run(mut self, mut inbox: mpsc::Receiver<Ask>) {
+        loop {
+            let next = self.queue.next_ready().map(|ready| ready.max(self.pace.next()));
+            tokio::select! {
+                ask = inbox.recv() => match ask {
+                    Some(ask) => self.accept(ask),
+                    None => break,
+                },
+                Some(landed) = self.under_way.join_next() => {
+                    // A call's task catches its own panics, so it always lands.
+                    if let Ok(landed) = landed {
+                        self.land(landed);
+                    }
+                }
+                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => self.depart(),
+            }
+        }
+        while self.under_way.join_next().await.is_some() {}
+    }
+
+    fn accept(&mut self, ask: Ask) {
+        match ask {
+            Ask::Items { locale, asins, terms, tell } => {
+                for asin in asins {
+                    self.join(
+                        Key::Item(locale, asin),
+                        Waiter { terms: terms.clone(), tell: Tell::Item(asin, tell.clone()) },
+                    );
+                }
+            }
+            Ask::Question { question, terms, tell } => {
+                self.join(Key::Question(question), Waiter { terms, tell: Tell::Question(tell) });
+            }
+            Ask::Report(tell) => {
+                let report = self.report();
+                // Whoever asked may have gone.
+                let _ = tell.send(report);
+            }
+        }
+    }
+
+    fn join(&mut self, key: Key, waiter: Waiter) {
+        let now = Instant::now();
+        match self.refusal(&key, &waiter.terms, now) {
+            Some(error) => waiter.fail(&error, None),
+            None => self.queue.join(key, waiter, now),
+        }
+    }
+
+    /// Why it is useless to wait; `None` where it is not.
+    fn refusal(&mut self, key: &Key, terms: &Terms, now: Instant) -> Option<Error> {
+        let before = self.queue.calls_before(key)?;
+        let wait = self.wait(before, now);
+        if !self.queue.knows(key) {
+            let operation = operation(key);
+            if let Some(retry_after) = self.breakers.get(&operation).and_then(|breaker| breaker.closed_for(now)) {
+                return Some(Error::BreakerOpen { operation, retry_after });
+            }
+            if let Some(resets_in) = self.day.spent_for(now) {
+                return Some(self.day_spent(resets_in));
+            }
+            if let Some(share) = terms.share
+                && let Some(resets_in) = self.day.share_spent_for(&terms.caller, share, now)
+            {
+                return Some(Error::CallerShareSpent { caller: Arc::clone(&terms.caller), share, resets_in });
+            }
+            if self.queue.len() >= self.options.queue_capacity {
+                return Some(Error::QueueFull { capacity: self.options.queue_capacity, wait });
+            }
+        }
+        (now + wait > terms.deadline).then_some(Error::WaitExceedsDeadline { wait })
+    }
+
+    fn wait(&self, calls_before: usize, now: Instant) -> Duration {
+        let calls_before = u32::try_from(calls_before).unwrap_or(u32::MAX);
+        self.pace.next().saturating_duration_since(now) + self.pace.interval().saturating_mul(calls_before)
+    }
+
+    fn day_spent(&self, resets_in: Duration) -> Error {
+        Error::DayBudgetSpent { account: Arc::clone(&self.name), limit: self.day.limit(), resets_in }
+    }
+
+    fn depart(&mut self) {
+        let now = Instant::now();
+        if self.pace.next() > now {
+            return;
+        }
+        if let Some(resets_in) = self.day.spent_for(now) {
+            let error = self.day_spent(resets_in);
+            return self.give_up(None, &error);
+        }
+        let Some(mut job) = self.queue.take(now) else { return };
+        job.attempts += 1;
+        let caller = self.queue.first_waiter(&job).map_or_else(|| "".into(), |terms| Arc::clone(&terms.caller));
+        self.pace.spend(now);
+        self.day.spend(caller, now);
+        self.counts.retries += u64::from(job.attempts > 1);
+        self.breakers.entry(job.question.operation()).or_default().leaving();
+
+        let (upstream, timeout) = (Arc::clone(&self.options.upstream), self.options.timeout);
+        self.under_way.spawn(async move {
+            let call = AssertUnwindSafe(upstream.call(&job.question, timeout)).catch_unwind().await;
+            let result = call.unwrap_or_else(|_| {
+                Err(amazon::Error::Malformed { what: "reading it panicked".to_owned(), request_id: None })
+            });
+            Landed { job, result, at: SystemTime::now() }
+        });
+    }
+
+    fn land(&mut self, Landed { job, result, at }: Landed) {
+        let call = Call { id: NEXT_CALL.fetch_add(1, Ordering::Relaxed), attempts: job.attempts };
+        self.note(&job, &result);
+        match result {
+            Ok(answer) => self.tell_answer(&job, answer, at, call),
+            Err(error) => self.retry_or_tell(job, error, call),
+        }
+    }
+
+    /// Books how the call ended.
+    fn note(&mut self, job: &Job, result: &Result<Answer, amazon::Error>) {
+        let now = Instant::now();
+        let operation = job.question.operation();
+        let breaker = self.breakers.entry(operation).or_default();
+        match result {
+            Ok(_) => {
+                breaker.answered(now);
+                self.counts.answered += 1;
+            }
+            Err(amazon::Error::Throttled { retry_after, .. }) => {
+                breaker.answered(now);
+                self.pace.throttled(now, *retry_after);
+                self.counts.throttled += 1;
+            }
+            Err(amazon::Error::Refused { .. } | amazon::Error::Rejected { .. }) => {
+                breaker.answered(now);
+                self.counts.refused += 1;
+            }
+            Err(
+                amazon::Error::Failed { .. }
+                | amazon::Error::TimedOut { .. }
+                | amazon::Error::Unreachable { .. }
+                | amazon::Error::Malformed { .. },
+            ) => {
+                breaker.failed(now);
+                self.counts.failed += 1;
+            }
+        }
+        if let Err(error) = result {
+            let request_id = error.request_id().unwrap_or("none");
+            let operation = operation.name();
+            tracing::warn!(account = &*self.name, operation, request_id, attempt = job.attempts, %error, "call to Amazon failed");
+            self.last_error = Some(format!("{operation}: {error} (request id {request_id})"));
+        }
+    }
+
+    fn retry_or_tell(&mut self, mut job: Job, error: amazon::Error, call: Call) {
+        let (now, operation) = (Instant::now(), job.question.operation());
+        let retryable = match &error {
+            amazon::Error::Throttled { .. }
+            | amazon::Error::Failed { .. }
+            | amazon::Error::TimedOut { .. }
+            | amazon::Error::Unreachable { .. } => job.attempts < ATTEMPTS,
+            amazon::Error::Malformed { .. } | amazon::Error::Refused { .. } | amazon::Error::Rejected { .. } => false,
+        };
+        let error = Error::Upstream(Arc::new(error));
+        let paused = self.breakers.get(&operation).and_then(|breaker| breaker.closed_for(now));
+        let leaves_at = (now + backoff(job.attempts)).max(self.pace.next());
+        let mut anybody = false;
+        for key in job.keys() {
+            let (hurried, left) = if retryable && paused.is_none() {
+                self.queue.settle_hurried(&key, leaves_at)
+            } else {
+                (self.queue.settle(&key), false)
+            };
+            anybody |= left;
+            for waiter in hurried {
+                waiter.fail(&error, Some(call));
+            }
+        }
+        if anybody {
+            job.not_before = leaves_at;
+            self.queue.put_back(job);
+        }
+        if let Some(retry_after) = paused {
+            self.give_up(Some(operation), &Error::BreakerOpen { operation, retry_after });
+        }
+    }
+
+    /// Tells everybody in the queue, or in an operation's part of it, that it is over.
+    fn give_up(&mut self, operation: Option<Operation>, error: &Error) {
+        for job in self.queue.drain(operation) {
+            for key in job.keys() {
+                for waiter in self.queue.settle(&key) {
+                    waiter.fail(error, None);
+                }
+            }
+        }
+    }
+
+    fn tell_answer(&mut self, job: &Job, answer: Answer, at: SystemTime, call: Call) {
+        let stamp =
+            Snapshot { fetched_at: at, protocol: self.options.upstream.protocol(), content: Err(Missing::NotFound) };
+        match (&job.question, answer) {
+            (Question::Items(asked), Answer::Items(items)) => {
+                let contents = contents(&items);
+                for asin in &asked.asins {
+                    let key = Key::Item(asked.locale, *asin);
+                    let content = contents.get(asin).cloned().unwrap_or(Err(Missing::NotFound));
+                    let snapshot = Snapshot { content, ..stamp.clone() };
+                    for waiter in self.queue.settle(&key) {
+                        waiter.tell_item(&snapshot, call);
+                    }
+                }
+            }
+            (question, answer) => {
+                let key = Key::Question(question.clone());
+                let told = Told { answer: Arc::new(answer), stamp, call };
+                for waiter in self.queue.settle(&key) {
+                    waiter.tell_answer(&told);
+                }
+            }
+        }
+    }
+
+    fn report(&mut self) -> Report {
+        let now = Instant::now();
+        let mut callers: Vec<_> = self.day.by_caller(now).iter().map(|(who, n)| (Arc::clone(who), *n)).collect();
+        callers.sort();
+        let mut breakers: Vec<_> = self.breakers.iter().map(|(operation, b)| (*operation, b.state())).collect();
+        breakers.sort_by_key(|(operation, _)| *operation);
+        Report {
+            name: Arc::clone(&self.name),
+            protocol: self.options.upstream.protocol(),
+            marketplaces: self.options.marketplaces.clone(),
+            calls_per_second: self.options.calls_per_second,
+            current_calls_per_second: self.pace.rate(),
+            day_limit: self.day.limit(),
+            day_spent: self.day.spent(now),
+            next_release_in: self.day.next_release().map(|at| at.saturating_duration_since(now)),
+            callers,
+            queue_length: self.queue.len(),
+            queue_capacity: self.options.queue_capacity,
+            predicted_wait: self.wait(self.queue.calls(), now),
+            breakers,
+            counts: self.counts,
+            last_error: self.last_error.clone(),
+        }
+    }
+}
+
+fn contents(items: &Items) -> HashMap<Asin, Result<bytes::Bytes, Missing>> {
+    let found = items.products.iter().filter_map(|product| {
+        let asin = Asin::parse(&product.asin).ok()?;
+        Some((asin, Ok(product.encode_to_vec().into())))
+    });
+    let missing = items.missing.iter().map(|(asin, why)| (*asin, Err(*why)));
+    missing.chain(found).collect()
+}
+
+fn operation(key: &Key) -> Operation {
+    match key {
+        Key::Item(..) => Operation::GetItems,
+        Key::Question(question) => question.operation(),
+    }
+}
+
+fn backoff(attempts: u32) -> Duration {
+    let most = BACKOFF_BASE.saturating_mul(1 << attempts.min(16)).min(BACKOFF_CAP);
+    most.mul_f64(fastrand::f64())
+}

@@ -1,0 +1,58 @@
+//! What an account's task tells of itself.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    amazon::{Marketplace, Operation},
+    pb,
+};
+
+/// How one account does.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The protocol it speaks.
+    pub protocol: pb::Protocol,
+    /// The marketplaces it serves.
+    pub marketplaces: Vec<Marketplace>,
+    /// The calls a second it may make.
+    pub calls_per_second: f64,
+    /// The calls a second it makes now.
+    pub current_calls_per_second: f64,
+    /// The calls it may make in 24 hours.
+    pub day_limit: u32,
+    /// The calls it made in the past 24 hours.
+    pub day_spent: u32,
+    /// How long until the oldest of them is forgotten.
+    pub next_release_in: Option<Duration>,
+    /// The same by caller, in alphabetical order.
+    pub callers: Vec<(Arc<str>, u32)>,
+    /// How many ids and other calls wait.
+    pub queue_length: usize,
+    /// How many may wait.
+    pub queue_capacity: usize,
+    /// How long one that joins now would wait.
+    pub predicted_wait: Duration,
+    /// Each operation that was called, with how long its breaker stays open and whether a probe is out.
+    pub breakers: Vec<(Operation, super::BreakerState)>,
+    /// How calls ended.
+    pub counts: Counts,
+    /// The last failure in words, with Amazon's request id.
+    pub last_error: Option<String>,
+}
+
+/// How calls ended since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Answered.
+    pub answered: u64,
+    /// Throttled by Amazon.
+    pub throttled: u64,
+    /// Failed: timeouts, the network, Amazon's own errors, unreadable answers.
+    pub failed: u64,
+    /// Refused by Amazon.
+    pub refused: u64,
+    /// Second and third attempts among them all.
+    pub retries: u64,
+}

@@ -1,0 +1,268 @@
+//! The account's task with a scripted Amazon and a clock that only moves when everybody waits.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use tokio::time::{Instant, advance};
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::{
+    amazon::{GetBrowseNodes, Items, Missing},
+    pb,
+};
+
+/// Answers every id with a product, after a time, unless the script says otherwise.
+#[derive(Debug, Default)]
+struct Scripted {
+    takes: Duration,
+    script: Mutex<VecDeque<amazon::Error>>,
+    asked: Mutex<Vec<(Instant, Question)>>,
+}
+
+impl Upstream for Scripted {
+    fn protocol(&self) -> pb::Protocol {
+        pb::Protocol::Paapi5
+    }
+
+    fn call<'a>(&'a self, question: &'a Question, _: Duration) -> BoxFuture<'a, Result<Answer, amazon::Error>> {
+        self.asked.lock().unwrap().push((Instant::now(), question.clone()));
+        let scripted = self.script.lock().unwrap().pop_front();
+        async move {
+            tokio::time::sleep(self.takes).await;
+            match (scripted, question) {
+                (Some(error), _) => Err(error),
+                (None, Question::Items(items)) => {
+                    let product = |asin: &Asin| pb::Product { asin: asin.to_string(), ..Default::default() };
+                    let products = items.asins.iter().filter(|a| !a.as_str().starts_with('X')).map(product).collect();
+                    Ok(Answer::Items(Items { products, missing: Vec::new() }))
+                }
+                (None, _) => Ok(Answer::BrowseNodes(Vec::new())),
+            }
+        }
+        .boxed()
+    }
+}
+
+impl Scripted {
+    fn fails(errors: impl IntoIterator<Item = amazon::Error>) -> Self {
+        Self { script: Mutex::new(errors.into_iter().collect()), ..Self::default() }
+    }
+
+    fn batches(&self) -> Vec<usize> {
+        let count = |(_, question): &(Instant, Question)| match question {
+            Question::Items(items) => items.asins.len(),
+            _ => 1,
+        };
+        self.asked.lock().unwrap().iter().map(count).collect()
+    }
+
+    fn times(&self) -> Vec<Instant> {
+        self.asked.lock().unwrap().iter().map(|(at, _)| *at).collect()
+    }
+}
+
+fn us() -> Locale {
+    Locale::of(Marketplace::parse("US").unwrap())
+}
+
+fn asins(prefix: char, count: usize) -> Vec<Asin> {
+    (0..count).map(|n| Asin::parse(&format!("{prefix}{n:09}")).unwrap()).collect()
+}
+
+fn options(upstream: &Arc<Scripted>) -> Options {
+    Options {
+        name: "test".to_owned(),
+        marketplaces: vec![us().marketplace],
+        calls_per_second: 1.0,
+        calls_per_day: 8640,
+        timeout: Duration::from_secs(5),
+        queue_capacity: 1000,
+        upstream: Arc::clone(upstream) as Arc<dyn Upstream>,
+    }
+}
+
+fn terms(within_seconds: u64) -> Terms {
+    Terms {
+        caller: "tester".into(),
+        share: None,
+        deadline: Instant::now() + Duration::from_secs(within_seconds),
+        abandoned: CancellationToken::new(),
+    }
+}
+
+async fn all(mut told: mpsc::UnboundedReceiver<ItemTold>) -> Vec<ItemTold> {
+    let mut items = Vec::new();
+    while let Some(item) = told.recv().await {
+        items.push(item);
+    }
+    items
+}
+
+async fn one(dispatch: &Dispatch, terms: Terms) -> Result<Snapshot, Error> {
+    all(dispatch.items(us(), asins('B', 1), terms).await).await.remove(0).result
+}
+
+fn failed() -> amazon::Error {
+    amazon::Error::Failed { status: 503, request_id: None }
+}
+
+fn throttled() -> amazon::Error {
+    amazon::Error::Throttled { retry_after: None, request_id: None }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ids_share_calls_of_ten_at_the_account_s_pace() {
+    let amazon = Arc::new(Scripted::default());
+    let dispatch = Dispatch::start(vec![options(&amazon)]);
+    let told = all(dispatch.items(us(), asins('B', 25), terms(60)).await).await;
+    assert_eq!((told.len(), amazon.batches()), (25, vec![10, 10, 5]));
+    let times = amazon.times();
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= Duration::from_secs(1)), "{times:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_callers_for_one_id_are_one_call_and_for_a_hundred_ids_ten() {
+    let amazon = Arc::new(Scripted { takes: Duration::from_millis(300), ..Scripted::default() });
+    let dispatch = Dispatch::start(vec![options(&amazon)]);
+    let same = futures_util::future::join_all((0..100).map(|_| one(&dispatch, terms(60)))).await;
+    assert!(same.iter().all(Result::is_ok));
+    assert_eq!(amazon.batches(), [1]);
+    let each = asins('C', 100).into_iter().map(|asin| dispatch.items(us(), vec![asin], terms(60)));
+    for told in futures_util::future::join_all(each).await {
+        assert!(all(told).await[0].result.is_ok());
+    }
+    assert_eq!(amazon.batches(), [1, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_has_left_serves_those_who_stay_and_one_that_nobody_wants_never_leaves() {
+    let amazon = Arc::new(Scripted { takes: Duration::from_secs(1), ..Scripted::default() });
+    let dispatch = Dispatch::start(vec![options(&amazon)]);
+    let first = terms(60);
+    let (mut gone, stays) = (
+        dispatch.items(us(), asins('B', 1), first.clone()).await,
+        dispatch.items(us(), asins('B', 1), terms(60)).await,
+    );
+    advance(Duration::from_millis(100)).await;
+    let unwanted = terms(60);
+    let queued = dispatch.items(us(), asins('C', 10), unwanted.clone()).await;
+    first.abandoned.cancel();
+    unwanted.abandoned.cancel();
+    gone.close();
+    assert!(all(stays).await[0].result.is_ok());
+    assert!(all(queued).await.is_empty());
+    assert_eq!(amazon.batches(), [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_that_amazon_leaves_out_is_not_found_and_hurts_no_other() {
+    let amazon = Arc::new(Scripted::default());
+    let dispatch = Dispatch::start(vec![options(&amazon)]);
+    let ids = [asins('B', 2), asins('X', 1)].concat();
+    let told = all(dispatch.items(us(), ids, terms(60)).await).await;
+    let contents: Vec<_> = told.iter().map(|item| item.result.as_ref().unwrap().content.is_ok()).collect();
+    assert_eq!(contents, [true, true, false]);
+    assert_eq!(told[2].result.as_ref().unwrap().content, Err(Missing::NotFound));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_past_the_deadline_is_refused_at_once_with_the_wait() {
+    let amazon = Arc::new(Scripted::default());
+    let dispatch = Dispatch::start(vec![options(&amazon)]);
+    let patient = dispatch.items(us(), asins('B', 50), terms(60)).await;
+    let asked = Instant::now();
+    let hurried = all(dispatch.items(us(), asins('C', 1), terms(3)).await).await.remove(0).result;
+    match hurried {
+        Err(Error::WaitExceedsDeadline { wait }) => assert_eq!(wait, Duration::from_secs(5)),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(Instant::now(), asked, "refused without waiting");
+    assert!(all(patient).await.iter().all(|item| item.result.is_ok()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_are_tried_three_times_and_all_of_them_count() {
+    let amazon = Arc::new(Scripted::fails([failed(), failed()]));
+    let dispatch = Dispatch::start(vec![options(&amazon)]);
+    assert!(one(&dispatch, terms(60)).await.is_ok());
+    let report = dispatch.reports().await.remove(0);
+    assert_eq!((report.day_spent, report.counts.failed, report.counts.retries), (3, 2, 2));
+
+    let amazon = Arc::new(Scripted::fails([failed(), failed(), failed()]));
+    let dispatch = Dispatch::start(vec![options(&amazon)]);
+    assert!(matches!(one(&dispatch, terms(60)).await, Err(Error::Upstream(_))));
+    assert_eq!(amazon.batches(), [1, 1, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_told_at_once_and_never_tried_again() {
+    let refusal = amazon::Error::Refused { refusal: amazon::Refusal::NotEligible, request_id: None };
+    let amazon = Arc::new(Scripted::fails([refusal]));
+    let dispatch = Dispatch::start(vec![options(&amazon)]);
+    assert!(matches!(one(&dispatch, terms(60)).await, Err(Error::Upstream(_))));
+    assert_eq!(amazon.batches(), [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttling_slows_the_account_and_the_call_is_made_again() {
+    let amazon = Arc::new(Scripted::fails([throttled()]));
+    let dispatch = Dispatch::start(vec![options(&amazon)]);
+    assert!(one(&dispatch, terms(60)).await.is_ok());
+    let times = amazon.times();
+    assert!(times[1] - times[0] >= Duration::from_secs(2), "half the pace: {times:?}");
+    let report = dispatch.reports().await.remove(0);
+    assert_eq!((report.current_calls_per_second, report.counts.throttled), (0.5, 1));
+    assert_eq!(report.breakers, [(Operation::GetItems, BreakerState::Closed)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_failures_open_the_breaker_for_that_operation_only() {
+    let amazon = Arc::new(Scripted::fails((0..5).map(|_| failed())));
+    let dispatch = Dispatch::start(vec![options(&amazon)]);
+    assert!(matches!(one(&dispatch, terms(60)).await, Err(Error::Upstream(_))));
+    assert!(matches!(one(&dispatch, terms(60)).await, Err(Error::Upstream(_))));
+    assert!(matches!(one(&dispatch, terms(60)).await, Err(Error::BreakerOpen { .. })));
+    let nodes = Question::BrowseNodes(GetBrowseNodes { locale: us(), ids: Vec::new() });
+    assert!(dispatch.ask(nodes, terms(60)).await.is_ok());
+    advance(Duration::from_secs(31)).await;
+    assert!(one(&dispatch, terms(60)).await.is_ok(), "after the pause one call finds out");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_spent_day_refuses_at_once_and_says_when_it_ends() {
+    let amazon = Arc::new(Scripted::default());
+    let dispatch = Dispatch::start(vec![Options { calls_per_day: 2, ..options(&amazon) }]);
+    let told = all(dispatch.items(us(), asins('B', 30), terms(60)).await).await;
+    let spent = told.iter().filter(|item| matches!(item.result, Err(Error::DayBudgetSpent { limit: 2, .. }))).count();
+    assert_eq!((spent, amazon.batches()), (10, vec![10, 10]));
+    match one(&dispatch, terms(60)).await {
+        Err(Error::DayBudgetSpent { resets_in, .. }) => assert!(resets_in > Duration::from_secs(23 * 3600)),
+        other => panic!("{other:?}"),
+    }
+    advance(Duration::from_secs(24 * 3600)).await;
+    assert!(one(&dispatch, terms(60)).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_s_share_binds_that_caller_only() {
+    let amazon = Arc::new(Scripted::default());
+    let dispatch = Dispatch::start(vec![options(&amazon)]);
+    let greedy = || Terms { caller: "greedy".into(), share: Some(1), ..terms(60) };
+    assert!(one(&dispatch, greedy()).await.is_ok());
+    assert!(matches!(one(&dispatch, greedy()).await, Err(Error::CallerShareSpent { share: 1, .. })));
+    assert!(one(&dispatch, terms(60)).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_queue_refuses() {
+    let amazon = Arc::new(Scripted::default());
+    let dispatch = Dispatch::start(vec![Options { queue_capacity: 15, ..options(&amazon) }]);
+    let told = all(dispatch.items(us(), asins('B', 20), terms(60)).await).await;
+    let full = told.iter().filter(|item| matches!(item.result, Err(Error::QueueFull { capacity: 15, .. }))).count();
+    assert_eq!(full, 5);
+}
