@@ -14,6 +14,8 @@
 //! only the command line and tests know), and the generated contract, [`pb`] and [`served`].
 
 pub mod amazon;
+pub mod cache;
+pub mod catalog;
 pub mod config;
 pub mod dispatch;
 

@@ -287,7 +287,7 @@ impl Keeper {
 
     fn tell_answer(&mut self, job: &Job, answer: Answer, at: SystemTime, call: Call) {
         let stamp =
-            Snapshot { fetched_at: at, protocol: self.options.upstream.protocol(), content: Err(Missing::NotFound) };
+            Snapshot { fetched_at: at, protocol: self.options.upstream.protocol(), content: Ok(bytes::Bytes::new()) };
         match (&job.question, answer) {
             (Question::Items(asked), Answer::Items(items)) => {
                 let contents = contents(&items);

@@ -1,0 +1,165 @@
+//! How long an answer may be told, to whom, and as what.
+//!
+//! Two horizons, both counted from when Amazon gave the answer: offers an hour (50 minutes, so that an answer is not told
+//! to be an hour old by the time it is read), everything else half a day. Past its horizon an answer is stale: it may be
+//! told while a refresh is under way, and for longer if Amazon fails. Nothing is told after 24 hours, which is in Amazon's
+//! terms (Associates Program Policies, IP License), nor is anything here able to lift that.
+
+use std::time::{Duration, SystemTime};
+
+use crate::{amazon::Missing, config};
+
+/// Amazon's bound on keeping any content but ids.
+const TERMS_CEILING: Duration = Duration::from_secs(24 * 3600);
+/// How long "not found" and "not accessible" hold: an item can come back, but not every minute.
+const MISSING_HOLDS: Duration = Duration::from_secs(3600);
+/// Prices this old must be shown with their time (Associates Program Policies: "less frequently than hourly").
+pub(crate) const STAMP_AFTER: Duration = Duration::from_secs(3600);
+
+/// How long answers may be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Horizons {
+    offers_fresh: Duration,
+    catalog_fresh: Duration,
+    offers_stale: Duration,
+    ceiling: Duration,
+}
+
+/// What somebody wants of an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// Whether offers are wanted, which age fast.
+    pub offers: bool,
+    /// The oldest answer that will do, where they said so.
+    pub max_age: Option<Duration>,
+    /// Whether anything that may be told at all will do, and Amazon must not be asked.
+    pub cache_only: bool,
+}
+
+/// How an answer stands with a wish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// Tell it.
+    Fresh,
+    /// Tell it, and refresh it.
+    Stale,
+    /// Tell it only if Amazon fails.
+    LastResort,
+    /// Do not tell it.
+    Gone,
+}
+
+impl From<&config::Cache> for Horizons {
+    fn from(options: &config::Cache) -> Self {
+        let ceiling = options.ceiling.min(TERMS_CEILING);
+        Self {
+            offers_fresh: options.offers_fresh.min(ceiling),
+            catalog_fresh: options.catalog_fresh.min(ceiling),
+            offers_stale: options.offers_stale.min(ceiling),
+            ceiling,
+        }
+    }
+}
+
+impl Horizons {
+    /// How an answer of this age stands with a wish; `missing` says that the answer was that there is none.
+    pub fn standing(&self, age: Duration, missing: Option<Missing>, wish: &Wish) -> Standing {
+        if age >= self.keep(missing) {
+            return Standing::Gone;
+        }
+        let fresh = self.fresh(missing, wish);
+        if age <= fresh && !(fresh.is_zero() && wish.max_age.is_some()) {
+            return Standing::Fresh;
+        }
+        if wish.cache_only {
+            return Standing::Stale;
+        }
+        match wish.max_age {
+            // They said how old is too old.
+            Some(_) => Standing::Gone,
+            None if !wish.offers || age <= self.offers_stale => Standing::Stale,
+            None => Standing::LastResort,
+        }
+    }
+
+    /// How long an answer is fresh for a wish.
+    pub fn fresh(&self, missing: Option<Missing>, wish: &Wish) -> Duration {
+        let horizon = match (missing, wish.offers) {
+            (Some(_), _) => MISSING_HOLDS,
+            (None, true) => self.offers_fresh,
+            (None, false) => self.catalog_fresh,
+        };
+        wish.max_age.unwrap_or(horizon).min(self.keep(missing))
+    }
+
+    /// How long an answer is worth keeping at all.
+    pub(crate) fn keep(&self, missing: Option<Missing>) -> Duration {
+        match missing {
+            Some(_) => MISSING_HOLDS.min(self.ceiling),
+            None => self.ceiling,
+        }
+    }
+
+    /// How much longer an answer is worth keeping.
+    pub(crate) fn keep_from(&self, fetched_at: SystemTime, missing: Option<Missing>, now: SystemTime) -> Duration {
+        self.keep(missing).saturating_sub(now.duration_since(fetched_at).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn horizons() -> Horizons {
+        Horizons::from(&config::Cache::default())
+    }
+
+    fn wish(offers: bool) -> Wish {
+        Wish { offers, ..Wish::default() }
+    }
+
+    #[test]
+    fn each_age_stands_as_the_terms_and_the_wish_say() {
+        use Standing::{Fresh, Gone, LastResort, Stale};
+        let only_cached = Wish { cache_only: true, ..wish(true) };
+        let within = |max_age| Wish { max_age: Some(max_age), ..wish(true) };
+        let cases = [
+            (50 * MINUTE, wish(true), Fresh),
+            (51 * MINUTE, wish(true), Stale),
+            (6 * HOUR, wish(true), Stale),
+            (7 * HOUR, wish(true), LastResort),
+            (12 * HOUR, wish(false), Fresh),
+            (13 * HOUR, wish(false), Stale),
+            (24 * HOUR, wish(false), Gone),
+            (24 * HOUR, only_cached, Gone),
+            (23 * HOUR, only_cached, Stale),
+            (10 * MINUTE, only_cached, Fresh),
+            (10 * MINUTE, within(5 * MINUTE), Gone),
+            (2 * HOUR, within(3 * HOUR), Fresh),
+            (24 * HOUR, within(1000 * HOUR), Gone),
+            (Duration::ZERO, within(Duration::ZERO), Gone),
+        ];
+        for (age, wish, standing) in cases {
+            assert_eq!(horizons().standing(age, None, &wish), standing, "{age:?} {wish:?}");
+        }
+    }
+
+    #[test]
+    fn absence_holds_for_an_hour_and_is_then_forgotten() {
+        let absent = Some(Missing::NotFound);
+        assert_eq!(horizons().standing(59 * MINUTE, absent, &wish(true)), Standing::Fresh);
+        assert_eq!(horizons().standing(HOUR, absent, &wish(false)), Standing::Gone);
+    }
+
+    #[test]
+    fn no_configuration_lifts_the_ceiling() {
+        let forever = Duration::from_secs(u64::MAX);
+        let options =
+            config::Cache { catalog_fresh: forever, offers_stale: forever, ceiling: forever, ..Default::default() };
+        let horizons = Horizons::from(&options);
+        assert_eq!(horizons.standing(TERMS_CEILING, None, &wish(false)), Standing::Gone);
+    }
+}

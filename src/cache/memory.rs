@@ -1,0 +1,200 @@
+//! The nearest tier: this process's memory, bounded by bytes.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant, SystemTime},
+};
+
+use moka::{Expiry, sync};
+
+use super::{Horizons, Key, Purge, Standing};
+use crate::amazon::Snapshot;
+
+/// What an entry costs beside its content: key, times, moka's own nodes. Measured roughly; it keeps small entries from
+/// counting as free.
+const OVERHEAD_BYTES: usize = 256;
+
+#[derive(Debug)]
+pub(crate) struct Memory {
+    entries: sync::Cache<Key, Snapshot>,
+    capacity_bytes: u64,
+    hits: AtomicU64,
+    stale_hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+/// How a tier does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// The tier, as `memory`.
+    pub tier: &'static str,
+    /// Entries in it.
+    pub entries: u64,
+    /// Bytes in it.
+    pub size_bytes: u64,
+    /// Bytes it may hold.
+    pub capacity_bytes: u64,
+    /// Look-ups answered.
+    pub hits: u64,
+    /// Look-ups not answered.
+    pub misses: u64,
+    /// Look-ups answered past their time, among the hits.
+    pub stale_hits: u64,
+}
+
+/// Forgets what may not be told to anybody any more.
+struct Terms(Horizons);
+
+impl Terms {
+    fn left(&self, snapshot: &Snapshot) -> Option<Duration> {
+        Some(self.0.keep_from(snapshot.fetched_at, snapshot.content.as_ref().err().copied(), SystemTime::now()))
+    }
+}
+
+impl Expiry<Key, Snapshot> for Terms {
+    fn expire_after_create(&self, _: &Key, snapshot: &Snapshot, _: Instant) -> Option<Duration> {
+        self.left(snapshot)
+    }
+
+    // Without this moka keeps the remaining time of the entry that was replaced.
+    fn expire_after_update(&self, _: &Key, snapshot: &Snapshot, _: Instant, _: Option<Duration>) -> Option<Duration> {
+        self.left(snapshot)
+    }
+}
+
+impl Memory {
+    pub(crate) fn new(capacity_bytes: u64, horizons: Horizons) -> Self {
+        let entries = sync::Cache::builder()
+            .max_capacity(capacity_bytes)
+            .weigher(|key: &Key, snapshot: &Snapshot| weight(key, snapshot))
+            .expire_after(Terms(horizons))
+            .build();
+        Self {
+            entries,
+            capacity_bytes,
+            hits: AtomicU64::new(0),
+            stale_hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn get(&self, key: &Key) -> Option<Snapshot> {
+        self.entries.get(key)
+    }
+
+    /// Counts a look-up by how it ended.
+    pub(crate) fn count(&self, standing: Option<Standing>) {
+        let counter = if standing.is_some() { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+        if standing.is_some_and(|standing| standing != Standing::Fresh) {
+            self.stale_hits.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn put(&self, key: Key, snapshot: Snapshot) {
+        // Two calls may land out of order; the later word of Amazon's stays.
+        if self.entries.get(&key).is_none_or(|kept| kept.fetched_at <= snapshot.fetched_at) {
+            self.entries.insert(key, snapshot);
+        }
+    }
+
+    pub(crate) fn purge(&self, what: &Purge) -> u64 {
+        let covered: Vec<_> = self.entries.iter().map(|(key, _)| key).filter(|key| what.covers(key)).collect();
+        covered.iter().map(|key| u64::from(self.entries.remove(&**key).is_some())).sum()
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.entries.run_pending_tasks();
+        Stats {
+            tier: "memory",
+            entries: self.entries.entry_count(),
+            size_bytes: self.entries.weighted_size(),
+            capacity_bytes: self.capacity_bytes,
+            hits: self.hits.load(Ordering::Relaxed),
+            misses: self.misses.load(Ordering::Relaxed),
+            stale_hits: self.stale_hits.load(Ordering::Relaxed),
+        }
+    }
+}
+
+fn weight(key: &Key, snapshot: &Snapshot) -> u32 {
+    let request = match key {
+        Key::Product(..) => 0,
+        Key::Page { request, .. } => request.len(),
+    };
+    let content = snapshot.content.as_ref().map_or(0, bytes::Bytes::len);
+    u32::try_from(OVERHEAD_BYTES + request + content).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        amazon::{Asin, Locale, Marketplace, Missing},
+        cache::Namespace,
+        config, pb,
+    };
+
+    fn memory(capacity_bytes: u64) -> Memory {
+        Memory::new(capacity_bytes, Horizons::from(&config::Cache::default()))
+    }
+
+    fn key(marketplace: &str, asin: &str) -> Key {
+        Key::Product(Locale::of(Marketplace::parse(marketplace).unwrap()), Asin::parse(asin).unwrap())
+    }
+
+    fn snapshot(size: usize, age: Duration) -> Snapshot {
+        Snapshot {
+            fetched_at: SystemTime::now() - age,
+            protocol: pb::Protocol::Paapi5,
+            content: Ok(vec![0; size].into()),
+        }
+    }
+
+    #[test]
+    fn it_holds_no_more_bytes_than_it_may() {
+        let memory = memory(100 * 1024);
+        for n in 0..1000 {
+            memory.put(key("US", &format!("B{n:09}")), snapshot(1024, Duration::ZERO));
+        }
+        let stats = memory.stats();
+        assert!(stats.size_bytes <= 100 * 1024 && stats.entries > 50, "{stats:?}");
+    }
+
+    #[test]
+    fn an_answer_that_came_late_does_not_replace_a_newer_one() {
+        let memory = memory(1 << 20);
+        let (new, old) = (snapshot(1, Duration::ZERO), snapshot(2, Duration::from_secs(60)));
+        memory.put(key("US", "B000000001"), new.clone());
+        memory.put(key("US", "B000000001"), old);
+        assert_eq!(memory.get(&key("US", "B000000001")), Some(new));
+    }
+
+    #[test]
+    fn what_may_not_be_told_any_more_is_not_kept() {
+        let memory = memory(1 << 20);
+        memory.put(key("US", "B000000001"), snapshot(1, Duration::from_secs(24 * 3600)));
+        let absent = Snapshot { content: Err(Missing::NotFound), ..snapshot(0, Duration::from_secs(3600)) };
+        memory.put(key("US", "B000000002"), absent);
+        assert_eq!((memory.get(&key("US", "B000000001")), memory.get(&key("US", "B000000002"))), (None, None));
+    }
+
+    #[test]
+    fn a_purge_drops_what_it_covers_and_nothing_else() {
+        let memory = memory(1 << 20);
+        let us = Locale::of(Marketplace::parse("US").unwrap());
+        let page = Key::Page { namespace: Namespace::Searches, locale: us, request: "lamp".into() };
+        let keys = [key("US", "B000000001"), key("US", "B000000002"), key("UK", "B000000001"), page];
+        for key in &keys {
+            memory.put(key.clone(), snapshot(1, Duration::ZERO));
+        }
+        let left = |memory: &Memory| keys.iter().map(|key| memory.get(key).is_some()).collect::<Vec<_>>();
+        let one = Purge::Products(us.marketplace, vec![Asin::parse("B000000001").unwrap()]);
+        assert_eq!((memory.purge(&one), left(&memory)), (1, vec![false, true, true, true]));
+        assert_eq!(
+            (memory.purge(&Purge::Namespace(Namespace::Searches)), left(&memory)),
+            (1, vec![false, true, true, false])
+        );
+        assert_eq!((memory.purge(&Purge::Everything), left(&memory)), (2, vec![false; 4]));
+    }
+}

@@ -1,0 +1,135 @@
+//! Browse nodes, and the walk down from them.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{
+    Catalog, Error, Reading, Tally,
+    cached::{Arguments, Cached, Loaded, Request},
+};
+use crate::{
+    amazon::{Answer, BrowseNodeId, GetBrowseNodes, IDS_PER_CALL, Locale, Question},
+    cache::Namespace,
+    dispatch::Terms,
+    pb,
+};
+
+/// The most nodes one walk asks for: ten calls' worth. A department has hundreds below it.
+const WALK_BOUND: usize = 100;
+
+/// One node, as it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Node {
+    locale: Locale,
+    id: BrowseNodeId,
+}
+
+/// Nodes with what is below them.
+#[derive(Clone, Debug, Default)]
+pub struct NodeWalk {
+    /// One outcome for each id asked for, in order.
+    pub outcomes: Vec<pb::BrowseNodeOutcome>,
+    /// Nodes whose children were not asked for.
+    pub unexpanded: Vec<String>,
+    /// Why the walk ended early, where it did.
+    pub cut_short: Option<Error>,
+    /// What it cost.
+    pub tally: Tally,
+}
+
+/// Nodes by their ids.
+pub type Nodes = HashMap<BrowseNodeId, (pb::BrowseNode, pb::Freshness)>;
+
+impl Catalog {
+    /// Answers nodes with their children down to a depth. Fails only where not even the nodes themselves can be had.
+    pub async fn browse(&self, reading: &Reading, ids: &[BrowseNodeId], depth: usize) -> Result<NodeWalk, Error> {
+        let mut walk = NodeWalk::default();
+        let mut nodes = Nodes::new();
+        self.nodes(reading, ids, &mut nodes, &mut walk.tally).await?;
+
+        let mut level: Vec<BrowseNodeId> = ids.to_vec();
+        for _ in 1..depth {
+            let below = children(&level, &nodes);
+            let room = WALK_BOUND.saturating_sub(nodes.len());
+            let (expanded, left_out) = below.split_at(room.min(below.len()));
+            walk.unexpanded.extend(left_out.iter().map(ToString::to_string));
+            if let Err(error) = self.nodes(reading, expanded, &mut nodes, &mut walk.tally).await {
+                let missing = expanded.iter().filter(|id| !nodes.contains_key(id));
+                walk.unexpanded.extend(missing.map(ToString::to_string));
+                walk.cut_short = Some(error);
+                break;
+            }
+            level = expanded.to_vec();
+        }
+        walk.outcomes = ids.iter().map(|id| outcome(*id, &nodes, depth)).collect();
+        Ok(walk)
+    }
+
+    async fn nodes(
+        &self,
+        reading: &Reading,
+        ids: &[BrowseNodeId],
+        nodes: &mut Nodes,
+        tally: &mut Tally,
+    ) -> Result<(), Error> {
+        for ids in ids.chunks(IDS_PER_CALL) {
+            let asked = ids.iter().map(|id| Node { locale: reading.locale, id: *id }).collect();
+            let catalog = self.clone();
+            let load = move |asked, terms| catalog.clone().load_nodes(asked, terms);
+            for (node, answer) in self.cached::<_, pb::BrowseNode, _, _>(reading, asked, load).await {
+                let Cached { value, freshness, told } = answer?;
+                tally.answer(&freshness);
+                tally.call(told.map(|told| told.call));
+                nodes.extend(value.map(|value| (node.id, (value, freshness))));
+            }
+        }
+        Ok(())
+    }
+
+    async fn load_nodes(self, asked: Vec<Node>, terms: Terms) -> Loaded<Node, pb::BrowseNode> {
+        let locale = asked.first().ok_or(Error::Undecodable)?.locale;
+        let mut ids: Vec<_> = asked.iter().map(|node| node.id).collect();
+        // Two requests for the same nodes are one question.
+        ids.sort_unstable();
+        ids.dedup();
+        let told = self.dispatch.ask(Question::BrowseNodes(GetBrowseNodes { locale, ids }), terms).await?;
+        let Answer::BrowseNodes(found) = &*told.answer else { return Err(Error::Undecodable) };
+        let of = |node: &Node| found.iter().find(|found| BrowseNodeId::parse(&found.id) == Ok(node.id)).cloned();
+        Ok((asked.iter().map(|node| (*node, of(node))).collect(), told))
+    }
+}
+
+fn children(level: &[BrowseNodeId], nodes: &Nodes) -> Vec<BrowseNodeId> {
+    let mut seen = HashSet::new();
+    let below = level.iter().filter_map(|id| nodes.get(id)).flat_map(|(node, _)| &node.children);
+    below.filter_map(|child| BrowseNodeId::parse(&child.id).ok()).filter(|id| seen.insert(*id)).collect()
+}
+
+fn outcome(id: BrowseNodeId, nodes: &Nodes, depth: usize) -> pb::BrowseNodeOutcome {
+    let freshness = nodes.get(&id).map(|(_, freshness)| *freshness);
+    pb::BrowseNodeOutcome { id: id.to_string(), node: tree(id, nodes, depth), freshness }
+}
+
+fn tree(id: BrowseNodeId, nodes: &Nodes, depth: usize) -> Option<pb::BrowseNode> {
+    let (node, _) = nodes.get(&id)?;
+    let mut node = node.clone();
+    if depth == 0 {
+        node.children.clear();
+    }
+    for child in &mut node.children {
+        let expanded =
+            BrowseNodeId::parse(&child.id).ok().filter(|_| depth > 1).and_then(|id| tree(id, nodes, depth - 1));
+        if let Some(expanded) = expanded {
+            // Its ancestors are the nodes it stands below.
+            *child = pb::BrowseNode { ancestors: Vec::new(), ..expanded };
+        }
+    }
+    Some(node)
+}
+
+impl Request for Node {
+    const NAMESPACE: Namespace = Namespace::BrowseNodes;
+
+    fn arguments(&self) -> Arguments {
+        Arguments::default().with("id", Some(self.id))
+    }
+}

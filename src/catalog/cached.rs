@@ -1,0 +1,150 @@
+//! The one cached call for everything but products: pages of searches and variations, and browse nodes.
+//!
+//! A request names its kind and writes itself in a normal form, so that equal questions have one key whatever the order
+//! of their arguments. An answer that there is nothing is kept too.
+
+use std::{collections::BTreeMap, fmt::Display, time::SystemTime};
+
+use prost::Message;
+use tokio::time::timeout_at;
+
+use super::{Catalog, Error, Reading};
+use crate::{
+    amazon::{Locale, Missing, Snapshot},
+    cache::{Key, Namespace, Standing},
+    dispatch::{Terms, Told},
+    pb,
+};
+
+/// A request that can be a key.
+pub(super) trait Request: Clone + PartialEq + Send + 'static {
+    /// Its kind.
+    const NAMESPACE: Namespace;
+
+    /// Its arguments, each under its name; what is not set is left out.
+    fn arguments(&self) -> Arguments;
+}
+
+/// The arguments of a request in normal form.
+#[derive(Debug, Default)]
+pub(super) struct Arguments(BTreeMap<&'static str, String>);
+
+/// An answer to one request.
+#[derive(Clone, Debug)]
+pub(super) struct Cached<T> {
+    /// The answer; `None` where there is nothing.
+    pub value: Option<T>,
+    /// How fresh it is.
+    pub freshness: pb::Freshness,
+    /// What Amazon told, where it was asked just now.
+    pub told: Option<Told>,
+}
+
+/// What a loader brings: the answers to some requests from one call.
+pub(super) type Loaded<K, T> = Result<(Vec<(K, Option<T>)>, Told), Error>;
+
+impl Arguments {
+    /// Adds an argument, unless it is not set.
+    pub(super) fn with(mut self, name: &'static str, value: Option<impl Display>) -> Self {
+        if let Some(value) = value {
+            self.0.insert(name, value.to_string());
+        }
+        self
+    }
+
+    /// The normal form. The separators cannot be part of a value: validated text holds no control characters.
+    pub(super) fn normal(&self) -> String {
+        self.0.iter().map(|(name, value)| format!("{name}\u{1}{value}")).collect::<Vec<_>>().join("\u{2}")
+    }
+}
+
+fn key<K: Request>(locale: Locale, request: &K) -> Key {
+    Key::Page { namespace: K::NAMESPACE, locale, request: request.arguments().normal().into() }
+}
+
+impl Catalog {
+    /// Answers requests of one kind, in their order: from the cache what it has, and with one call of the loader the rest.
+    ///
+    /// The loader runs to its end and its answers are kept even when this future is dropped.
+    pub(super) async fn cached<K, T, L, F>(
+        &self,
+        reading: &Reading,
+        asked: Vec<K>,
+        load: L,
+    ) -> Vec<(K, Result<Cached<T>, Error>)>
+    where
+        K: Request,
+        T: Message + Default + Clone + 'static,
+        L: Fn(Vec<K>, Terms) -> F,
+        F: Future<Output = Loaded<K, T>> + Send + 'static,
+    {
+        let (wish, now) = (reading.wish(), SystemTime::now());
+        let (mut wanted, mut stale) = (Vec::new(), Vec::new());
+        let mut answers: Vec<(K, Option<Result<Cached<T>, Error>>)> = Vec::new();
+        for request in asked {
+            let hit = self.cache.get(&key(reading.locale, &request), &wish, now);
+            let standing = hit.as_ref().map_or(Standing::Gone, |hit| hit.standing);
+            let answer = hit.map(|hit| {
+                let freshness = self.freshness(&hit.snapshot, hit.source, hit.standing, &wish);
+                decode(&hit.snapshot).map(|value| Cached { value, freshness, told: None })
+            });
+            if standing == Standing::Stale && !reading.cache_only {
+                stale.push(request.clone());
+            }
+            if standing >= Standing::LastResort {
+                wanted.push(request.clone());
+            }
+            answers.push((request, answer));
+        }
+        if !stale.is_empty() {
+            // Owned by nobody on purpose: a refresh outlives the request that found it due.
+            tokio::spawn(self.clone().load_and_keep(reading.locale, load(stale, reading.refresh_terms())));
+        }
+        let failed = match wanted.is_empty() {
+            true => None,
+            false if reading.cache_only => Some(Error::NotCached),
+            false => {
+                // Spawned, so that what was asked is kept even when nobody waits for it any more.
+                let loading =
+                    tokio::spawn(self.clone().load_and_keep(reading.locale, load(wanted, reading.terms.clone())));
+                match timeout_at(reading.give_up, loading).await {
+                    Ok(Ok(Ok((loaded, told)))) => {
+                        let stamp = self.freshness(&told.stamp, pb::Source::Amazon, Standing::Fresh, &wish);
+                        for (request, value) in loaded {
+                            let cached = Cached { value, freshness: stamp, told: Some(told.clone()) };
+                            for (_, answer) in answers.iter_mut().filter(|(asked, _)| *asked == request) {
+                                *answer = Some(Ok(cached.clone()));
+                            }
+                        }
+                        None
+                    }
+                    Ok(Ok(Err(error))) => Some(error),
+                    Ok(Err(_)) => Some(Error::Undecodable),
+                    Err(_) => Some(Error::DeadlineExceeded),
+                }
+            }
+        };
+        let failed = failed.unwrap_or(Error::Undecodable);
+        answers.into_iter().map(|(request, answer)| (request, answer.unwrap_or_else(|| Err(failed.clone())))).collect()
+    }
+
+    async fn load_and_keep<K: Request, T: Message>(
+        self,
+        locale: Locale,
+        load: impl Future<Output = Loaded<K, T>> + Send,
+    ) -> Loaded<K, T> {
+        let (loaded, told) = load.await?;
+        for (request, value) in &loaded {
+            let content = value.as_ref().map(|value| value.encode_to_vec().into()).ok_or(Missing::NotFound);
+            self.cache.put(key(locale, request), Snapshot { content, ..told.stamp.clone() });
+        }
+        Ok((loaded, told))
+    }
+}
+
+fn decode<T: Message + Default>(snapshot: &Snapshot) -> Result<Option<T>, Error> {
+    match &snapshot.content {
+        Ok(bytes) => T::decode(bytes.clone()).map(Some).map_err(|_| Error::Undecodable),
+        Err(_) => Ok(None),
+    }
+}

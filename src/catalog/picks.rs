@@ -1,0 +1,129 @@
+//! What stands out in a category: what is popular, and what is reduced.
+//!
+//! Amazon can neither rank by popularity nor sort by saving. It is asked for candidates, with its own filters so that they
+//! hold over the whole category, and the order is made here; `basis` says so in the answer.
+
+use super::{
+    Catalog, Error, Reading, Tally,
+    compare::{reviews, saving, stars},
+    search::Plan,
+};
+use crate::{amazon::IDS_PER_CALL, pb, served};
+
+/// Pages of candidates beyond what the limit needs.
+const SPARE_PAGES: usize = 1;
+/// A rating from few reviews is drawn towards four stars, as if this many more had given that.
+const PRIOR_STARS: f64 = 4.0;
+const PRIOR_REVIEWS: f64 = 50.0;
+
+/// Products in an order made here.
+#[derive(Clone, Debug, Default)]
+pub struct Picks {
+    /// The products, best first.
+    pub products: Vec<served::ProductEntry>,
+    /// How the order was made, in words.
+    pub basis: String,
+    /// Why fewer candidates were seen than should be, where it is so.
+    pub cut_short: Option<Error>,
+    /// What it cost.
+    pub tally: Tally,
+}
+
+struct Candidates {
+    found: Vec<(super::Found, pb::Product)>,
+    total_results: i64,
+    cut_short: Option<Error>,
+    tally: Tally,
+}
+
+impl Catalog {
+    /// What is popular among a search's results: four stars and up, by rating and number of reviews.
+    pub async fn trending(&self, reading: &Reading, plan: &Plan, limit: usize) -> Result<Picks, Error> {
+        let mut candidates = self.candidates(reading, plan, limit).await?;
+        let looked_at = candidates.found.len();
+        candidates.found.retain(|(_, product)| stars(product).is_some_and(|stars| stars >= 4.0));
+        candidates.found.sort_by(|(_, a), (_, b)| popularity(b).total_cmp(&popularity(a)).then(rank(a).cmp(&rank(b))));
+        let basis = format!(
+            "4 stars and up, by rating and number of reviews (few reviews count as {PRIOR_STARS:.1} stars in part), among the \
+             {looked_at} best reviewed of {} that Amazon listed",
+            candidates.total_results
+        );
+        Ok(candidates.pick(reading, limit, basis))
+    }
+
+    /// What is reduced among a search's results, biggest saving first.
+    pub async fn deals(&self, reading: &Reading, plan: &Plan, limit: usize) -> Result<Picks, Error> {
+        let mut candidates = self.candidates(reading, plan, limit).await?;
+        let looked_at = candidates.found.len();
+        let least = i32::from(plan.first_page.min_saving_percent.unwrap_or(1));
+        candidates.found.retain(|(_, product)| saving(product).is_some_and(|percent| percent >= least));
+        candidates.found.sort_by_key(|(_, product)| std::cmp::Reverse(saving(product)));
+        let basis = format!(
+            "at least {least} % off, biggest saving first, among the first {looked_at} of {} that Amazon listed",
+            candidates.total_results
+        );
+        Ok(candidates.pick(reading, limit, basis))
+    }
+
+    async fn candidates(&self, reading: &Reading, plan: &Plan, limit: usize) -> Result<Candidates, Error> {
+        let pages = limit.div_ceil(IDS_PER_CALL) + SPARE_PAGES;
+        let mut all = Candidates { found: Vec::new(), total_results: 0, cut_short: None, tally: Tally::default() };
+        for number in 1..=pages {
+            match self.shown_page(reading, plan.page(number), &mut all.tally).await {
+                Ok(page) => {
+                    all.total_results = page.total_results;
+                    for known in page.known {
+                        let Ok(found) = known.outcome else { continue };
+                        let product = found.product()?;
+                        all.found.push((found, product));
+                    }
+                    if all.total_results <= i64::try_from(number * IDS_PER_CALL).unwrap_or(i64::MAX) {
+                        break;
+                    }
+                }
+                Err(error) if number == 1 => return Err(error),
+                Err(error) => {
+                    all.cut_short = Some(error);
+                    break;
+                }
+            }
+        }
+        Ok(all)
+    }
+}
+
+impl Candidates {
+    fn pick(self, reading: &Reading, limit: usize, basis: String) -> Picks {
+        let products = self.found.iter().take(limit).map(|(found, _)| found.entry(reading.parts)).collect();
+        Picks { products, basis, cut_short: self.cut_short, tally: self.tally }
+    }
+}
+
+/// A Bayesian mean: many good reviews beat a few perfect ones.
+fn popularity(product: &pb::Product) -> f64 {
+    let (stars, reviews) = (stars(product).unwrap_or(0.0), f64::from(reviews(product).unwrap_or(0)));
+    (PRIOR_STARS * PRIOR_REVIEWS + stars * reviews) / (PRIOR_REVIEWS + reviews)
+}
+
+/// The sales rank, where Amazon gives it; those without come after those with.
+fn rank(product: &pb::Product) -> i64 {
+    let rank = product.categories.as_ref().and_then(|categories| categories.website_sales_rank.as_ref());
+    rank.map_or(i64::MAX, |rank| rank.rank)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rated(stars: f64, reviews: i32) -> pb::Product {
+        let reviews = pb::ProductReviews { star_rating: Some(stars), count: Some(reviews), in_words: String::new() };
+        pb::Product { reviews: Some(reviews), ..Default::default() }
+    }
+
+    #[test]
+    fn many_good_reviews_are_more_popular_than_a_few_perfect_ones() {
+        assert!(popularity(&rated(4.6, 2000)) > popularity(&rated(5.0, 3)));
+        assert!(popularity(&rated(4.6, 2000)) > popularity(&rated(4.2, 9000)));
+        assert!(popularity(&rated(4.6, 300)) > popularity(&rated(4.6, 100)));
+    }
+}

@@ -1,0 +1,190 @@
+//! The primitive under everything that shows products: many ids in, each one's outcome out as soon as it is known.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::SystemTime,
+};
+
+use bytes::Bytes;
+use prost::Message;
+use tokio::{sync::mpsc, time::sleep_until};
+
+use super::{Catalog, Error, Parts, Reading};
+use crate::{
+    amazon::{Asin, Snapshot},
+    cache::{Hit, Key, STAMP_AFTER, Standing, Wish},
+    dispatch::{Call, ItemTold},
+    pb, served,
+};
+
+/// What became of one id.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The id.
+    pub asin: Asin,
+    /// The product, or why there is none.
+    pub outcome: Result<Found, Error>,
+    /// The call that brought it; `None` where none was made for it.
+    pub call: Option<Call>,
+}
+
+/// A product, encoded, and how fresh it is.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The whole product, whatever parts are wanted.
+    pub encoded: Bytes,
+    /// How fresh it is.
+    pub freshness: pb::Freshness,
+}
+
+impl Found {
+    /// For an answer: the parts that are wanted, still encoded.
+    pub fn entry(&self, parts: Parts) -> served::ProductEntry {
+        served::ProductEntry { product: parts.cut(&self.encoded), freshness: Some(self.freshness) }
+    }
+
+    /// Decoded, to filter, sort or compare it.
+    pub fn product(&self) -> Result<pb::Product, Error> {
+        pb::Product::decode(self.encoded.clone()).map_err(|_| Error::Undecodable)
+    }
+}
+
+impl Catalog {
+    /// Tells each different id's outcome once, in the order they become known: what the cache has at once, the rest as
+    /// Amazon's answers arrive. The channel ends after the last.
+    ///
+    /// Dropping the receiver abandons nothing that has left: it is finished and cached.
+    pub async fn products(
+        &self,
+        reading: &Reading,
+        asins: impl IntoIterator<Item = Asin>,
+    ) -> mpsc::UnboundedReceiver<Known> {
+        let (tell, known) = mpsc::unbounded_channel();
+        let (wish, now) = (reading.wish(), SystemTime::now());
+        let (mut wanted, mut stale, mut fallback) = (Vec::new(), Vec::new(), HashMap::new());
+        let mut seen = HashSet::new();
+        for asin in asins.into_iter().filter(|asin| seen.insert(*asin)) {
+            let hit = self.cache.get(&Key::Product(reading.locale, asin), &wish, now);
+            match hit {
+                Some(hit) if hit.standing != Standing::LastResort => {
+                    if hit.standing == Standing::Stale && !reading.cache_only {
+                        stale.push(asin);
+                    }
+                    // The receiver is in our hands still.
+                    let _ = tell.send(self.known(asin, hit, &wish, None));
+                }
+                other => {
+                    fallback.extend(other.map(|hit| (asin, hit)));
+                    wanted.push(asin);
+                }
+            }
+        }
+        if reading.cache_only {
+            for asin in wanted {
+                let _ = tell.send(Known { asin, outcome: Err(Error::NotCached), call: None });
+            }
+            return known;
+        }
+        if !stale.is_empty() {
+            self.refresh(reading, stale);
+        }
+        if !wanted.is_empty() {
+            self.fetch(reading.clone(), wanted, fallback, tell).await;
+        }
+        known
+    }
+
+    /// How fresh an answer is for somebody with a wish.
+    pub(super) fn freshness(
+        &self,
+        snapshot: &Snapshot,
+        source: pb::Source,
+        standing: Standing,
+        wish: &Wish,
+    ) -> pb::Freshness {
+        let horizon = self.cache.horizons().fresh(snapshot.content.as_ref().err().copied(), wish);
+        pb::Freshness {
+            fetch_time: Some(snapshot.fetched_at.into()),
+            expire_time: Some((snapshot.fetched_at + horizon).into()),
+            source: source.into(),
+            is_stale: standing != Standing::Fresh,
+            protocol: snapshot.protocol.into(),
+            price_stamp_required: wish.offers && snapshot.age(SystemTime::now()) >= STAMP_AFTER,
+        }
+    }
+
+    /// What is known of a product that Amazon has just told of.
+    pub(super) fn just_fetched(&self, asin: Asin, snapshot: Snapshot, wish: &Wish, call: Call) -> Known {
+        self.known(asin, Hit { snapshot, source: pb::Source::Amazon, standing: Standing::Fresh }, wish, Some(call))
+    }
+
+    fn known(&self, asin: Asin, hit: Hit, wish: &Wish, call: Option<Call>) -> Known {
+        let freshness = self.freshness(&hit.snapshot, hit.source, hit.standing, wish);
+        let outcome = match hit.snapshot.content {
+            Ok(encoded) => Ok(Found { encoded, freshness }),
+            Err(missing) => Err(Error::Missing { asin, missing }),
+        };
+        Known { asin, outcome, call }
+    }
+
+    fn refresh(&self, reading: &Reading, asins: Vec<Asin>) {
+        let (catalog, locale, terms) = (self.clone(), reading.locale, reading.refresh_terms());
+        // Owned by nobody on purpose: a refresh outlives the request that found it due, and the dispatcher bounds it.
+        tokio::spawn(async move {
+            let mut told = catalog.dispatch.items(locale, asins, terms).await;
+            while let Some(item) = told.recv().await {
+                if let Ok(snapshot) = item.result {
+                    catalog.cache.put(Key::Product(locale, item.asin), snapshot);
+                }
+            }
+        });
+    }
+
+    async fn fetch(
+        &self,
+        reading: Reading,
+        asins: Vec<Asin>,
+        mut fallback: HashMap<Asin, Hit>,
+        tell: mpsc::UnboundedSender<Known>,
+    ) {
+        let (catalog, wish) = (self.clone(), reading.wish());
+        let mut told = self.dispatch.items(reading.locale, asins.clone(), reading.terms.clone()).await;
+        // Owned by nobody on purpose: what has been asked is cached even when nobody waits for it any more.
+        tokio::spawn(async move {
+            let mut open: Vec<Asin> = asins;
+            let mut settle = |asin: Asin, outcome: Result<Known, (Error, Option<Call>)>| {
+                let known = outcome.unwrap_or_else(|(error, call)| match fallback.remove(&asin) {
+                    Some(hit) => catalog.known(asin, hit, &wish, call),
+                    None => Known { asin, outcome: Err(error), call },
+                });
+                // Whoever asked may have gone.
+                let _ = tell.send(known);
+            };
+            loop {
+                tokio::select! {
+                    // Cancel-safe: neither branch loses anything when the other wins.
+                    item = told.recv() => {
+                        let Some(ItemTold { asin, result, call }) = item else { break };
+                        if let Ok(snapshot) = &result {
+                            catalog.cache.put(Key::Product(reading.locale, asin), snapshot.clone());
+                        }
+                        if let Some(place) = open.iter().position(|waiting| *waiting == asin) {
+                            open.swap_remove(place);
+                            let hit = |snapshot| Hit { snapshot, source: pb::Source::Amazon, standing: Standing::Fresh };
+                            let outcome = result.map(|snapshot| catalog.known(asin, hit(snapshot), &wish, call));
+                            settle(asin, outcome.map_err(|error| (error.into(), call)));
+                        }
+                    }
+                    () = sleep_until(reading.give_up), if !open.is_empty() => {
+                        for asin in open.drain(..) {
+                            settle(asin, Err((Error::DeadlineExceeded, None)));
+                        }
+                    }
+                }
+            }
+            for asin in open {
+                settle(asin, Err((Error::DeadlineExceeded, None)));
+            }
+        });
+    }
+}

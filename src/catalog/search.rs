@@ -1,0 +1,273 @@
+//! Walking a search: Amazon's pages of ten, seen as one list of at most a hundred.
+//!
+//! A place in that list is counted over Amazon's own results, before anything is filtered here, so that a next page begins
+//! where this one ended whatever was dropped.
+
+use super::{
+    Catalog, Error, Known, Reading, Tally,
+    cached::{Arguments, Loaded, Request},
+};
+use crate::{
+    amazon::{Answer, Asin, IDS_PER_CALL, Locale, Question, SearchItems, Snapshot},
+    cache::{Key, Namespace},
+    dispatch::{Terms, Told},
+    pb, served,
+};
+
+/// How far Amazon lets anybody look: ten pages of ten.
+pub(super) const REACHABLE: usize = 100;
+
+/// A search that is ready to be made.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What Amazon is asked, for its first page.
+    pub first_page: SearchItems,
+    /// The least rating that is to be filtered here, where it is finer than Amazon can filter.
+    pub min_rating: Option<f64>,
+}
+
+/// A run of results.
+#[derive(Clone, Debug, Default)]
+pub struct SearchSlice {
+    /// The products, in Amazon's order.
+    pub products: Vec<served::ProductEntry>,
+    /// Where the next slice begins; `None` at the end of the results.
+    pub next: Option<usize>,
+    /// How many match, by Amazon's count.
+    pub total_results: i64,
+    /// Amazon's own page for the search.
+    pub search_url: String,
+    /// Ways to narrow it.
+    pub facets: Vec<pb::Facet>,
+    /// How many were dropped by the filter here.
+    pub dropped: i32,
+    /// Why it ends early, where it does.
+    pub cut_short: Option<Error>,
+    /// What it cost.
+    pub tally: Tally,
+}
+
+/// A page of a search as it is kept: the products themselves are kept as products.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct KeptPage {
+    #[prost(string, repeated, tag = "1")]
+    asins: Vec<String>,
+    #[prost(int64, tag = "2")]
+    total_results: i64,
+    #[prost(string, tag = "3")]
+    search_url: String,
+    #[prost(message, repeated, tag = "4")]
+    facets: Vec<pb::Facet>,
+}
+
+/// One of Amazon's pages with its products.
+pub(super) struct ShownPage {
+    pub known: Vec<Known>,
+    pub total_results: i64,
+    search_url: String,
+    facets: Vec<pb::Facet>,
+}
+
+impl Plan {
+    /// The search in normal form: equal for equal searches, whatever the page. Tells page tokens of one search from
+    /// those of another.
+    pub fn normal(&self) -> String {
+        let first = SearchItems { page: 1, ..self.first_page.clone() };
+        let locale = first.locale;
+        let rating = self.min_rating.map(|rating| rating.to_string()).unwrap_or_default();
+        format!(
+            "{} {} {} {} {rating}",
+            locale.marketplace,
+            locale.language,
+            locale.currency,
+            first.arguments().normal()
+        )
+    }
+
+    pub(super) fn page(&self, number: usize) -> SearchItems {
+        SearchItems { page: u8::try_from(number).unwrap_or(u8::MAX), ..self.first_page.clone() }
+    }
+
+    fn passes(&self, product: &pb::Product) -> bool {
+        let stars = product.reviews.as_ref().and_then(|reviews| reviews.star_rating);
+        self.min_rating.is_none_or(|least| stars.is_some_and(|stars| stars >= least))
+    }
+}
+
+impl Catalog {
+    /// Collects up to `wanted` results from a place on. Fails only where it has nothing to show for the failure.
+    pub async fn search(
+        &self,
+        reading: &Reading,
+        plan: &Plan,
+        from: usize,
+        wanted: usize,
+    ) -> Result<SearchSlice, Error> {
+        let mut slice = self.search_page(reading, plan, from, wanted).await?;
+        while let Some(next) = slice.next.filter(|_| slice.products.len() < wanted) {
+            match self.search_page(reading, plan, next, wanted - slice.products.len()).await {
+                Ok(more) => slice.append(more),
+                Err(error) => {
+                    slice.cut_short = Some(error);
+                    break;
+                }
+            }
+        }
+        Ok(slice)
+    }
+
+    /// Collects up to `wanted` results from a place on, out of the one page of Amazon's that the place is on.
+    pub async fn search_page(
+        &self,
+        reading: &Reading,
+        plan: &Plan,
+        from: usize,
+        wanted: usize,
+    ) -> Result<SearchSlice, Error> {
+        let mut slice = SearchSlice::default();
+        let page = self.shown_page(reading, plan.page(from / IDS_PER_CALL + 1), &mut slice.tally).await?;
+        let reachable = usize::try_from(page.total_results).unwrap_or(0).min(REACHABLE);
+        let empty = page.known.is_empty();
+        let mut place = from;
+        for known in page.known.into_iter().skip(from % IDS_PER_CALL) {
+            if slice.products.len() == wanted {
+                break;
+            }
+            place += 1;
+            // One that has gone since the page was made is a result less, not a failure of the search.
+            let Ok(found) = known.outcome else { continue };
+            if plan.min_rating.is_some() && !plan.passes(&found.product()?) {
+                slice.dropped += 1;
+                continue;
+            }
+            slice.products.push(found.entry(reading.parts));
+        }
+        if slice.products.len() < wanted {
+            // Also past the results that a short page did not have.
+            place = place.max((from / IDS_PER_CALL + 1) * IDS_PER_CALL);
+        }
+        slice.next = (place < reachable && !empty).then_some(place);
+        slice.total_results = page.total_results;
+        slice.search_url = page.search_url;
+        slice.facets = page.facets;
+        Ok(slice)
+    }
+
+    /// One of Amazon's pages: from the cache, or asked for; its products likewise.
+    pub(super) async fn shown_page(
+        &self,
+        reading: &Reading,
+        search: SearchItems,
+        tally: &mut Tally,
+    ) -> Result<ShownPage, Error> {
+        let catalog = self.clone();
+        let load = move |asked: Vec<SearchItems>, terms| catalog.clone().load_page(asked, terms);
+        let mut answers = self.cached::<_, KeptPage, _, _>(reading, vec![search], load).await;
+        let (_, answer) = answers.pop().ok_or(Error::Undecodable)?;
+        let cached = answer?;
+        tally.answer(&cached.freshness);
+        let kept = cached.value.unwrap_or_default();
+        let known = match &cached.told {
+            Some(told) => {
+                tally.call(Some(told.call));
+                let fetched = products(told).into_iter();
+                fetched.map(|(asin, s)| self.just_fetched(asin, s, &reading.wish(), told.call)).collect()
+            }
+            None => self.known_products(reading, &kept.asins).await,
+        };
+        for known in &known {
+            tally.call(known.call);
+            if let Ok(found) = &known.outcome {
+                tally.answer(&found.freshness);
+            }
+        }
+        Ok(ShownPage { known, total_results: kept.total_results, search_url: kept.search_url, facets: kept.facets })
+    }
+
+    /// The products of a page that was kept, in its order.
+    pub(super) async fn known_products(&self, reading: &Reading, asins: &[String]) -> Vec<Known> {
+        let order: Vec<Asin> = asins.iter().filter_map(|asin| Asin::parse(asin).ok()).collect();
+        let mut telling = self.products(reading, order.iter().copied()).await;
+        let mut known = Vec::new();
+        while let Some(one) = telling.recv().await {
+            known.push(one);
+        }
+        known.sort_by_key(|one| order.iter().position(|asin| *asin == one.asin));
+        known
+    }
+
+    /// Keeps the products that came with a page, under their own ids.
+    pub(super) fn keep_products(&self, locale: Locale, told: &Told) {
+        for (asin, snapshot) in products(told) {
+            self.cache.put(Key::Product(locale, asin), snapshot);
+        }
+    }
+
+    async fn load_page(self, asked: Vec<SearchItems>, terms: Terms) -> Loaded<SearchItems, KeptPage> {
+        let search = asked.into_iter().next().ok_or(Error::Undecodable)?;
+        let told = self.dispatch.ask(Question::Search(Box::new(search.clone())), terms).await?;
+        let Answer::Search(page) = &*told.answer else { return Err(Error::Undecodable) };
+        self.keep_products(search.locale, &told);
+        let kept = (!page.products.is_empty()).then(|| KeptPage {
+            asins: page.products.iter().map(|product| product.asin.clone()).collect(),
+            total_results: page.total_results,
+            search_url: page.search_url.clone(),
+            facets: page.facets.clone(),
+        });
+        Ok((vec![(search, kept)], told))
+    }
+}
+
+/// The products of an answer, as snapshots of it.
+pub(super) fn products(told: &Told) -> Vec<(Asin, Snapshot)> {
+    use prost::Message;
+    let products = match &*told.answer {
+        Answer::Search(page) => &page.products,
+        Answer::Variations(Some(page)) => &page.products,
+        Answer::Items(items) => &items.products,
+        Answer::Variations(None) | Answer::BrowseNodes(_) => return Vec::new(),
+    };
+    let snapshot = |product: &pb::Product| {
+        let content = Ok(product.encode_to_vec().into());
+        Some((Asin::parse(&product.asin).ok()?, Snapshot { content, ..told.stamp.clone() }))
+    };
+    products.iter().filter_map(snapshot).collect()
+}
+
+impl SearchSlice {
+    fn append(&mut self, more: Self) {
+        self.products.extend(more.products);
+        self.next = more.next;
+        self.dropped += more.dropped;
+        self.tally.merge(&more.tally);
+    }
+}
+
+impl Request for SearchItems {
+    const NAMESPACE: Namespace = Namespace::Searches;
+
+    fn arguments(&self) -> Arguments {
+        // Amazon finds the same for any case and spacing of words.
+        let words = |text: &Option<String>| text.as_ref().map(|text| text.to_lowercase());
+        let flags: Vec<_> = self.delivery_flags.iter().map(|flag| flag.as_str_name()).collect();
+        Arguments::default()
+            .with("keywords", words(&self.keywords))
+            .with("title", words(&self.title))
+            .with("author", words(&self.author))
+            .with("brand", words(&self.brand))
+            .with("actor", words(&self.actor))
+            .with("artist", words(&self.artist))
+            .with("index", Some(self.search_index.id()))
+            .with("node", self.browse_node)
+            .with("min_price", self.min_price_minor_units)
+            .with("max_price", self.max_price_minor_units)
+            .with("rating", self.min_rating)
+            .with("saving", self.min_saving_percent)
+            .with("delivery", (!flags.is_empty()).then(|| flags.join(",")))
+            .with("condition", Some(self.condition.as_str_name()))
+            .with("availability", Some(self.availability.as_str_name()))
+            .with("merchant", Some(self.merchant.as_str_name()))
+            .with("sort", Some(self.sort.as_str_name()))
+            .with("page", Some(self.page))
+    }
+}
