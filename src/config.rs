@@ -26,6 +26,8 @@ pub struct Config {
     pub server: Server,
     /// How to write the log.
     pub log: Log,
+    /// Whether the accounts are the sandbox's, and every product is invented.
+    pub sandbox: bool,
 }
 
 /// One Amazon account, which is one allowance of calls.

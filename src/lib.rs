@@ -18,6 +18,8 @@ pub mod cache;
 pub mod catalog;
 pub mod config;
 pub mod dispatch;
+pub mod server;
+pub mod telemetry;
 
 /// The contract's messages and clients, as generated from `proto/stockroom/v1`.
 #[allow(missing_docs, clippy::all, reason = "generated; its comments are the proto files' own")]

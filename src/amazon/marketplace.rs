@@ -149,6 +149,11 @@ impl Marketplace {
         &self.0.search_indices
     }
 
+    /// The search index of everything, which every marketplace has.
+    pub fn everything(self) -> SearchIndex {
+        self.search_index(SearchIndex::EVERYTHING.id).unwrap_or(SearchIndex::EVERYTHING)
+    }
+
     /// The search index with this id, in any case.
     pub fn search_index(self, id: &str) -> Option<SearchIndex> {
         self.search_indices().iter().copied().find(|index| index.id.eq_ignore_ascii_case(id))
@@ -227,6 +232,8 @@ impl fmt::Display for Language {
 }
 
 impl SearchIndex {
+    const EVERYTHING: Self = Self { id: "All", display_name: "All" };
+
     fn parse(line: &'static str, code: &str) -> Option<Self> {
         let mut cells = line.split('\t');
         (cells.next()? == code).then_some(())?;

@@ -1,0 +1,96 @@
+//! The gRPC surface: what a call passes before a service sees it, and the four services. Knows no business rule.
+//!
+//! tonic's types stay in this folder and in the client: tonic is frozen upstream, and moving off it is meant to replace
+//! one folder.
+
+use std::{future::Future, io, sync::Arc};
+
+use tokio::net::TcpListener;
+use tonic::service::Routes;
+
+use crate::{
+    catalog::Catalog,
+    config::Config,
+    pb,
+    served::{
+        admin_service_server::AdminServiceServer, browse_service_server::BrowseServiceServer,
+        product_service_server::ProductServiceServer, search_service_server::SearchServiceServer,
+    },
+};
+
+use self::{
+    admin::AdminService, browse::BrowseService, edge::Edge, gateway::Gateway, health::Health, product::ProductService,
+    search::SearchService,
+};
+
+mod admin;
+mod auth;
+mod browse;
+mod context;
+mod deadline;
+mod edge;
+mod ending;
+mod faults;
+mod gateway;
+mod health;
+mod listener;
+mod observed;
+mod page_token;
+mod product;
+mod query;
+mod search;
+mod status;
+
+/// The largest request: a hundred ASINs and a query are a few kilobytes.
+const MOST_REQUEST_BYTES: usize = 256 * 1024;
+
+/// Why the server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The contract could not be read back for reflection.
+    #[error("the contract cannot be served for reflection")]
+    Reflection(#[source] tonic_reflection::server::Error),
+    /// The port is not usable.
+    #[error("the port cannot be used")]
+    Port(#[source] io::Error),
+}
+
+/// Serves until the shutdown comes and the drain has ended.
+pub async fn serve(
+    config: Config,
+    catalog: Catalog,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Error> {
+    let address = listener.local_addr().map_err(Error::Port)?;
+    let gateway = Gateway::new(&config, catalog);
+    let (health, health_service) = Health::starting().await;
+    let mut routes = Routes::new(health_service)
+        .add_service(
+            SearchServiceServer::new(SearchService(gateway.clone())).max_decoding_message_size(MOST_REQUEST_BYTES),
+        )
+        .add_service(
+            ProductServiceServer::new(ProductService(gateway.clone())).max_decoding_message_size(MOST_REQUEST_BYTES),
+        )
+        .add_service(
+            BrowseServiceServer::new(BrowseService(gateway.clone())).max_decoding_message_size(MOST_REQUEST_BYTES),
+        )
+        .add_service(AdminServiceServer::new(AdminService(gateway)).max_decoding_message_size(MOST_REQUEST_BYTES));
+    if config.server.reflection {
+        let contract = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(pb::FILE_DESCRIPTOR_SET)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+        // Older tools ask by the older name only.
+        routes = routes
+            .add_service(contract().build_v1().map_err(Error::Reflection)?)
+            .add_service(contract().build_v1alpha().map_err(Error::Reflection)?);
+    }
+    let edge = Arc::new(Edge::new(routes, &config));
+    health.serving().await;
+    tracing::info!(%address, sandbox = config.sandbox, "serving");
+    let drained = listener::run(listener, edge, health, config.server, shutdown).await;
+    tracing::info!(cut_connections = drained.cut, "stopped");
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! AdminService.
+
+use std::time::SystemTime;
+
+use tonic::{Request, Response, Status};
+
+use super::{faults::Faults, gateway::Gateway};
+use crate::{
+    amazon::Asin,
+    cache::{Namespace, Purge},
+    dispatch::{BreakerState, Report},
+    pb, served,
+};
+
+const MOST_ASINS: usize = 100;
+
+#[derive(Debug)]
+pub(crate) struct AdminService(pub(crate) Gateway);
+
+#[tonic::async_trait]
+impl served::admin_service_server::AdminService for AdminService {
+    async fn get_status(&self, _: Request<pb::GetStatusRequest>) -> Result<Response<pb::GetStatusResponse>, Status> {
+        let accounts = self.0.catalog.accounts().await;
+        let caches = self.0.catalog.caches().into_iter().map(|tier| pb::CacheStatus {
+            tier: tier.tier.to_owned(),
+            entries: signed(tier.entries),
+            size_bytes: signed(tier.size_bytes),
+            capacity_bytes: signed(tier.capacity_bytes),
+            hits: signed(tier.hits),
+            misses: signed(tier.misses),
+            stale_hits: signed(tier.stale_hits),
+        });
+        Ok(Response::new(pb::GetStatusResponse {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            start_time: Some(self.0.started.into()),
+            is_sandbox: self.0.is_sandbox,
+            accounts: accounts.into_iter().map(|report| self.account(report)).collect(),
+            caches: caches.collect(),
+        }))
+    }
+
+    async fn purge_cache(
+        &self,
+        request: Request<pb::PurgeCacheRequest>,
+    ) -> Result<Response<pb::PurgeCacheResponse>, Status> {
+        use pb::purge_cache_request::Target;
+        let mut faults = Faults::default();
+        let what = match request.into_inner().target {
+            Some(Target::Products(products)) => Some(self.products(&products, &mut faults)),
+            Some(Target::Namespace(namespace)) => {
+                let found = namespace_of(faults.known("namespace", namespace));
+                faults.take("namespace", found.ok_or("names no kind")).map(Purge::Namespace)
+            }
+            Some(Target::Everything(true)) => Some(Purge::Everything),
+            Some(Target::Everything(false)) => {
+                faults.add("everything", "must be true");
+                None
+            }
+            None => {
+                faults.add("target", "must be one of products, namespace and everything");
+                None
+            }
+        };
+        faults.check()?;
+        let dropped = what.map_or(0, |what| self.0.catalog.purge(&what));
+        Ok(Response::new(pb::PurgeCacheResponse { dropped_count: signed(dropped) }))
+    }
+}
+
+impl AdminService {
+    fn products(&self, products: &pb::PurgeProducts, faults: &mut Faults) -> Purge {
+        let marketplace = self.0.marketplace("products.marketplace", &products.marketplace, faults);
+        if !(1..=MOST_ASINS).contains(&products.asins.len()) {
+            faults.add("products.asins", format!("must be 1 to {MOST_ASINS}; there are {}", products.asins.len()));
+        }
+        let parsed = products.asins.iter().take(MOST_ASINS).enumerate();
+        let asins = parsed.filter_map(|(n, text)| faults.take(format!("products.asins[{n}]"), Asin::parse(text)));
+        Purge::Products(marketplace, asins.collect())
+    }
+
+    fn account(&self, report: Report) -> pb::AccountStatus {
+        let callers = report.callers.iter().map(|(caller, spent)| pb::CallerSpending {
+            caller: caller.to_string(),
+            spent: count(*spent),
+            limit: self.0.shares.get(&**caller).map(|share| count(*share)),
+        });
+        let now = tokio::time::Instant::now();
+        let breakers = report.breakers.iter().map(|(operation, state)| {
+            let (state, retry_after) = match state {
+                BreakerState::Closed => (pb::BreakerState::Closed, None),
+                BreakerState::HalfOpen => (pb::BreakerState::HalfOpen, None),
+                BreakerState::Open { until } => (pb::BreakerState::Open, Some(until.saturating_duration_since(now))),
+            };
+            pb::BreakerStatus {
+                operation: operation.name().to_owned(),
+                state: state.into(),
+                retry_after: retry_after.and_then(|wait| wait.try_into().ok()),
+            }
+        });
+        pb::AccountStatus {
+            name: report.name.to_string(),
+            protocol: report.protocol.into(),
+            marketplaces: report.marketplaces.iter().map(ToString::to_string).collect(),
+            calls_per_second: report.calls_per_second,
+            current_calls_per_second: report.current_calls_per_second,
+            day: Some(pb::Budget {
+                limit: count(report.day_limit),
+                spent: count(report.day_spent),
+                left: count(report.day_limit.saturating_sub(report.day_spent)),
+                next_release_time: report.next_release_in.map(|wait| (SystemTime::now() + wait).into()),
+            }),
+            callers: callers.collect(),
+            queue: Some(pb::QueueStatus {
+                length: report.queue_length.try_into().unwrap_or(i32::MAX),
+                capacity: report.queue_capacity.try_into().unwrap_or(i32::MAX),
+                predicted_wait: report.predicted_wait.try_into().ok(),
+            }),
+            breakers: breakers.collect(),
+            calls: Some(pb::CallCounts {
+                answered: signed(report.counts.answered),
+                throttled: signed(report.counts.throttled),
+                failed: signed(report.counts.failed),
+                refused: signed(report.counts.refused),
+                retries: signed(report.counts.retries),
+            }),
+            last_error: report.last_error.unwrap_or_default(),
+        }
+    }
+}
+
+fn namespace_of(namespace: pb::CacheNamespace) -> Option<Namespace> {
+    match namespace {
+        pb::CacheNamespace::Unspecified => None,
+        pb::CacheNamespace::Products => Some(Namespace::Products),
+        pb::CacheNamespace::Searches => Some(Namespace::Searches),
+        pb::CacheNamespace::Variations => Some(Namespace::Variations),
+        pb::CacheNamespace::BrowseNodes => Some(Namespace::BrowseNodes),
+    }
+}
+
+fn signed(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+fn count(n: u32) -> i32 {
+    i32::try_from(n).unwrap_or(i32::MAX)
+}

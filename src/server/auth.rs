@@ -1,0 +1,90 @@
+//! Who calls, and what they may.
+//!
+//! Callers are those of the configuration, known by their bearer tokens. Without any, everybody may do everything, which
+//! is meant for loopback and for a mesh that decides who gets through.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
+use tonic::{Code, Status};
+
+use super::status;
+use crate::config;
+
+/// The services that anybody may call: probes and tools have no tokens.
+const OPEN: [&str; 3] =
+    ["/grpc.health.v1.Health/", "/grpc.reflection.v1.ServerReflection/", "/grpc.reflection.v1alpha.ServerReflection/"];
+const ADMIN: &str = "/stockroom.v1.AdminService/";
+/// Where no callers are configured, a name that a caller gives itself, for status and logs.
+const CALLER_HEADER: &str = "x-stockroom-caller";
+
+/// Who calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Principal {
+    /// The name.
+    pub(crate) name: Arc<str>,
+    /// The calls to Amazon a day it may cause; `None`: no share of its own.
+    pub(crate) share: Option<u32>,
+}
+
+/// Those who may call.
+#[derive(Debug)]
+pub(crate) struct Callers(Vec<Caller>);
+
+#[derive(Debug)]
+struct Caller {
+    principal: Principal,
+    // Hashes of equal length: comparing them tells nothing about a token by how long it takes.
+    token_hash: [u8; 32],
+    admin: bool,
+}
+
+impl Callers {
+    pub(crate) fn new(callers: &[config::Caller]) -> Self {
+        Self(
+            callers
+                .iter()
+                .map(|caller| Caller {
+                    principal: Principal { name: caller.name.as_str().into(), share: caller.calls_per_day },
+                    token_hash: Sha256::digest(caller.token.expose_secret().as_bytes()).into(),
+                    admin: caller.admin,
+                })
+                .collect(),
+        )
+    }
+
+    /// Who may call a method with these headers, or why nobody may.
+    pub(crate) fn admit(&self, path: &str, headers: &HeaderMap) -> Result<Principal, Status> {
+        if self.0.is_empty() || is_open(path) {
+            return Ok(Principal { name: named(headers), share: None });
+        }
+        let unauthenticated = |message: &str| status::plain(Code::Unauthenticated, "CALLER_UNKNOWN", message);
+        let header = headers.get(http::header::AUTHORIZATION).ok_or_else(|| {
+            unauthenticated(
+                "this gateway asks its callers for a token: send the metadata authorization: Bearer <token>",
+            )
+        })?;
+        let token = header.as_bytes().strip_prefix(b"Bearer ").or_else(|| header.as_bytes().strip_prefix(b"bearer "));
+        let hash: [u8; 32] = Sha256::digest(token.unwrap_or_default()).into();
+        let caller = self.0.iter().find(|caller| caller.token_hash == hash);
+        let caller = caller.ok_or_else(|| unauthenticated("the token is not one of a caller of this gateway"))?;
+        if path.starts_with(ADMIN) && !caller.admin {
+            let message = format!("{} is not an admin of this gateway", caller.principal.name);
+            return Err(status::plain(Code::PermissionDenied, "NOT_AN_ADMIN", message));
+        }
+        Ok(caller.principal.clone())
+    }
+}
+
+/// Whether the method is one that anybody may call, at any load.
+pub(crate) fn is_open(path: &str) -> bool {
+    OPEN.iter().any(|service| path.starts_with(service))
+}
+
+fn named(headers: &HeaderMap) -> Arc<str> {
+    let name = headers.get(CALLER_HEADER).and_then(|name| name.to_str().ok()).unwrap_or_default();
+    let fits = (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    if fits { name.into() } else { "anonymous".into() }
+}

@@ -1,0 +1,63 @@
+//! What a handler knows of the call it serves, beside the request itself.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Request, Status};
+
+use super::{auth::Principal, status};
+use crate::pb;
+
+/// What a handler knows of the call it serves; put into the request's extensions by the edge.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    /// Who calls.
+    pub(crate) principal: Principal,
+    /// When the call ends, answered or not.
+    pub(crate) deadline: Instant,
+    /// Cancelled when the call has ended, however it did.
+    pub(crate) ended: CancellationToken,
+    /// What the log's line is to say of it.
+    pub(crate) notes: Notes,
+}
+
+/// What the log's line is to say of a call.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Notes(Arc<Mutex<Noted>>);
+
+/// The facts of a call that only its handler knows.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Noted {
+    pub(crate) ids: usize,
+    pub(crate) cost: pb::Cost,
+}
+
+impl Context {
+    /// The context of a request; every request that came through the edge has one.
+    pub(crate) fn of<T>(request: &Request<T>) -> Result<Self, Status> {
+        let missing = || status::plain(Code::Internal, "NO_CONTEXT", "the call did not come through the edge");
+        request.extensions().get::<Self>().cloned().ok_or_else(missing)
+    }
+}
+
+impl Notes {
+    /// How many ids the request named.
+    pub(crate) fn ids(&self, count: usize) {
+        self.change(|noted| noted.ids = count);
+    }
+
+    /// What the call cost so far.
+    pub(crate) fn cost(&self, cost: pb::Cost) {
+        self.change(|noted| noted.cost = cost);
+    }
+
+    /// What was noted.
+    pub(crate) fn read(&self) -> Noted {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Noted)) {
+        change(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    }
+}

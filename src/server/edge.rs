@@ -1,0 +1,140 @@
+//! The edge that every call passes: its id, who calls, how long it may take, and the one line it leaves in the log.
+//!
+//! Everything that can answer a call stands inside it, so that the line tells of every call and every error carries the
+//! request's id. It also bounds what tonic leaves open: a stream ends at its deadline too, and a panic is an answer.
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant as WallInstant},
+};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body::Body as HttpBody;
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Status, body::Body, service::Routes};
+use tower::ServiceExt;
+use tracing::Instrument;
+
+use super::{
+    auth::{self, Callers},
+    context::{Context, Notes},
+    deadline, ending,
+    observed::Observed,
+    status,
+};
+use crate::config;
+
+const REQUEST_ID: &str = "x-request-id";
+
+/// What every call passes.
+#[derive(Debug)]
+pub(crate) struct Edge {
+    routes: Routes,
+    callers: Callers,
+    bounds: config::Server,
+    calls: Arc<Semaphore>,
+}
+
+/// A call that has begun, for the line it leaves when it ends.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    pub(crate) method: Arc<str>,
+    pub(crate) request_id: HeaderValue,
+    pub(crate) caller: Arc<str>,
+    pub(crate) started: WallInstant,
+    pub(crate) deadline: Instant,
+    pub(crate) notes: Notes,
+}
+
+impl Edge {
+    pub(crate) fn new(routes: Routes, config: &config::Config) -> Self {
+        Self {
+            routes: routes.prepare(),
+            callers: Callers::new(&config.callers),
+            bounds: config.server,
+            calls: Arc::new(Semaphore::new(config.server.max_concurrent_calls)),
+        }
+    }
+
+    /// Serves one call.
+    pub(crate) async fn call<B>(&self, mut request: Request<B>) -> Response<Observed>
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let path: Arc<str> = request.uri().path().into();
+        let open = auth::is_open(&path);
+        // A watch on health has no end of its own.
+        let allowed = if open {
+            Duration::from_secs(365 * 24 * 3600)
+        } else {
+            deadline::allowed(request.headers(), &self.bounds)
+        };
+        let ended = CancellationToken::new();
+        let mut begun = Begun {
+            method: path.trim_start_matches('/').into(),
+            request_id: request_id(request.headers()),
+            caller: "".into(),
+            started: WallInstant::now(),
+            deadline: Instant::now() + allowed,
+            notes: Notes::default(),
+        };
+        let permit = match Arc::clone(&self.calls).try_acquire_owned() {
+            Ok(permit) => Some(permit),
+            Err(_) if open => None,
+            Err(_) => return Observed::refused(overloaded(), begun),
+        };
+        let principal = match self.callers.admit(&path, request.headers()) {
+            Ok(principal) => principal,
+            Err(status) => return Observed::refused(status, begun),
+        };
+        begun.caller = Arc::clone(&principal.name);
+        request.extensions_mut().insert(Context {
+            principal,
+            deadline: begun.deadline,
+            ended: ended.clone(),
+            notes: begun.notes.clone(),
+        });
+        let ends = ended.drop_guard();
+
+        let id = begun.request_id.to_str().unwrap_or_default();
+        let span = tracing::info_span!("call", request_id = id, method = &*begun.method);
+        let serving = AssertUnwindSafe(self.routes.clone().oneshot(request)).catch_unwind().instrument(span);
+        match timeout_at(begun.deadline, serving).await {
+            Ok(Ok(Ok(response))) => Observed::answered(response, begun, permit, ends),
+            Ok(Ok(Err(never))) => match never {},
+            Ok(Err(_)) => {
+                Observed::refused(status::plain(Code::Internal, "PANIC", "the gateway failed on this call"), begun)
+            }
+            Err(_) => Observed::refused(ending::deadline_exceeded(), begun),
+        }
+    }
+}
+
+fn overloaded() -> Status {
+    status::with(Code::Unavailable, "OVERLOADED", "too many calls are under way", [], |details| {
+        details.set_retry_info(Some(Duration::from_millis(500)));
+    })
+}
+
+/// The id that the caller gave the request, if it is one that a log can bear, or a new one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let given = headers
+        .get(REQUEST_ID)
+        .filter(|id| (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic));
+    given.cloned().unwrap_or_else(|| {
+        HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).unwrap_or(HeaderValue::from_static("none"))
+    })
+}
+
+/// An answer with headers only, as gRPC ends a call that failed before its first message.
+pub(crate) fn trailers_only(status: &Status) -> Response<Body> {
+    status.clone().into_http()
+}

@@ -1,0 +1,126 @@
+//! How a call ends: what its last headers say, completed for the client and told to the log.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use super::{edge::Begun, status};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// gRPC clients with a retry policy obey this; only applications read `RetryInfo` (gRFC A6).
+const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
+/// What a client's header list bears with room for others' headers (8 KiB in Java by default).
+const MOST_DETAILS_BYTES: usize = 4096;
+
+/// The status of a call that took too long.
+pub(crate) fn deadline_exceeded() -> Status {
+    status::plain(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "the deadline came before the answer")
+}
+
+/// Completes the headers that end a call and writes its line.
+pub(crate) fn finish(last: &mut HeaderMap, begun: &Begun) {
+    let ended =
+        Status::from_header_map(last).filter(|status| status.code() != Code::Ok).map(|status| complete(status, begun));
+    let (code, reason) = match &ended {
+        None => (Code::Ok, String::new()),
+        Some((status, reason)) => {
+            // Our own text and base64 always make headers.
+            let _ = status.add_header(last);
+            (status.code(), reason.clone())
+        }
+    };
+    last.insert(REQUEST_ID, begun.request_id.clone());
+    log(code, &reason, begun);
+}
+
+/// Writes the line of a call that the client left.
+pub(crate) fn abandoned(begun: &Begun) {
+    log(Code::Cancelled, "CLIENT_GONE", begun);
+}
+
+/// Gives a status what every error of ours carries: a reason, the request's id, and when to come back.
+fn complete(status: Status, begun: &Begun) -> (Status, String) {
+    let details = status.get_error_details();
+    let (code, reason) = match details.error_info() {
+        Some(info) => (status.code(), info.reason.clone()),
+        None => foreign(&status),
+    };
+    let mut completed = ErrorDetails::new();
+    let facts = details.error_info().map(|info| info.metadata.clone()).unwrap_or_default();
+    completed.set_error_info(reason.clone(), status::DOMAIN, facts);
+    completed.set_request_info(begun.request_id.to_str().unwrap_or_default(), "");
+    let retry = details.retry_info().and_then(|info| info.retry_delay);
+    if let Some(delay) = retry {
+        completed.set_retry_info(Some(delay));
+    }
+    if let Some(quota) = details.quota_failure() {
+        completed.set_quota_failure(quota.violations.clone());
+    }
+    if let Some(resource) = details.resource_info() {
+        let (kind, name) = (resource.resource_type.clone(), resource.resource_name.clone());
+        completed.set_resource_info(kind, name, resource.owner.clone(), resource.description.clone());
+    }
+    if let Some(bad) = details.bad_request() {
+        completed.set_bad_request(bad.field_violations.clone());
+    }
+    let mut status_with_details = Status::with_error_details(code, status.message(), completed);
+    if status_with_details.details().len() > MOST_DETAILS_BYTES {
+        let mut bare = ErrorDetails::new();
+        bare.set_error_info(reason.clone(), status::DOMAIN, std::collections::HashMap::new());
+        bare.set_request_info(begun.request_id.to_str().unwrap_or_default(), "");
+        status_with_details = Status::with_error_details(code, status.message(), bare);
+    }
+    if let Some(delay) = retry {
+        let millis = HeaderValue::from(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
+        status_with_details.metadata_mut().as_mut().insert(PUSHBACK, millis);
+    }
+    (status_with_details, reason)
+}
+
+/// The code and reason of a status that tonic made.
+fn foreign(status: &Status) -> (Code, String) {
+    // tonic calls bytes that are no message its own fault; they are the caller's.
+    if status.code() == Code::Internal && status.message().contains("decode Protobuf") {
+        return (Code::InvalidArgument, "MALFORMED_MESSAGE".to_owned());
+    }
+    let reason = match status.code() {
+        Code::Unimplemented => "UNKNOWN_METHOD",
+        Code::OutOfRange => "MESSAGE_TOO_LARGE",
+        Code::NotFound => "NOT_FOUND",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::Cancelled => "CANCELLED",
+        _ => "PROTOCOL_ERROR",
+    };
+    (status.code(), reason.to_owned())
+}
+
+fn log(code: Code, reason: &str, begun: &Begun) {
+    let noted = begun.notes.read();
+    let duration_ms = u64::try_from(begun.started.elapsed().as_micros()).unwrap_or(u64::MAX) as f64 / 1000.0;
+    let request_id = begun.request_id.to_str().unwrap_or_default();
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                target: "stockroom::call",
+                method = &*begun.method,
+                code = ?code,
+                reason,
+                duration_ms,
+                caller = &*begun.caller,
+                ids = noted.ids,
+                from_memory = noted.cost.from_memory,
+                from_redis = noted.cost.from_redis,
+                from_amazon = noted.cost.from_amazon,
+                stale = noted.cost.stale,
+                amazon_calls = noted.cost.amazon_calls,
+                request_id,
+                "call ended"
+            )
+        };
+    }
+    match code {
+        Code::Internal | Code::Unknown | Code::DataLoss => line!(error),
+        Code::FailedPrecondition => line!(warn),
+        _ => line!(info),
+    }
+}

@@ -1,0 +1,202 @@
+//! A search as a caller writes it becomes a plan that Amazon can be asked: parsed once, every fault named.
+
+use super::faults::Faults;
+use crate::{
+    amazon::{BrowseNodeId, Locale, SearchItems, money},
+    catalog::{Plan, category},
+    pb,
+};
+
+/// The longest text of a query (Creators API, `SearchItems`; PA-API names none).
+const MOST_CHARACTERS: usize = 1000;
+/// The finest rating that Amazon can filter by.
+const MOST_STARS_AT_AMAZON: f64 = 4.0;
+
+/// A plan and what it understood. With faults the result is of no use, and the request is refused.
+pub(crate) fn parse(
+    query: Option<pb::SearchQuery>,
+    locale: Locale,
+    faults: &mut Faults,
+) -> (Plan, pb::UnderstoodQuery) {
+    let query = query.unwrap_or_default();
+    let mut filters = Vec::new();
+    let mut words = |field: &str, value: &str| text(&format!("query.{field}"), value, faults);
+    let [mut keywords, title, author, brand, actor, artist] = [
+        words("keywords", &query.keywords),
+        words("title", &query.title),
+        words("author", &query.author),
+        words("brand", &query.brand),
+        words("actor", &query.actor),
+        words("artist", &query.artist),
+    ];
+    let browse_node = (!query.browse_node_id.is_empty())
+        .then(|| faults.take("query.browse_node_id", BrowseNodeId::parse(&query.browse_node_id)))
+        .flatten();
+    let category = faults.take("query.category", category::find(locale.marketplace, &query.category));
+    let search_index = category.as_ref().map(|category| category.index);
+
+    let nothing_else =
+        browse_node.is_none() && [&title, &author, &brand, &actor, &artist].iter().all(|text| text.is_none());
+    if keywords.is_none() && nothing_else {
+        // Amazon wants a word beside an index.
+        keywords = category.filter(|category| !category.words.is_empty()).map(|category| category.words);
+        let narrowed = query.min_rating.is_some() || query.min_saving_percent.is_some();
+        if keywords.is_none() && !narrowed {
+            faults.add("query", "needs keywords, title, author, brand, actor, artist, category, browse_node_id, min_rating or min_saving_percent");
+        }
+    }
+
+    let min_price = price("query.min_price", query.min_price.as_ref(), locale, faults);
+    let max_price = price("query.max_price", query.max_price.as_ref(), locale, faults);
+    if let (Some(min), Some(max)) = (min_price, max_price)
+        && min > max
+    {
+        faults.add("query.min_price", "is above query.max_price");
+    }
+    for (bound, money) in [("from", &query.min_price), ("up to", &query.max_price)] {
+        filters.extend(money.as_ref().map(|money| format!("price {bound} {} (by Amazon)", amount(money, locale))));
+    }
+
+    let (min_rating, rating_here) = match query.min_rating {
+        Some(stars) if !(1.0..=5.0).contains(&stars) => {
+            faults.add("query.min_rating", format!("must be between 1 and 5; it is {stars}"));
+            (None, None)
+        }
+        Some(stars) => {
+            let whole = stars.floor().min(MOST_STARS_AT_AMAZON);
+            let here = (stars > whole).then_some(stars);
+            let by = if here.is_some() { "by Amazon as far as it can, then here" } else { "by Amazon" };
+            filters.push(format!("{stars} stars and up ({by})"));
+            // Between 1 and 4, as just checked.
+            (Some(whole as u8), here)
+        }
+        None => (None, None),
+    };
+    let min_saving_percent =
+        query.min_saving_percent.and_then(|percent| saving("query.min_saving_percent", percent, faults));
+    filters.extend(min_saving_percent.map(|percent| format!("at least {percent} % off (by Amazon)")));
+
+    let mut delivery_flags = Vec::new();
+    for (n, flag) in query.delivery_flags.iter().enumerate() {
+        let field = format!("query.delivery_flags[{n}]");
+        match faults.known(field.clone(), *flag) {
+            pb::DeliveryFlag::Unspecified => faults.add(field, "names no flag"),
+            flag => delivery_flags.push(flag),
+        }
+    }
+    delivery_flags.sort_unstable();
+    delivery_flags.dedup();
+    filters.extend(delivery_flags.iter().map(|flag| format!("{} (by Amazon)", delivery(*flag))));
+
+    let condition = faults.known("query.condition", query.condition);
+    let availability = faults.known("query.availability", query.availability);
+    let merchant = faults.known("query.merchant", query.merchant);
+    let sort = faults.known("query.sort", query.sort);
+
+    let first_page = SearchItems {
+        locale,
+        keywords,
+        title,
+        author,
+        brand,
+        actor,
+        artist,
+        search_index: search_index.unwrap_or_else(|| locale.marketplace.everything()),
+        browse_node,
+        min_price_minor_units: min_price,
+        max_price_minor_units: max_price,
+        min_rating,
+        min_saving_percent,
+        delivery_flags,
+        condition,
+        availability,
+        merchant,
+        sort,
+        page: 1,
+    };
+    let understood = understood(&first_page, query, filters);
+    (Plan { first_page, min_rating: rating_here }, understood)
+}
+
+/// A whole number of percent that Amazon can filter by.
+pub(crate) fn saving(field: &str, percent: i32, faults: &mut Faults) -> Option<u8> {
+    let valid = u8::try_from(percent).ok().filter(|percent| (1..=99).contains(percent));
+    faults.take(field, valid.ok_or_else(|| format!("must be between 1 and 99 percent; it is {percent}")))
+}
+
+fn understood(search: &SearchItems, query: pb::SearchQuery, filters: Vec<String>) -> pb::UnderstoodQuery {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let query = pb::SearchQuery {
+        keywords: text(&search.keywords),
+        title: text(&search.title),
+        author: text(&search.author),
+        brand: text(&search.brand),
+        actor: text(&search.actor),
+        artist: text(&search.artist),
+        category: query.category.trim().to_lowercase(),
+        browse_node_id: search.browse_node.map(|id| id.to_string()).unwrap_or_default(),
+        delivery_flags: search.delivery_flags.iter().map(|flag| (*flag).into()).collect(),
+        ..query
+    };
+    pb::UnderstoodQuery {
+        marketplace: search.locale.marketplace.name().to_owned(),
+        language: search.locale.language.code().to_owned(),
+        currency: search.locale.currency.code().to_owned(),
+        search_index: search.search_index.id().to_owned(),
+        query: Some(query),
+        filters,
+    }
+}
+
+/// A text with its white space folded; `None` where nothing is left.
+fn text(field: &str, value: &str, faults: &mut Faults) -> Option<String> {
+    let length = value.chars().count();
+    if length > MOST_CHARACTERS {
+        faults.add(field, format!("is {length} characters long; at most {MOST_CHARACTERS} are allowed"));
+        return None;
+    }
+    let folded = value.split_whitespace().collect::<Vec<_>>().join(" ");
+    if folded.chars().any(char::is_control) {
+        faults.add(field, "holds control characters");
+        return None;
+    }
+    (!folded.is_empty()).then_some(folded)
+}
+
+/// A price bound in the smallest unit of the locale's currency.
+pub(crate) fn price(field: &str, money: Option<&pb::Money>, locale: Locale, faults: &mut Faults) -> Option<u64> {
+    let money = money?;
+    let currency = locale.currency;
+    if !money.currency_code.is_empty() && !money.currency_code.eq_ignore_ascii_case(currency.code()) {
+        let fault = format!("is in {:?}; this request's prices are in {currency}", money.currency_code);
+        faults.add(format!("{field}.currency_code"), fault);
+        return None;
+    }
+    match money::minor_units(money, currency) {
+        Some(minor_units) if minor_units > 0 => Some(minor_units),
+        _ => {
+            let digits = currency.decimals();
+            faults.add(field, format!("must be above zero, with at most {digits} decimals in {currency}"));
+            None
+        }
+    }
+}
+
+fn amount(money: &pb::Money, locale: Locale) -> String {
+    let decimals = usize::try_from(locale.currency.decimals()).unwrap_or(2);
+    let fraction = format!("{:09}", money.nanos);
+    match fraction.get(..decimals) {
+        Some(digits) if decimals > 0 => format!("{}.{digits} {}", money.units, locale.currency),
+        _ => format!("{} {}", money.units, locale.currency),
+    }
+}
+
+fn delivery(flag: pb::DeliveryFlag) -> &'static str {
+    match flag {
+        pb::DeliveryFlag::Unspecified => "",
+        pb::DeliveryFlag::AmazonGlobal => "ships to other countries",
+        pb::DeliveryFlag::FreeShipping => "ships free",
+        pb::DeliveryFlag::FulfilledByAmazon => "fulfilled by Amazon",
+        pb::DeliveryFlag::Prime => "Prime",
+    }
+}

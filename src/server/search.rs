@@ -1,0 +1,135 @@
+//! SearchService.
+
+use std::pin::Pin;
+
+use tokio::sync::mpsc;
+use tokio_stream::{Stream, wrappers::ReceiverStream};
+use tonic::{Request, Response, Status};
+
+use super::{context::Context, faults::Faults, gateway::Gateway, page_token, query, status};
+use crate::{
+    catalog::{Plan, Reading, Tally},
+    pb, served,
+};
+
+/// Amazon shows at most this many products of any search.
+const MOST_PRODUCTS: usize = 100;
+const DEFAULT_PAGE: usize = 10;
+
+#[derive(Debug)]
+pub(crate) struct SearchService(pub(crate) Gateway);
+
+type Pages = Pin<Box<dyn Stream<Item = Result<served::StreamSearchResponse, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl served::search_service_server::SearchService for SearchService {
+    type StreamSearchStream = Pages;
+
+    async fn search_products(
+        &self,
+        request: Request<pb::SearchProductsRequest>,
+    ) -> Result<Response<served::SearchProductsResponse>, Status> {
+        let context = Context::of(&request)?;
+        let request = request.into_inner();
+        let mut faults = Faults::default();
+        let reading = self.0.reading(request.options, &context, &mut faults);
+        let (plan, understood) = query::parse(request.query, reading.locale, &mut faults);
+        let wanted = faults.count("page_size", request.page_size, MOST_PRODUCTS, DEFAULT_PAGE);
+        let search = plan.normal();
+        let from = faults.take("page_token", page_token::read(&search, &request.page_token)).unwrap_or(0);
+        faults.check()?;
+
+        let slice = self.0.catalog.search(&reading, &plan, from, wanted).await.map_err(|error| status::of(&error))?;
+        let cost = slice.tally.cost();
+        context.notes.ids(slice.products.len());
+        context.notes.cost(cost);
+        Ok(Response::new(served::SearchProductsResponse {
+            products: slice.products,
+            next_page_token: slice.next.map(|place| page_token::write(&search, place)).unwrap_or_default(),
+            total_results: slice.total_results,
+            search_url: slice.search_url,
+            understood: Some(understood),
+            facets: if request.include_facets { slice.facets } else { Vec::new() },
+            dropped_count: slice.dropped,
+            incomplete: slice.cut_short.as_ref().map(status::incomplete),
+            cost: Some(cost),
+        }))
+    }
+
+    async fn stream_search(&self, request: Request<pb::StreamSearchRequest>) -> Result<Response<Pages>, Status> {
+        let context = Context::of(&request)?;
+        let request = request.into_inner();
+        let mut faults = Faults::default();
+        let reading = self.0.reading(request.options, &context, &mut faults);
+        let (plan, understood) = query::parse(request.query, reading.locale, &mut faults);
+        let limit = faults.count("limit", request.limit, MOST_PRODUCTS, MOST_PRODUCTS);
+        faults.check()?;
+
+        // One page ahead of the client: a client that stops reading stops the calls.
+        let (send, pages) = mpsc::channel(1);
+        let walk = Walk { gateway: self.0.clone(), context, reading, plan, limit };
+        let facets = request.include_facets;
+        // Ends with the stream: sending to a client that has gone fails.
+        tokio::spawn(walk.run(understood, facets, send));
+        Ok(Response::new(Box::pin(ReceiverStream::new(pages))))
+    }
+}
+
+struct Walk {
+    gateway: Gateway,
+    context: Context,
+    reading: Reading,
+    plan: Plan,
+    limit: usize,
+}
+
+impl Walk {
+    /// Sends page after page. Only the first failure of a stream that has sent nothing is an error; a later one is told
+    /// in a last message, so that nothing that was sent is lost.
+    async fn run(
+        self,
+        understood: pb::UnderstoodQuery,
+        facets: bool,
+        send: mpsc::Sender<Result<served::StreamSearchResponse, Status>>,
+    ) {
+        let (mut next, mut sent, mut total) = (Some(0), 0, 0);
+        let mut understood = Some(understood);
+        let mut whole = Tally::default();
+        while let Some(place) = next.filter(|_| sent < self.limit) {
+            let page = self.gateway.catalog.search_page(&self.reading, &self.plan, place, self.limit - sent).await;
+            let message = match page {
+                Ok(page) => {
+                    next = page.next;
+                    sent += page.products.len();
+                    total = page.total_results;
+                    whole.merge(&page.tally);
+                    self.context.notes.ids(sent);
+                    self.context.notes.cost(whole.cost());
+                    Ok(served::StreamSearchResponse {
+                        products: page.products,
+                        total_results: total,
+                        facets: if facets && understood.is_some() { page.facets } else { Vec::new() },
+                        understood: understood.take(),
+                        dropped_count: page.dropped,
+                        incomplete: None,
+                        cost: Some(page.tally.cost()),
+                    })
+                }
+                Err(error) => {
+                    next = None;
+                    match understood {
+                        Some(_) => Err(status::of(&error)),
+                        None => Ok(served::StreamSearchResponse {
+                            total_results: total,
+                            incomplete: Some(status::incomplete(&error)),
+                            ..Default::default()
+                        }),
+                    }
+                }
+            };
+            if send.send(message).await.is_err() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The log: lines for people on a terminal, JSON for machines, on standard error.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::{EnvFilter, fmt};
+
+use crate::config::{Log, LogFormat};
+
+/// Why the log could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The filter does not parse.
+    #[error("log.filter: {filter:?} is no filter; try info, or stockroom=debug,warn")]
+    Filter {
+        /// The filter.
+        filter: String,
+        /// Why not.
+        #[source]
+        source: tracing_subscriber::filter::ParseError,
+    },
+    /// Something else in this process logs already.
+    #[error("the log was started before")]
+    Started(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Starts the log, once a process.
+pub fn start(log: &Log) -> Result<(), Error> {
+    let filter =
+        EnvFilter::try_new(&log.filter).map_err(|source| Error::Filter { filter: log.filter.clone(), source })?;
+    let for_people = match log.format {
+        LogFormat::Auto => io::stderr().is_terminal(),
+        LogFormat::Pretty => true,
+        LogFormat::Json => false,
+    };
+    let lines = fmt().with_env_filter(filter).with_writer(io::stderr);
+    let started = if for_people {
+        lines.with_ansi(io::stderr().is_terminal()).with_target(false).try_init()
+    } else {
+        lines.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
+    };
+    started.map_err(Error::Started)
+}
