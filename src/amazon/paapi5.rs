@@ -63,6 +63,9 @@ pub struct Client {
 impl Client {
     /// Opens no connection yet.
     pub fn new(options: Options) -> Result<Self, BuildError> {
+        if options.access_key.is_empty() || !options.access_key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(BuildError::AccessKey);
+        }
         Ok(Self {
             keys: Keys::new(&options.access_key, options.secret_key.expose_secret()),
             transport: Transport::new(&options)?,
@@ -87,7 +90,7 @@ impl Client {
             ("x-amz-target", target),
         ];
         let unsigned = Unsigned { region: marketplace.aws_region(), path: &path, headers: &headers, body: &body };
-        // Signing fails only where a key cannot stand in a header, and then no signature of it can be right.
+        // Signing fails only where a part cannot stand in a header, and then no signature of it can be right.
         let signature = self.keys.sign(&unsigned, SystemTime::now()).map_err(|_| refused(Refusal::BadSignature))?;
         headers.extend(signature);
 
@@ -117,3 +120,6 @@ impl fmt::Debug for Client {
         f.debug_struct("paapi5::Client").field("transport", &self.transport).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -110,3 +110,6 @@ fn missing(asked: &GetItems, faults: &[Fault]) -> Vec<(Asin, Missing)> {
     };
     faults.iter().filter_map(|fault| Some((named(fault)?, why(fault)))).collect()
 }
+
+#[cfg(test)]
+mod tests;

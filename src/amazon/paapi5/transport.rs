@@ -14,6 +14,9 @@ const POOL_IDLE: Duration = Duration::from_secs(30);
 /// A client could not be built from its options.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
+    /// The access key cannot stand in a header.
+    #[error("the access key must be printable ASCII without spaces")]
+    AccessKey,
     /// The endpoint is no address.
     #[error("the endpoint must be an http or https address, as http://127.0.0.1:8080")]
     Endpoint,
