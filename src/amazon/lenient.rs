@@ -16,7 +16,6 @@ pub(crate) trait Lenient: Sized {
 }
 
 /// A JSON object, its fields still unread.
-#[derive(Debug)]
 pub(crate) struct Object<'a>(HashMap<String, &'a RawValue>);
 
 impl<'a> Object<'a> {

@@ -111,13 +111,14 @@ impl Upstream for Client {
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("paapi5::Options").field("endpoint", &self.endpoint).finish_non_exhaustive()
+        // Beside the keys, an endpoint and a proxy may carry passwords.
+        f.debug_struct("paapi5::Options").finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("paapi5::Client").field("transport", &self.transport).finish_non_exhaustive()
+        f.debug_struct("paapi5::Client").field("partner_tags", &self.partner_tags).finish_non_exhaustive()
     }
 }
 

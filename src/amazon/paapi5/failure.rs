@@ -102,6 +102,8 @@ fn parameter(message: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::{Value, json};
 
     use super::*;
@@ -192,8 +194,8 @@ mod tests {
         ];
         for (status, body) in cases {
             let error = read(status, body.as_bytes());
-            let waits = |error: &Error| matches!(error, Error::Throttled { retry_after: Some(wait), .. } if wait.as_secs() == 3);
-            assert!(waits(&error), "{body}: {error:?}");
+            let Error::Throttled { retry_after, .. } = error else { panic!("{body}: {error:?}") };
+            assert_eq!(retry_after, Some(Duration::from_secs(3)), "{body}");
         }
     }
 

@@ -9,7 +9,6 @@ use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 use crate::amazon::{Error, lenient::Object};
 
 /// One HTTP answer.
-#[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,

@@ -1,6 +1,6 @@
 //! AWS Signature Version 4, as PA-API 5.0 wants it.
 
-use std::{fmt, time::SystemTime};
+use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
 use aws_sigv4::{
@@ -15,7 +15,6 @@ const SERVICE: &str = "ProductAdvertisingAPI";
 pub(super) struct Keys(Credentials);
 
 /// A request as it will be sent, all but what the signature adds.
-#[derive(Debug)]
 pub(super) struct Unsigned<'a> {
     /// The AWS region of the marketplace.
     pub(super) region: &'a str,
@@ -55,12 +54,6 @@ impl Keys {
         let request = SignableRequest::new("POST", request.path, headers, SignableBody::Bytes(request.body))?;
         let (added, _) = sign(request, &params)?.into_parts().0.into_parts();
         Ok(added.into_iter().map(|header| (header.name(), header.value().to_owned())).collect())
-    }
-}
-
-impl fmt::Debug for Keys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Keys")
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::{Options, reply::Reply};
 use crate::amazon::Error;
 
-/// Amazon closes a connection that has been idle for about a minute; one it is just closing must not be taken for a call.
+/// Less than servers commonly keep an idle connection, so that one about to be closed is not taken for a call.
 const POOL_IDLE: Duration = Duration::from_secs(30);
 
 /// A client could not be built from its options.
@@ -32,7 +32,6 @@ pub enum BuildError {
 }
 
 /// Connections to Amazon, or to what stands in its place.
-#[derive(Debug)]
 pub(super) struct Transport {
     client: reqwest::Client,
     endpoint: Option<Url>,

@@ -120,7 +120,9 @@ mod tests {
     }
 
     fn span(condition: &str) -> Value {
-        json!({ "Condition": { "Value": condition }, "LowestPrice": price(1), "HighestPrice": price(2), "OfferCount": 4 })
+        let (lowest, highest) = (price(1), price(2));
+        let condition = json!({ "Value": condition });
+        json!({ "Condition": condition, "LowestPrice": lowest, "HighestPrice": highest, "OfferCount": 4 })
     }
 
     fn with(mut listing: Value, key: &str, value: impl Into<Value>) -> Value {
