@@ -17,12 +17,15 @@ pub use self::{
 };
 
 mod asin;
+mod dates;
 mod error;
+mod lenient;
 mod marketplace;
 pub mod money;
 pub mod paapi5;
 pub mod rating;
 mod snapshot;
+mod tree;
 
 /// The most ids one call may carry, and the most items one page of a search has.
 pub const IDS_PER_CALL: usize = 10;

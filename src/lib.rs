@@ -18,6 +18,7 @@ pub mod cache;
 pub mod catalog;
 pub mod config;
 pub mod dispatch;
+pub mod gateway;
 pub mod server;
 pub mod telemetry;
 

@@ -1,1 +1,126 @@
 //! The Product Advertising API 5.0: signed requests, one host a marketplace.
+//!
+//! A call is one HTTP request, whatever comes of it: nothing is retried, redirected or remembered here, and the
+//! environment's proxy settings are not read. Amazon has announced the API's end; where an account may no longer use it,
+//! calls fail with [`Refusal::ApiRetired`].
+
+use std::{
+    collections::HashMap,
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use secrecy::{ExposeSecret, SecretString};
+
+use self::{
+    signing::{Keys, Unsigned},
+    transport::Transport,
+};
+use crate::{
+    amazon::{Answer, Error, Marketplace, Question, Refusal, Upstream},
+    pb,
+};
+
+pub use self::transport::BuildError;
+
+mod answer;
+mod failure;
+mod reply;
+mod request;
+mod resources;
+mod signing;
+mod transport;
+
+/// What a [`Client`] needs to know.
+pub struct Options {
+    /// The account's access key.
+    pub access_key: String,
+    /// The account's secret key.
+    pub secret_key: SecretString,
+    /// The partner tag of each marketplace that the account serves.
+    pub partner_tags: HashMap<Marketplace, String>,
+    /// Another address to send calls to, as `http://127.0.0.1:8080`. The `Host` header and the signature still name the
+    /// marketplace's own host.
+    pub endpoint: Option<String>,
+    /// Certificate authorities, as PEM, to trust beside the system's.
+    pub ca_pem: Option<Vec<u8>>,
+    /// A proxy for the way out, as `http://proxy.internal:3128`. `None`: none, whatever the environment says.
+    pub proxy: Option<String>,
+    /// How long to wait for a connection.
+    pub connect_timeout: Duration,
+    /// The largest answer that is read.
+    pub max_body_bytes: usize,
+}
+
+/// One account's way to the API. Connections are kept and shared between calls.
+pub struct Client {
+    keys: Keys,
+    partner_tags: HashMap<Marketplace, String>,
+    transport: Transport,
+}
+
+impl Client {
+    /// Opens no connection yet.
+    pub fn new(options: Options) -> Result<Self, BuildError> {
+        if options.access_key.is_empty() || !options.access_key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(BuildError::AccessKey);
+        }
+        Ok(Self {
+            keys: Keys::new(&options.access_key, options.secret_key.expose_secret()),
+            transport: Transport::new(&options)?,
+            partner_tags: options.partner_tags,
+        })
+    }
+
+    async fn ask(&self, question: &Question, within: Duration) -> Result<Answer, Error> {
+        let marketplace = question.locale().marketplace;
+        let refused = |refusal| Error::Refused { refusal, request_id: None };
+        let partner_tag = self.partner_tags.get(&marketplace).ok_or_else(|| refused(Refusal::BadPartnerTag))?;
+
+        let operation = question.operation().name();
+        let target = format!("com.amazon.paapi5.v1.ProductAdvertisingAPIv1.{operation}");
+        let path = format!("/paapi5/{}", operation.to_ascii_lowercase());
+        let body = request::body(question, partner_tag);
+        let mut headers = vec![
+            // Not a coding: the body is plain JSON, and Amazon insists on the header.
+            ("content-encoding", "amz-1.0".to_owned()),
+            ("content-type", "application/json; charset=utf-8".to_owned()),
+            ("host", marketplace.paapi5_host().to_owned()),
+            ("x-amz-target", target),
+        ];
+        let unsigned = Unsigned { region: marketplace.aws_region(), path: &path, headers: &headers, body: &body };
+        // Signing fails only where a part cannot stand in a header, and then no signature of it can be right.
+        let signature = self.keys.sign(&unsigned, SystemTime::now()).map_err(|_| refused(Refusal::BadSignature))?;
+        headers.extend(signature);
+
+        let reply = self.transport.post(marketplace.paapi5_host(), &path, headers, body, within).await?;
+        answer::read(question, &reply, SystemTime::now().into())
+    }
+}
+
+impl Upstream for Client {
+    fn protocol(&self) -> pb::Protocol {
+        pb::Protocol::Paapi5
+    }
+
+    fn call<'a>(&'a self, question: &'a Question, within: Duration) -> BoxFuture<'a, Result<Answer, Error>> {
+        self.ask(question, within).boxed()
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Beside the keys, an endpoint and a proxy may carry passwords.
+        f.debug_struct("paapi5::Options").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("paapi5::Client").field("partner_tags", &self.partner_tags).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

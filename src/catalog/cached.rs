@@ -40,6 +40,9 @@ pub(super) struct Cached<T> {
     pub told: Option<Told>,
 }
 
+/// A request and its answer, once there is one.
+type Slot<K, T> = (K, Option<Result<Cached<T>, Error>>);
+
 /// What a loader brings: the answers to some requests from one call.
 pub(super) type Loaded<K, T> = Result<(Vec<(K, Option<T>)>, Told), Error>;
 
@@ -80,7 +83,7 @@ impl Catalog {
     {
         let (wish, now) = (reading.wish(), SystemTime::now());
         let (mut wanted, mut stale) = (Vec::new(), Vec::new());
-        let mut answers: Vec<(K, Option<Result<Cached<T>, Error>>)> = Vec::new();
+        let mut answers: Vec<Slot<K, T>> = Vec::new();
         for request in asked {
             let hit = self.cache.get(&key(reading.locale, &request), &wish, now);
             let standing = hit.as_ref().map_or(Standing::Gone, |hit| hit.standing);
