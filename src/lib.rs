@@ -15,6 +15,7 @@
 
 pub mod amazon;
 pub mod config;
+pub mod sandbox;
 
 /// The contract's messages and clients, as generated from `proto/stockroom/v1`.
 #[allow(missing_docs, clippy::all, reason = "generated; its comments are the proto files' own")]
