@@ -19,6 +19,7 @@ pub mod catalog;
 pub mod config;
 pub mod dispatch;
 pub mod gateway;
+pub mod sandbox;
 pub mod server;
 pub mod telemetry;
 

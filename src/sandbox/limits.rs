@@ -1,0 +1,107 @@
+//! The account's allowance: so many calls a second, and so many in any 24 hours.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The share of the exact period in which a full second's calls are refused.
+///
+/// Calls that leave evenly spaced do not arrive so: the missing 5 % forgives the network what no client can help.
+const FORGIVING: f64 = 0.95;
+
+/// What has been called, and what may be.
+///
+/// At most `n = floor(max(1, rate))` calls are let through in any window of `0.95 * n / rate` seconds. Every call counts, the
+/// refused ones too, but a refused call does not push back the next.
+#[derive(Debug)]
+pub(crate) struct Allowance {
+    per_second: f64,
+    per_day: u32,
+    /// When the last calls were let through, the newest last.
+    recent: VecDeque<Instant>,
+    /// When each call of the last 24 hours came, refused or not.
+    day: VecDeque<Instant>,
+}
+
+impl Allowance {
+    /// Nothing has been called yet.
+    pub(crate) fn new(per_second: f64, per_day: u32) -> Self {
+        Self { per_second, per_day, recent: VecDeque::new(), day: VecDeque::new() }
+    }
+
+    /// Changes the rate; earlier calls still count.
+    pub(crate) fn set_rate(&mut self, per_second: f64) {
+        self.per_second = per_second;
+    }
+
+    /// Changes the day's allowance; earlier calls still count.
+    pub(crate) fn set_per_day(&mut self, per_day: u32) {
+        self.per_day = per_day;
+    }
+
+    /// Counts a call, and says whether it is within both limits.
+    pub(crate) fn admits(&mut self, now: Instant) -> bool {
+        while self.day.front().is_some_and(|call| now.duration_since(*call) >= DAY) {
+            self.day.pop_front();
+        }
+        self.day.push_back(now);
+        if self.day.len() > usize::try_from(self.per_day).unwrap_or(usize::MAX) {
+            return false;
+        }
+        let (calls, window) = self.window();
+        while self.recent.front().is_some_and(|call| now.duration_since(*call) >= window) {
+            self.recent.pop_front();
+        }
+        let admitted = self.recent.len() < calls;
+        if admitted {
+            self.recent.push_back(now);
+        }
+        admitted
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a small positive number, already whole"
+    )]
+    fn window(&self) -> (usize, Duration) {
+        let calls = self.per_second.max(1.0).floor();
+        let seconds = FORGIVING * calls / self.per_second.max(f64::MIN_POSITIVE);
+        (calls as usize, Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Which of the calls at these milliseconds are admitted.
+    fn admitted(mut allowance: Allowance, at_ms: &[u64]) -> Vec<bool> {
+        let start = Instant::now();
+        at_ms.iter().map(|ms| allowance.admits(start + Duration::from_millis(*ms))).collect()
+    }
+
+    #[test]
+    fn calls_are_admitted_up_to_the_rate_in_any_window() {
+        let cases: [(f64, &[u64], &[bool]); 4] = [
+            (1.0, &[0, 500, 949, 951, 1900], &[true, false, false, true, false]),
+            (2.0, &[0, 10, 20, 951, 955, 961], &[true, true, false, true, false, true]),
+            (0.5, &[0, 1000, 1899, 1901], &[true, false, false, true]),
+            (2.5, &[0, 0, 0, 761], &[true, true, false, true]),
+        ];
+        for (rate, at_ms, expected) in cases {
+            assert_eq!(admitted(Allowance::new(rate, 100), at_ms), expected, "{rate} a second");
+        }
+    }
+
+    #[test]
+    fn the_day_rolls_and_counts_refused_calls_too() {
+        let day_ms = 24 * 60 * 60 * 1000;
+        let at_ms = [0, 100, 5000, 9000, day_ms + 50, day_ms + 6000];
+        let expected = [true, false, true, false, false, true];
+        assert_eq!(admitted(Allowance::new(1.0, 3), &at_ms), expected);
+    }
+}

@@ -1,0 +1,119 @@
+//! Browse nodes, categories, what is popular, what is reduced, and looking after the cache.
+
+use stockroom::{pb, sandbox::examples};
+
+use crate::support::{Stage, money, price, product, stars};
+
+#[tokio::test]
+async fn nodes_come_with_ancestors_and_children_to_the_depth() {
+    let stage = Stage::start().await;
+    let ids = vec![examples::ROOT_NODE.to_owned(), examples::LEAF_NODE.to_owned(), "4711".to_owned()];
+    let request = pb::GetBrowseNodesRequest { ids: ids.clone(), depth: 2, options: None };
+    let answer = stage.browse().get_browse_nodes(request.clone()).await.unwrap().into_inner();
+    assert_eq!(answer.outcomes.iter().map(|outcome| outcome.id.as_str()).collect::<Vec<_>>(), ids);
+    let root = answer.outcomes[0].node.as_ref().unwrap();
+    assert_eq!(root.is_root, Some(true));
+    assert!(root.children.iter().all(|child| !child.children.is_empty()), "two levels below the root");
+    let leaf = answer.outcomes[1].node.as_ref().unwrap();
+    assert_eq!((leaf.ancestors.len(), leaf.ancestors.last().unwrap().id.as_str()), (2, examples::ROOT_NODE));
+    assert!(answer.outcomes[2].node.is_none(), "unknown to Amazon, and no harm to the others");
+    let calls = stage.calls();
+    stage.browse().get_browse_nodes(request).await.unwrap();
+    assert_eq!(stage.calls(), calls, "nodes are cached");
+
+    let bare = pb::GetBrowseNodesRequest { ids: ids[..1].to_vec(), depth: 0, options: None };
+    let bare = stage.browse().get_browse_nodes(bare).await.unwrap().into_inner();
+    assert!(bare.outcomes[0].node.as_ref().unwrap().children.is_empty());
+}
+
+#[tokio::test]
+async fn categories_are_the_marketplace_s_own() {
+    let stage = Stage::start().await;
+    let list = async |marketplace: &str| {
+        let request = pb::ListCategoriesRequest { marketplace: marketplace.to_owned() };
+        stage.browse().list_categories(request).await.unwrap().into_inner()
+    };
+    let index = |answer: &pb::ListCategoriesResponse, name: &str| {
+        answer.categories.iter().find(|category| category.name == name).map(|category| category.search_index.clone())
+    };
+    let us = list("").await;
+    assert_eq!((us.marketplace.as_str(), us.categories.len(), us.search_indices.len()), ("www.amazon.com", 34, 51));
+    assert_eq!(index(&us, "toys").as_deref(), Some("ToysAndGames"));
+    assert_eq!(index(&list("JP").await, "toys").as_deref(), Some("Toys"));
+    assert_eq!(index(&list("SG").await, "fashion"), None);
+    assert_eq!(stage.calls(), 0);
+}
+
+#[tokio::test]
+async fn trending_is_four_stars_and_up_and_says_how_it_was_made() {
+    let stage = Stage::start().await;
+    for category in ["headphones", ""] {
+        let request = pb::ListTrendingRequest { category: category.to_owned(), limit: 8, options: None };
+        let answer = stage.browse().list_trending(request).await.unwrap().into_inner();
+        assert_eq!(answer.products.len(), 8, "{category}");
+        assert!(answer.products.iter().all(|entry| stars(entry).is_some_and(|stars| stars >= 4.0)));
+        assert!(answer.basis.contains("4 stars and up"), "{}", answer.basis);
+    }
+}
+
+#[tokio::test]
+async fn deals_are_reduced_by_enough_and_the_biggest_saving_is_first() {
+    let stage = Stage::start().await;
+    let request = pb::ListDealsRequest {
+        category: "electronics".to_owned(),
+        max_price: money(100),
+        prime_only: true,
+        min_saving_percent: Some(15),
+        ..Default::default()
+    };
+    let answer = stage.browse().list_deals(request).await.unwrap().into_inner();
+    let offer = |entry: &pb::ProductEntry| product(entry).offers.as_ref().unwrap().listings[0].clone();
+    let savings: Vec<_> = answer.products.iter().map(|entry| offer(entry).saving.unwrap().percent.unwrap()).collect();
+    assert!(!savings.is_empty() && savings.is_sorted_by(|a, b| a >= b) && savings.iter().all(|saving| *saving >= 15));
+    for entry in &answer.products {
+        assert!(price(entry).unwrap() <= 100.0);
+        assert_eq!(offer(entry).delivery.unwrap().is_prime_eligible, Some(true));
+    }
+}
+
+#[tokio::test]
+async fn marketplaces_come_with_what_a_page_must_show() {
+    let stage = Stage::with(|wants| {
+        let entity = (crate::support::market("US"), "Example Services LLC".to_owned());
+        wants.config.accounts[0].content_notice_entities = vec![entity];
+    })
+    .await;
+    let answer = stage.browse().list_marketplaces(pb::ListMarketplacesRequest {}).await.unwrap().into_inner();
+    assert_eq!((answer.marketplaces.len(), answer.marketplaces[0].code.as_str()), (22, "US"));
+    let notices = answer.marketplaces[0].notices.as_ref().unwrap();
+    assert!(notices.price_disclaimer.contains("displayed on Amazon.com at"), "{}", notices.price_disclaimer);
+    assert!(notices.content_notice.contains("COMES FROM Example Services LLC."));
+    let others = answer.marketplaces[1..].iter().map(|of| of.notices.as_ref().unwrap().content_notice.as_str());
+    assert!(others.into_iter().all(str::is_empty), "no entity is guessed");
+}
+
+#[tokio::test]
+async fn status_tells_what_was_spent_and_a_purge_drops_what_it_says() {
+    let stage = Stage::start().await;
+    let get = |asin: &str| pb::GetProductRequest { asin: asin.to_owned(), options: None };
+    for asin in &examples::HEADPHONES[..3] {
+        stage.products().get_product(get(asin)).await.unwrap();
+        stage.products().get_product(get(asin)).await.unwrap();
+    }
+    let status = stage.admin().get_status(pb::GetStatusRequest {}).await.unwrap().into_inner();
+    let (account, memory) = (&status.accounts[0], &status.caches[0]);
+    let day = account.day.as_ref().unwrap();
+    assert_eq!((day.spent, day.left, day.limit), (3, 8637, 8640));
+    assert_eq!((account.callers[0].caller.as_str(), account.callers[0].spent), ("anonymous", 3));
+    assert_eq!(account.calls.as_ref().unwrap().answered, 3);
+    assert_eq!((memory.tier.as_str(), memory.entries, memory.hits, memory.misses), ("memory", 3, 3, 3));
+    assert!(status.is_sandbox && memory.size_bytes > 0);
+
+    let asins = vec![examples::HEADPHONES[0].to_lowercase()];
+    let one = pb::purge_cache_request::Target::Products(pb::PurgeProducts { marketplace: String::new(), asins });
+    let dropped = stage.admin().purge_cache(pb::PurgeCacheRequest { target: Some(one) }).await.unwrap().into_inner();
+    assert_eq!(dropped.dropped_count, 1);
+    stage.products().get_product(get(examples::HEADPHONES[0])).await.unwrap();
+    stage.products().get_product(get(examples::HEADPHONES[1])).await.unwrap();
+    assert_eq!(stage.calls(), 4, "only what was dropped is asked for again");
+}

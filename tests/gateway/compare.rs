@@ -1,0 +1,83 @@
+//! Comparing: rows as they become known, then the summary.
+
+use stockroom::{
+    pb::{self, compare_products_response::Event},
+    sandbox::examples,
+};
+use tokio_stream::StreamExt;
+
+use crate::support::{Stage, keywords, product, soon};
+
+fn compare(asins: &[&str]) -> pb::CompareProductsRequest {
+    pb::CompareProductsRequest { asins: asins.iter().map(|asin| (*asin).to_owned()).collect(), options: None }
+}
+
+async fn events(stage: &Stage, asins: &[&str]) -> Vec<Event> {
+    let stream = stage.products().compare_products(compare(asins)).await.unwrap().into_inner();
+    soon(stream.map(|message| message.unwrap().event.unwrap()).collect()).await
+}
+
+#[tokio::test]
+async fn the_row_of_a_cached_product_arrives_while_another_is_still_waited_for() {
+    let stage = Stage::start().await;
+    let (cached, held) = (examples::HEADPHONES[0], examples::HEADPHONES[1]);
+    let get = pb::GetProductRequest { asin: cached.to_owned(), options: None };
+    stage.products().get_product(get).await.unwrap();
+
+    let hold = stage.sandbox.hold();
+    let mut stream = stage.products().compare_products(compare(&[held, cached])).await.unwrap().into_inner();
+    stage.sandbox.arrived(2).await;
+    let first = soon(stream.next()).await.unwrap().unwrap().event.unwrap();
+    assert!(matches!(first, Event::Row(row) if row.asin == cached), "told while Amazon holds the other back");
+    hold.release();
+    let second = soon(stream.next()).await.unwrap().unwrap().event.unwrap();
+    assert!(matches!(second, Event::Row(row) if row.asin == held));
+    let last = soon(stream.next()).await.unwrap().unwrap().event.unwrap();
+    assert!(matches!(last, Event::Summary(summary) if summary.compared_asins == [held, cached]));
+    assert!(soon(stream.next()).await.is_none());
+}
+
+#[tokio::test]
+async fn a_comparison_after_a_search_makes_no_call() {
+    let stage = Stage::start().await;
+    let search = pb::SearchProductsRequest { query: Some(keywords("headphones")), ..Default::default() };
+    let page = stage.search().search_products(search).await.unwrap().into_inner();
+    let asins: Vec<&str> = page.products.iter().map(|entry| product(entry).asin.as_str()).collect();
+    let events = events(&stage, &asins).await;
+    assert_eq!((events.len(), stage.calls()), (11, 1));
+    let Some(Event::Summary(summary)) = events.last() else { panic!("{events:?}") };
+    assert_eq!(summary.cost.unwrap().amazon_calls, 0);
+    assert_eq!(summary.compared_asins, asins);
+}
+
+#[tokio::test]
+async fn rows_say_what_people_compare_and_the_summary_names_the_best() {
+    let stage = Stage::start().await;
+    let asins =
+        [examples::HEADPHONES[0], examples::MAP_RESTRICTED, examples::NO_PRICE, examples::UNKNOWN, examples::FREE];
+    let events = events(&stage, &asins).await;
+    let row = |asin: &str| {
+        events.iter().find_map(|event| match event {
+            Event::Row(row) if row.asin == asin => Some(row.clone()),
+            _ => None,
+        })
+    };
+    let headphones = row(examples::HEADPHONES[0]).unwrap();
+    assert!(headphones.rating_in_words.contains("credibility") && headphones.feature_count > 0);
+    assert!(headphones.price_text.starts_with('$') && headphones.currency == "USD");
+    assert!(!headphones.availability.is_empty() && headphones.is_prime.is_some());
+    assert_eq!(row(examples::MAP_RESTRICTED).unwrap().price_text, "See price in cart");
+    assert_eq!(row(examples::NO_PRICE).unwrap().price_text, "No price");
+    assert_eq!(row(examples::FREE).unwrap().price.unwrap().units, 0);
+    let missing = events.iter().find_map(|event| match event {
+        Event::Missing(missing) => Some((missing.asin.as_str(), missing.absence.as_ref().unwrap().reason())),
+        _ => None,
+    });
+    assert_eq!(missing, Some((examples::UNKNOWN, pb::AbsenceReason::NotFound)));
+
+    let Some(Event::Summary(summary)) = events.last() else { panic!("the summary is last") };
+    assert_eq!(summary.missing_asins, [examples::UNKNOWN]);
+    let cheapest = summary.best.iter().find(|best| best.field() == pb::CompareField::LowestPrice).unwrap();
+    assert_eq!(cheapest.asins, [examples::FREE], "a price of nothing beats one that is not known");
+    assert!(summary.compared_fields.contains(&"price".to_owned()) && !summary.differing.is_empty());
+}

@@ -1,0 +1,267 @@
+//! Every row of the error table, through a real client.
+
+use std::time::Duration;
+
+use stockroom::{
+    pb::{self, product_outcome::Result as Outcome},
+    sandbox::{Fault, FaultKind, examples},
+};
+use tonic::{Code, Request, metadata::MetadataValue};
+
+use crate::support::{Stage, caller, failure, keywords, soon, within};
+
+fn get(asin: &str) -> pb::GetProductRequest {
+    pb::GetProductRequest { asin: asin.to_owned(), options: None }
+}
+
+fn always(kind: FaultKind) -> Fault {
+    Fault { operation: None, times: u32::MAX, kind }
+}
+
+fn with_token<T>(name: &str, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    let token: MetadataValue<_> = format!("Bearer token-of-{name}").parse().unwrap();
+    request.metadata_mut().insert("authorization", token);
+    request
+}
+
+#[tokio::test]
+async fn every_fault_of_a_request_is_named_at_once_and_no_call_is_spent() {
+    let stage = Stage::start().await;
+    let query = pb::SearchQuery {
+        category: "hedphones".to_owned(),
+        browse_node_id: "-3".to_owned(),
+        min_price: Some(pb::Money { units: 5, nanos: 1, ..Default::default() }),
+        max_price: Some(pb::Money { currency_code: "EUR".to_owned(), units: 5, ..Default::default() }),
+        min_rating: Some(7.0),
+        min_saving_percent: Some(100),
+        delivery_flags: vec![0, 99],
+        sort: 42,
+        ..keywords(&"x".repeat(1001))
+    };
+    let options = pb::ReadOptions {
+        marketplace: "US".to_owned(),
+        language: "xx_XX".to_owned(),
+        currency: "ZZZ".to_owned(),
+        max_age: Some(prost_types::Duration { seconds: -1, nanos: 0 }),
+        parts: vec![77],
+        ..Default::default()
+    };
+    let request = pb::SearchProductsRequest {
+        query: Some(query),
+        page_size: -1,
+        page_token: "not a token".to_owned(),
+        options: Some(options),
+        include_facets: false,
+    };
+    let (code, reason, details) = failure(stage.search().search_products(request).await);
+    assert_eq!((code, reason.as_str()), (Code::InvalidArgument, "INVALID_REQUEST"));
+    let violations = &details.bad_request().unwrap().field_violations;
+    let mut fields: Vec<_> = violations.iter().map(|violation| violation.field.as_str()).collect();
+    fields.sort_unstable();
+    assert_eq!(
+        fields,
+        [
+            "options.currency",
+            "options.language",
+            "options.max_age",
+            "options.parts[0]",
+            "options.parts[0]",
+            "page_size",
+            "page_token",
+            "query.browse_node_id",
+            "query.category",
+            "query.delivery_flags[0]",
+            "query.delivery_flags[1]",
+            "query.delivery_flags[1]",
+            "query.keywords",
+            "query.max_price.currency_code",
+            "query.min_price",
+            "query.min_rating",
+            "query.min_saving_percent",
+            "query.sort",
+        ]
+    );
+    let category = violations.iter().find(|violation| violation.field == "query.category").unwrap();
+    assert!(category.description.contains("headphones"), "{}", category.description);
+    assert_eq!(stage.calls(), 0);
+}
+
+#[tokio::test]
+async fn a_single_product_that_amazon_does_not_give_is_not_found() {
+    let stage = Stage::start().await;
+    let cases = [(examples::UNKNOWN, "PRODUCT_NOT_FOUND"), (examples::NOT_ACCESSIBLE, "PRODUCT_NOT_ACCESSIBLE")];
+    for (asin, expected) in cases {
+        let (code, reason, details) = failure(stage.products().get_product(get(asin)).await);
+        assert_eq!((code, reason.as_str()), (Code::NotFound, expected));
+        let resource = details.resource_info().unwrap();
+        assert_eq!((resource.resource_type.as_str(), resource.resource_name.as_str()), ("stockroom.v1.Product", asin));
+    }
+}
+
+#[tokio::test]
+async fn a_spent_day_is_resource_exhausted_and_what_is_cached_is_still_told() {
+    let stage = Stage::with(|wants| wants.config.accounts[0].calls_per_day = 1).await;
+    stage.products().get_product(get(examples::HEADPHONES[0])).await.unwrap();
+    let (code, reason, details) = failure(stage.products().get_product(get(examples::DEAL)).await);
+    assert_eq!((code, reason.as_str()), (Code::ResourceExhausted, "DAY_BUDGET_SPENT"));
+    assert_eq!(details.quota_failure().unwrap().violations[0].subject, "account:test");
+    let resets = details.retry_info().unwrap().retry_delay.unwrap();
+    assert!((Duration::from_secs(23 * 3600)..=Duration::from_secs(24 * 3600)).contains(&resets));
+    stage.products().get_product(get(examples::HEADPHONES[0])).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_caller_s_spent_share_is_resource_exhausted_for_that_caller() {
+    let stage = Stage::with(|wants| {
+        wants.config.callers = vec![caller("batch", false, Some(1)), caller("web", false, None)];
+    })
+    .await;
+    stage.products().get_product(with_token("batch", get(examples::HEADPHONES[0]))).await.unwrap();
+    let refused = stage.products().get_product(with_token("batch", get(examples::DEAL))).await;
+    let (code, reason, details) = failure(refused);
+    assert_eq!((code, reason.as_str()), (Code::ResourceExhausted, "CALLER_SHARE_SPENT"));
+    assert_eq!(details.quota_failure().unwrap().violations[0].subject, "caller:batch");
+    stage.products().get_product(with_token("web", get(examples::DEAL))).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_wait_that_outlasts_the_deadline_is_unavailable_at_once_with_the_wait() {
+    let stage = Stage::with(|wants| wants.config.accounts[0].calls_per_second = 0.05).await;
+    stage.products().get_product(get(examples::HEADPHONES[0])).await.unwrap();
+    let refused = soon(stage.products().get_product(within(10_000, get(examples::DEAL)))).await;
+    let (code, reason, details) = failure(refused);
+    assert_eq!((code, reason.as_str()), (Code::Unavailable, "WAIT_EXCEEDS_DEADLINE"));
+    let wait = details.retry_info().unwrap().retry_delay.unwrap();
+    assert!((Duration::from_secs(15)..=Duration::from_secs(20)).contains(&wait), "{wait:?}");
+}
+
+#[tokio::test]
+async fn a_full_queue_is_unavailable() {
+    let stage = Stage::with(|wants| {
+        wants.config.accounts[0].queue_capacity = 10;
+        wants.config.accounts[0].calls_per_second = 0.05;
+    })
+    .await;
+    stage.products().get_product(get(examples::HEADPHONES[0])).await.unwrap();
+    let asins = (0..12).map(|n| format!("B0QUEUE{n:03}")).collect();
+    let request = within(60_000, pb::GetProductsRequest { asins, options: None });
+    let mut products = stage.products();
+    let waiting = tokio::spawn(async move { products.get_products(request).await });
+    let queued = async || {
+        let status = stage.admin().get_status(pb::GetStatusRequest {}).await.unwrap().into_inner();
+        status.accounts[0].queue.as_ref().unwrap().length
+    };
+    soon(async { while queued().await < 10 {} }).await;
+    let refused = stage.products().get_product(within(60_000, get(examples::DEAL))).await;
+    let (code, reason, details) = failure(refused);
+    assert_eq!((code, reason.as_str()), (Code::Unavailable, "QUEUE_FULL"));
+    assert!(details.retry_info().unwrap().retry_delay.is_some());
+    waiting.abort();
+}
+
+#[tokio::test]
+async fn an_operation_that_keeps_failing_is_paused_and_unavailable() {
+    let stage = Stage::start().await;
+    stage.sandbox.inject(always(FaultKind::Status { status: 503, body: "<html>busy</html>".to_owned() }));
+    let (code, reason, details) = failure(stage.products().get_product(get(examples::DEAL)).await);
+    assert_eq!((code, reason.as_str()), (Code::Unavailable, "UPSTREAM_FAILED"));
+    assert!(details.retry_info().is_some());
+    assert_eq!(stage.calls(), 3, "two more tries and no more");
+    failure(stage.products().get_product(get(examples::DEAL)).await);
+    let (code, reason, details) = failure(stage.products().get_product(get(examples::DEAL)).await);
+    assert_eq!((code, reason.as_str()), (Code::Unavailable, "UPSTREAM_PAUSED"));
+    assert!(details.retry_info().unwrap().retry_delay.unwrap() > Duration::from_secs(25));
+    assert_eq!(stage.calls(), 5, "a paused operation is not called");
+
+    let search = pb::SearchProductsRequest { query: Some(keywords("lamp")), ..Default::default() };
+    stage.sandbox.clear_faults();
+    stage.search().search_products(search).await.expect("other operations go on");
+}
+
+#[tokio::test]
+async fn each_refusal_of_the_account_is_a_failed_precondition_that_says_what_to_do() {
+    let cases = [
+        ("AssociateNotEligible", "ACCOUNT_NOT_ELIGIBLE", "qualifying sales"),
+        ("Retired", "UPSTREAM_API_RETIRED", "Creators API"),
+        ("RetiredFlat", "UPSTREAM_API_RETIRED", "Creators API"),
+        ("UnrecognizedClient", "ACCOUNT_KEY_UNKNOWN", "access_key"),
+        ("InvalidSignature", "ACCOUNT_SIGNATURE_REFUSED", "secret_key"),
+        ("RequestExpired", "CLOCK_SKEW", "clock"),
+        ("AccessDenied", "ACCOUNT_NOT_ENABLED", "register"),
+        ("AccessDeniedAwsUsers", "ACCOUNT_KEY_IS_AWS_KEY", "AWS"),
+        ("InvalidAssociate", "ACCOUNT_NOT_ASSOCIATE", "primary"),
+        ("InvalidPartnerTag", "PARTNER_TAG_REFUSED", "partner tag"),
+    ];
+    let stage = Stage::start().await;
+    for (code, expected, next) in cases {
+        stage.sandbox.inject(Fault { operation: None, times: 1, kind: FaultKind::Error(code) });
+        let result = stage.products().get_product(get(examples::DEAL)).await;
+        let message = result.as_ref().unwrap_err().message().to_owned();
+        let (status, reason, details) = failure(result);
+        assert_eq!((status, reason.as_str()), (Code::FailedPrecondition, expected), "{code}");
+        assert!(message.contains(next), "{code}: {message}");
+        let facts = &details.error_info().unwrap().metadata;
+        assert!(facts.contains_key("amazon_request_id") && facts.contains_key("what_next"), "{facts:?}");
+        assert!(!message.contains(stockroom::sandbox::ACCESS_KEY), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn throttling_that_outlasts_the_tries_is_unavailable_and_one_that_does_not_is_unseen() {
+    let stage = Stage::start().await;
+    stage.sandbox.inject(Fault { operation: None, times: 2, kind: FaultKind::Error("TooManyRequests") });
+    stage.products().get_product(get(examples::HEADPHONES[0])).await.unwrap();
+    assert_eq!(stage.calls(), 3);
+    stage.sandbox.inject(always(FaultKind::RetryAfter(Duration::from_secs(40))));
+    let (code, reason, details) = failure(stage.products().get_product(get(examples::DEAL)).await);
+    assert_eq!((code, reason.as_str()), (Code::Unavailable, "UPSTREAM_THROTTLED"));
+    assert_eq!(details.retry_info().unwrap().retry_delay, Some(Duration::from_secs(40)));
+}
+
+#[tokio::test]
+async fn nonsense_from_amazon_is_internal_and_never_told_on() {
+    for kind in [FaultKind::Malformed, FaultKind::WrongShape] {
+        let stage = Stage::start().await;
+        stage.sandbox.inject(always(kind.clone()));
+        let (code, reason, details) = failure(stage.products().get_product(get(examples::DEAL)).await);
+        assert_eq!((code, reason.as_str()), (Code::Internal, "UPSTREAM_MALFORMED"), "{kind:?}");
+        assert!(details.error_info().unwrap().metadata.contains_key("amazon_request_id"));
+    }
+}
+
+#[tokio::test]
+async fn in_a_list_one_product_s_trouble_is_that_product_s_outcome() {
+    let stage = Stage::start().await;
+    stage.sandbox.inject(always(FaultKind::Error("AssociateNotEligible")));
+    let asins = vec![examples::DEAL.to_owned(), "?".to_owned()];
+    let answer =
+        stage.products().get_products(pb::GetProductsRequest { asins, options: None }).await.unwrap().into_inner();
+    let reasons: Vec<_> = answer
+        .outcomes
+        .iter()
+        .map(|outcome| match outcome.result.as_ref().unwrap() {
+            Outcome::Entry(_) => None,
+            Outcome::Absence(absence) => Some(absence.reason()),
+        })
+        .collect();
+    assert_eq!(reasons, [Some(pb::AbsenceReason::UpstreamFailed), Some(pb::AbsenceReason::Invalid)]);
+}
+
+#[tokio::test]
+async fn callers_are_known_by_their_tokens_and_admins_by_their_mark() {
+    let stage = Stage::with(|wants| {
+        wants.config.callers = vec![caller("web", false, None), caller("operator", true, None)];
+    })
+    .await;
+    let (code, reason, _) = failure(stage.products().get_product(get(examples::DEAL)).await);
+    assert_eq!((code, reason.as_str()), (Code::Unauthenticated, "CALLER_UNKNOWN"));
+    let (code, ..) = failure(stage.products().get_product(with_token("nobody", get(examples::DEAL))).await);
+    assert_eq!(code, Code::Unauthenticated);
+    stage.products().get_product(with_token("web", get(examples::DEAL))).await.unwrap();
+
+    let (code, reason, _) = failure(stage.admin().get_status(with_token("web", pb::GetStatusRequest {})).await);
+    assert_eq!((code, reason.as_str()), (Code::PermissionDenied, "NOT_AN_ADMIN"));
+    stage.admin().get_status(with_token("operator", pb::GetStatusRequest {})).await.unwrap();
+    assert_eq!(stage.calls(), 1);
+}

@@ -1,0 +1,125 @@
+//! The port: health, reflection, request ids, overload, and a drain that ends.
+
+use std::{collections::HashSet, time::Duration};
+
+use stockroom::{pb, sandbox::examples};
+use tokio_stream::StreamExt;
+use tonic::{Code, Request};
+use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
+use tonic_reflection::pb::{v1, v1alpha};
+
+use crate::support::{Stage, failure, soon};
+
+fn get() -> pb::GetProductRequest {
+    pb::GetProductRequest { asin: examples::DEAL.to_owned(), options: None }
+}
+
+fn about(service: &str) -> HealthCheckRequest {
+    HealthCheckRequest { service: service.to_owned() }
+}
+
+#[tokio::test]
+async fn health_knows_every_service_by_name() {
+    let stage = Stage::start().await;
+    let mut health = HealthClient::new(stage.channel());
+    let services = ["SearchService", "ProductService", "BrowseService", "AdminService"];
+    let names = services.map(|name| format!("stockroom.v1.{name}"));
+    for name in names.iter().map(String::as_str).chain(["", "liveness", "readiness"]) {
+        let status = health.check(about(name)).await.unwrap().into_inner().status();
+        assert_eq!(status, ServingStatus::Serving, "{name}");
+    }
+    assert_eq!(health.check(about("nobody")).await.unwrap_err().code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn both_versions_of_reflection_list_every_service() {
+    let stage = Stage::start().await;
+    let expected = HashSet::from([
+        "stockroom.v1.SearchService",
+        "stockroom.v1.ProductService",
+        "stockroom.v1.BrowseService",
+        "stockroom.v1.AdminService",
+        "grpc.health.v1.Health",
+    ]);
+    let mut new = v1::server_reflection_client::ServerReflectionClient::new(stage.channel());
+    let list = v1::server_reflection_request::MessageRequest::ListServices(String::new());
+    let ask = v1::ServerReflectionRequest { host: String::new(), message_request: Some(list) };
+    let mut answers = new.server_reflection_info(tokio_stream::once(ask)).await.unwrap().into_inner();
+    let answer = answers.next().await.unwrap().unwrap().message_response.unwrap();
+    let v1::server_reflection_response::MessageResponse::ListServicesResponse(list) = answer else {
+        panic!("{answer:?}")
+    };
+    assert!(expected.is_subset(&list.service.iter().map(|service| service.name.as_str()).collect()));
+
+    let mut old = v1alpha::server_reflection_client::ServerReflectionClient::new(stage.channel());
+    let list = v1alpha::server_reflection_request::MessageRequest::ListServices(String::new());
+    let ask = v1alpha::ServerReflectionRequest { host: String::new(), message_request: Some(list) };
+    let mut answers = old.server_reflection_info(tokio_stream::once(ask)).await.unwrap().into_inner();
+    let answer = answers.next().await.unwrap().unwrap().message_response.unwrap();
+    let v1alpha::server_reflection_response::MessageResponse::ListServicesResponse(list) = answer else { panic!() };
+    assert!(expected.is_subset(&list.service.iter().map(|service| service.name.as_str()).collect()));
+}
+
+#[tokio::test]
+async fn a_request_id_is_taken_or_made_and_told_back() {
+    let stage = Stage::start().await;
+    let mut bad = Request::new(pb::GetProductRequest::default());
+    bad.metadata_mut().insert("x-request-id", "id-of-mine-1".parse().unwrap());
+    let status = stage.products().get_product(bad).await.unwrap_err();
+    assert_eq!(status.metadata().get("x-request-id").unwrap(), "id-of-mine-1");
+    let (_, _, details) = failure(Err::<(), _>(status));
+    assert_eq!(details.request_info().unwrap().request_id, "id-of-mine-1");
+
+    let compare = pb::CompareProductsRequest {
+        asins: examples::HEADPHONES[..2].iter().map(|asin| (*asin).to_owned()).collect(),
+        options: None,
+    };
+    let mut stream = stage.products().compare_products(compare).await.unwrap().into_inner();
+    while stream.message().await.unwrap().is_some() {}
+    let trailers = stream.trailers().await.unwrap().unwrap();
+    assert_eq!(trailers.get("x-request-id").unwrap().len(), 36);
+}
+
+#[tokio::test]
+async fn too_many_calls_at_once_are_unavailable_and_health_still_answers() {
+    let stage = Stage::with(|wants| wants.config.server.max_concurrent_calls = 1).await;
+    let hold = stage.sandbox.hold();
+    let mut products = stage.products();
+    let first = tokio::spawn(async move { products.get_product(get()).await });
+    stage.sandbox.arrived(1).await;
+    let (code, reason, details) = failure(stage.products().get_product(get()).await);
+    assert_eq!((code, reason.as_str()), (Code::Unavailable, "OVERLOADED"));
+    assert!(details.retry_info().is_some());
+    HealthClient::new(stage.channel()).check(about("")).await.unwrap();
+    hold.release();
+    soon(first).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_drain_finishes_calls_under_way_and_does_not_wait_for_watchers() {
+    let mut stage = Stage::start().await;
+    let mut watch = HealthClient::new(stage.channel()).watch(about("")).await.unwrap().into_inner();
+    assert_eq!(soon(watch.next()).await.unwrap().unwrap().status(), ServingStatus::Serving);
+    let hold = stage.sandbox.hold();
+    let mut products = stage.products();
+    let under_way = tokio::spawn(async move { products.get_product(get()).await });
+    stage.sandbox.arrived(1).await;
+
+    stage.shut_down();
+    assert_eq!(soon(watch.next()).await.unwrap().unwrap().status(), ServingStatus::NotServing);
+    hold.release();
+    soon(under_way).await.unwrap().expect("a call under way is finished");
+    stage.stopped().await;
+}
+
+#[tokio::test]
+async fn a_drain_ends_at_its_bound_whatever_hangs() {
+    let mut stage = Stage::with(|wants| wants.config.server.drain = Duration::from_millis(300)).await;
+    let _hold = stage.sandbox.hold();
+    let mut products = stage.products();
+    let hangs = tokio::spawn(async move { products.get_product(get()).await });
+    stage.sandbox.arrived(1).await;
+    stage.shut_down();
+    stage.stopped().await;
+    assert!(soon(hangs).await.unwrap().is_err());
+}

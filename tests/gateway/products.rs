@@ -1,0 +1,169 @@
+//! Products by their ids: outcomes, parts, freshness, families.
+
+use std::time::Duration;
+
+use stockroom::{
+    pb::{self, product_outcome::Result as Outcome},
+    sandbox::examples,
+};
+
+use crate::support::{Stage, failure, keywords, options, product};
+
+fn get(asin: &str) -> pb::GetProductRequest {
+    pb::GetProductRequest { asin: asin.to_owned(), options: None }
+}
+
+fn reason(outcome: &pb::ProductOutcome) -> Option<pb::AbsenceReason> {
+    match outcome.result.as_ref().unwrap() {
+        Outcome::Entry(_) => None,
+        Outcome::Absence(absence) => Some(absence.reason()),
+    }
+}
+
+#[tokio::test]
+async fn twenty_five_ids_have_twenty_five_outcomes_in_order_for_three_calls() {
+    let stage = Stage::start().await;
+    let page = pb::SearchProductsRequest { query: Some(keywords("lamp")), page_size: 21, ..Default::default() };
+    let found = stage.search().search_products(page).await.unwrap().into_inner();
+    let mut asins: Vec<String> = found.products.iter().map(|entry| product(entry).asin.clone()).collect();
+    assert_eq!(asins.len(), 21);
+    asins.insert(3, "not-an-asin".to_owned());
+    asins.insert(9, examples::UNKNOWN.to_owned());
+    asins.insert(14, String::new());
+    asins.insert(20, examples::NOT_ACCESSIBLE.to_owned());
+    let everything = pb::purge_cache_request::Target::Everything(true);
+    stage.admin().purge_cache(pb::PurgeCacheRequest { target: Some(everything) }).await.unwrap();
+
+    let before = stage.calls();
+    let request = pb::GetProductsRequest { asins: asins.clone(), options: None };
+    let answer = stage.products().get_products(request.clone()).await.unwrap().into_inner();
+    assert_eq!(
+        answer.outcomes.iter().map(|outcome| &outcome.asin).collect::<Vec<_>>(),
+        asins.iter().collect::<Vec<_>>()
+    );
+    for (n, outcome) in answer.outcomes.iter().enumerate() {
+        let expected = match n {
+            3 | 14 => Some(pb::AbsenceReason::Invalid),
+            9 => Some(pb::AbsenceReason::NotFound),
+            20 => Some(pb::AbsenceReason::NotAccessible),
+            _ => None,
+        };
+        assert_eq!(reason(outcome), expected, "{n}: {outcome:?}");
+    }
+    assert_eq!((stage.calls() - before, answer.cost.unwrap().amazon_calls), (3, 3));
+
+    let again = stage.products().get_products(request).await.unwrap().into_inner();
+    assert_eq!((stage.calls() - before, again.cost.unwrap().amazon_calls), (3, 0), "absence is remembered too");
+}
+
+#[tokio::test]
+async fn a_product_has_its_parts_and_only_those_that_are_named() {
+    let stage = Stage::start().await;
+    let whole = stage.products().get_product(get(examples::HEADPHONES[0])).await.unwrap().into_inner().entry.unwrap();
+    let of = product(&whole);
+    assert!(of.info.is_some() && of.images.is_some() && of.offers.is_some() && of.reviews.is_some());
+    assert!(of.categories.is_some() && of.detail_page_url.contains("tag=sandbox-20"));
+    assert!(of.reviews.as_ref().unwrap().in_words.contains("credibility"));
+    let freshness = whole.freshness.unwrap();
+    assert_eq!((freshness.source(), freshness.protocol()), (pb::Source::Amazon, pb::Protocol::Paapi5));
+
+    let parts = vec![pb::ProductPart::Info.into(), pb::ProductPart::Reviews.into()];
+    let named = pb::ReadOptions { parts, ..Default::default() };
+    let request = pb::GetProductRequest { options: Some(named), ..get(examples::HEADPHONES[0]) };
+    let trimmed = stage.products().get_product(request).await.unwrap().into_inner().entry.unwrap();
+    let expected = pb::Product { images: None, offers: None, categories: None, variation: None, ..of.clone() };
+    assert_eq!(product(&trimmed), &expected);
+    assert_eq!(trimmed.freshness.unwrap().source(), pb::Source::Memory);
+    assert_eq!(stage.calls(), 1);
+}
+
+#[tokio::test]
+async fn odd_products_are_told_as_they_are() {
+    let stage = Stage::start().await;
+    let fetch = async |asin: &str| {
+        let answer = stage.products().get_product(get(asin)).await.unwrap();
+        answer.into_inner().entry.unwrap().product.unwrap()
+    };
+    let offer = |of: &pb::Product| of.offers.as_ref().and_then(|offers| offers.listings.first()).cloned();
+
+    let free = offer(&fetch(examples::FREE).await).unwrap().price.unwrap();
+    assert_eq!((free.units, free.nanos), (0, 0), "nothing is a price");
+    assert_eq!(offer(&fetch(examples::NO_PRICE).await).and_then(|offer| offer.price), None);
+    let withheld = offer(&fetch(examples::MAP_RESTRICTED).await).unwrap();
+    assert!(withheld.price_withheld && withheld.price.is_none() && withheld.saving.is_none());
+    let unrated = fetch(examples::UNRATED).await.reviews.unwrap_or_default();
+    assert_eq!((unrated.star_rating, unrated.count), (None, None));
+    let book = fetch(examples::BOOK).await.info.unwrap();
+    let published = book.publication_date.unwrap();
+    assert_eq!((published.text.as_str(), published.year, published.month), ("1997T", 1997, 0));
+    assert_eq!(book.contributors.len(), 2);
+    assert_eq!(fetch(examples::MANY_FEATURES).await.info.unwrap().features.len(), 40);
+    assert!(!fetch(examples::UNICODE).await.info.unwrap().title.is_ascii());
+    let used = fetch(examples::USED_CHEAPER).await.offers.unwrap();
+    assert_eq!(used.listings[0].is_buy_box_winner, Some(true));
+    assert!(used.listings.iter().any(|offer| offer.condition() == pb::Condition::Used));
+    let deal = offer(&fetch(examples::DEAL).await).unwrap();
+    assert!(deal.deal.is_some() && deal.saving.unwrap().percent == Some(40));
+}
+
+#[tokio::test]
+async fn locales_never_answer_for_one_another() {
+    let stage = Stage::start().await;
+    let mut currencies = Vec::new();
+    for marketplace in ["US", "UK", "DE", "IN", "JP"] {
+        let request = pb::GetProductRequest { options: options(marketplace), ..get(examples::HEADPHONES[0]) };
+        let entry = stage.products().get_product(request).await.unwrap().into_inner().entry.unwrap();
+        let price = product(&entry).offers.as_ref().unwrap().listings[0].price.clone().unwrap();
+        currencies.push(price.currency_code);
+    }
+    assert_eq!((currencies, stage.calls()), (["USD", "GBP", "EUR", "INR", "JPY"].map(String::from).to_vec(), 5));
+}
+
+#[tokio::test]
+async fn the_age_that_is_asked_for_is_kept_to() {
+    let stage = Stage::start().await;
+    let with = |options: pb::ReadOptions| pb::GetProductRequest { options: Some(options), ..get(examples::DEAL) };
+    let only_cached = pb::ReadOptions { cache_only: true, ..Default::default() };
+    let (code, reason, _) = failure(stage.products().get_product(with(only_cached.clone())).await);
+    assert_eq!((code, reason.as_str(), stage.calls()), (tonic::Code::NotFound, "NOT_CACHED", 0));
+
+    stage.products().get_product(get(examples::DEAL)).await.unwrap();
+    let cached = stage.products().get_product(with(only_cached)).await.unwrap().into_inner();
+    assert_eq!((cached.cost.unwrap().from_memory, stage.calls()), (1, 1));
+
+    let age = |age: Duration| pb::ReadOptions { max_age: Some(age.try_into().unwrap()), ..Default::default() };
+    stage.products().get_product(with(age(Duration::from_secs(3600)))).await.unwrap();
+    assert_eq!(stage.calls(), 1);
+    stage.products().get_product(with(age(Duration::ZERO))).await.unwrap();
+    assert_eq!(stage.calls(), 2, "zero asks Amazon");
+}
+
+#[tokio::test]
+async fn a_family_is_paged_with_its_dimensions() {
+    let stage = Stage::start().await;
+    let mut request = pb::GetVariationsRequest {
+        asin: examples::VARIATION_CHILD.to_owned(),
+        include_parent: true,
+        ..Default::default()
+    };
+    let first = stage.products().get_variations(request.clone()).await.unwrap().into_inner();
+    assert_eq!(first.parent_asin, examples::VARIATION_PARENT);
+    let summary = first.summary.unwrap();
+    assert_eq!((summary.variation_count, summary.dimensions.len(), first.variations.len()), (15, 2, 10));
+    assert!(
+        summary.lowest_price.is_some()
+            && !product(&first.variations[0]).variation.as_ref().unwrap().attributes.is_empty()
+    );
+    request.page_token = first.next_page_token;
+    request.include_parent = false;
+    let second = stage.products().get_variations(request.clone()).await.unwrap().into_inner();
+    assert_eq!((second.variations.len(), second.next_page_token.as_str()), (5, ""));
+    let calls = stage.calls();
+    stage.products().get_variations(request).await.unwrap();
+    stage.products().get_product(get(examples::VARIATION_CHILD)).await.unwrap();
+    assert_eq!(stage.calls(), calls, "children are products like any other");
+
+    let alone = pb::GetVariationsRequest { asin: examples::UNRATED.to_owned(), ..Default::default() };
+    let alone = stage.products().get_variations(alone).await.unwrap().into_inner();
+    assert_eq!((alone.variations.len(), alone.parent_asin.as_str()), (0, ""));
+}

@@ -1,0 +1,197 @@
+//! Starts the real parts: a sandbox, a gateway over it, and clients of the gateway.
+
+use std::{fmt::Debug, net::SocketAddr, time::Duration};
+
+use stockroom::{
+    amazon::Marketplace,
+    config::{Account, Cache, Caller, Config, Credentials, Log, Server},
+    gateway, pb,
+    pb::{
+        admin_service_client::AdminServiceClient, browse_service_client::BrowseServiceClient,
+        product_service_client::ProductServiceClient, search_service_client::SearchServiceClient,
+    },
+    sandbox::{self, Sandbox},
+    server,
+};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
+use tonic::{Code, Status, transport::Channel};
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// Nothing that a test waits for takes this long, unless it is broken.
+const BROKEN: Duration = Duration::from_secs(20);
+
+/// A gateway with its sandbox. Both stop when it is dropped.
+pub struct Stage {
+    pub sandbox: Sandbox,
+    pub address: SocketAddr,
+    channel: Channel,
+    stop: Option<oneshot::Sender<()>>,
+    server: JoinHandle<Result<(), server::Error>>,
+}
+
+/// What a test wants different.
+pub struct Wants {
+    pub sandbox: sandbox::Options,
+    pub config: Config,
+}
+
+impl Stage {
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// Starts with what the test wants different. The account is fast, so that no test waits for its pace.
+    pub async fn with(change: impl FnOnce(&mut Wants)) -> Self {
+        let mut wants =
+            Wants { sandbox: sandbox::Options { calls_per_second: 1000.0, ..Default::default() }, config: config() };
+        change(&mut wants);
+        let sandbox = Sandbox::start(local().await, wants.sandbox).await.unwrap();
+        for account in &mut wants.config.accounts {
+            account.endpoint.get_or_insert(sandbox.url());
+        }
+        let listener = local().await;
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let catalog = gateway::build(&wants.config).unwrap();
+        let server = tokio::spawn(server::serve(wants.config, catalog, listener, async {
+            let _ = stopped.await;
+        }));
+        let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+        Self { sandbox, address, channel, stop: Some(stop), server }
+    }
+
+    /// Asks the gateway to stop, and goes on.
+    pub fn shut_down(&mut self) {
+        let _ = self.stop.take().map(|stop| stop.send(()));
+    }
+
+    /// Waits for the gateway to have stopped.
+    pub async fn stopped(self) {
+        soon(self.server).await.unwrap().unwrap();
+    }
+
+    pub fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    pub fn search(&self) -> SearchServiceClient<Channel> {
+        SearchServiceClient::new(self.channel())
+    }
+
+    pub fn products(&self) -> ProductServiceClient<Channel> {
+        ProductServiceClient::new(self.channel())
+    }
+
+    pub fn browse(&self) -> BrowseServiceClient<Channel> {
+        BrowseServiceClient::new(self.channel())
+    }
+
+    pub fn admin(&self) -> AdminServiceClient<Channel> {
+        AdminServiceClient::new(self.channel())
+    }
+
+    /// The calls that the sandbox has counted.
+    pub fn calls(&self) -> usize {
+        self.sandbox.calls().len()
+    }
+}
+
+/// One account for the whole world, with the default cache.
+pub fn config() -> Config {
+    Config {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        default_marketplace: market("US"),
+        accounts: vec![account("test")],
+        callers: Vec::new(),
+        cache: Cache::default(),
+        server: Server::default(),
+        log: Log::default(),
+        sandbox: true,
+    }
+}
+
+pub fn account(name: &str) -> Account {
+    Account {
+        name: name.to_owned(),
+        credentials: Credentials::Paapi5 {
+            access_key: sandbox::ACCESS_KEY.to_owned(),
+            secret_key: sandbox::SECRET_KEY.into(),
+        },
+        partner_tags: Marketplace::all().map(|marketplace| (marketplace, sandbox::partner_tag(marketplace))).collect(),
+        calls_per_second: 1000.0,
+        calls_per_day: 8640,
+        endpoint: None,
+        ca_file: None,
+        proxy: None,
+        connect_timeout: Duration::from_secs(2),
+        timeout: Duration::from_secs(5),
+        max_body_bytes: 4 << 20,
+        queue_capacity: 1000,
+        content_notice_entities: Vec::new(),
+    }
+}
+
+pub fn caller(name: &str, admin: bool, calls_per_day: Option<u32>) -> Caller {
+    Caller { name: name.to_owned(), token: format!("token-of-{name}").into(), admin, calls_per_day }
+}
+
+pub fn market(code: &str) -> Marketplace {
+    Marketplace::parse(code).unwrap()
+}
+
+pub fn options(marketplace: &str) -> Option<pb::ReadOptions> {
+    Some(pb::ReadOptions { marketplace: marketplace.to_owned(), ..Default::default() })
+}
+
+pub fn keywords(words: &str) -> pb::SearchQuery {
+    pb::SearchQuery { keywords: words.to_owned(), ..Default::default() }
+}
+
+pub fn money(units: i64) -> Option<pb::Money> {
+    Some(pb::Money { units, ..Default::default() })
+}
+
+/// A request with so many milliseconds to live.
+pub fn within<T>(millis: u64, message: T) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(message);
+    request.set_timeout(Duration::from_millis(millis));
+    request
+}
+
+pub fn product(entry: &pb::ProductEntry) -> &pb::Product {
+    entry.product.as_ref().unwrap()
+}
+
+pub fn title(entry: &pb::ProductEntry) -> &str {
+    &product(entry).info.as_ref().unwrap().title
+}
+
+pub fn price(entry: &pb::ProductEntry) -> Option<f64> {
+    let offer = product(entry).offers.as_ref()?.listings.first()?;
+    offer.price.as_ref().map(|price| price.units as f64 + f64::from(price.nanos) / 1e9)
+}
+
+pub fn stars(entry: &pb::ProductEntry) -> Option<f64> {
+    product(entry).reviews.as_ref()?.star_rating
+}
+
+/// The error's code, reason and details; every error has them, and none is larger than a header list bears.
+pub fn failure<T: Debug>(result: Result<T, Status>) -> (Code, String, ErrorDetails) {
+    let status = result.unwrap_err();
+    assert!(status.details().len() <= 4096, "{} bytes of details", status.details().len());
+    let details = status.get_error_details();
+    let info = details.error_info().unwrap_or_else(|| panic!("no reason: {status:?}"));
+    assert_eq!(info.domain, "stockroom");
+    assert!(!details.request_info().unwrap().request_id.is_empty());
+    assert!(!status.message().is_empty());
+    (status.code(), info.reason.clone(), details)
+}
+
+/// Waits for what comes soon, unless something is broken.
+pub async fn soon<F: Future>(future: F) -> F::Output {
+    timeout(BROKEN, future).await.expect("this should have come by now")
+}
+
+async fn local() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
