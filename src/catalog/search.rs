@@ -3,9 +3,12 @@
 //! A place in that list is counted over Amazon's own results, before anything is filtered here, so that a next page begins
 //! where this one ended whatever was dropped.
 
+use prost::Message;
+
 use super::{
     Catalog, Error, Known, Reading, Tally,
     cached::{Arguments, Loaded, Request},
+    compare,
 };
 use crate::{
     amazon::{Answer, Asin, IDS_PER_CALL, Locale, Question, SearchItems, Snapshot},
@@ -88,6 +91,18 @@ impl Plan {
         SearchItems { page: u8::try_from(number).unwrap_or(u8::MAX), ..self.first_page.clone() }
     }
 
+    /// In an order by price, products without one come last. Amazon sorts by the prices it knows, also by one that may not
+    /// be shown; where such a product stands would tell its price.
+    fn priceless_last(&self, products: &mut [served::ProductEntry]) {
+        use pb::SortOrder::{PriceHighToLow, PriceLowToHigh};
+        if matches!(self.first_page.sort, PriceHighToLow | PriceLowToHigh) {
+            // The sort is stable: all others stay in Amazon's order.
+            products.sort_by_cached_key(|entry| {
+                pb::Product::decode(entry.product.clone()).is_ok_and(|product| compare::price(&product).is_none())
+            });
+        }
+    }
+
     fn passes(&self, product: &pb::Product) -> bool {
         let stars = product.reviews.as_ref().and_then(|reviews| reviews.star_rating);
         self.min_rating.is_none_or(|least| stars.is_some_and(|stars| stars >= least))
@@ -113,6 +128,7 @@ impl Catalog {
                 }
             }
         }
+        plan.priceless_last(&mut slice.products);
         Ok(slice)
     }
 
@@ -146,6 +162,7 @@ impl Catalog {
             // Also past the results that a short page did not have.
             place = place.max((from / IDS_PER_CALL + 1) * IDS_PER_CALL);
         }
+        plan.priceless_last(&mut slice.products);
         slice.next = (place < reachable && !empty).then_some(place);
         slice.total_results = page.total_results;
         slice.search_url = page.search_url;
@@ -220,7 +237,6 @@ impl Catalog {
 
 /// The products of an answer, as snapshots of it.
 pub(super) fn products(told: &Told) -> Vec<(Asin, Snapshot)> {
-    use prost::Message;
     let products = match &*told.answer {
         Answer::Search(page) => &page.products,
         Answer::Variations(Some(page)) => &page.products,

@@ -156,7 +156,8 @@ impl Keeper {
                 return Some(Error::QueueFull { capacity: self.options.queue_capacity, wait });
             }
         }
-        (now + wait > terms.deadline).then_some(Error::WaitExceedsDeadline { wait })
+        // One whose time is up already is not refused for a wait; it is never asked for.
+        (terms.deadline > now && now + wait > terms.deadline).then_some(Error::WaitExceedsDeadline { wait })
     }
 
     fn wait(&self, calls_before: usize, now: Instant) -> Duration {
