@@ -141,11 +141,11 @@ pub(crate) enum Basis {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stock {
-    InStock,
+    Plenty,
     /// Only so many left.
     Scarce(u32),
     PreOrder,
-    OutOfStock,
+    Gone,
 }
 
 /// Times are whole days from the midnight before now (UTC), so that they stand still within a day.
