@@ -275,3 +275,103 @@ async fn browse_nodes_tell_their_ancestors_and_children_when_asked() {
     let node = &plain["BrowseNodesResult"]["BrowseNodes"][0];
     assert!(node.get("Ancestor").is_none() && node["ContextFreeName"] == "Over-Ear Headphones");
 }
+
+/// Everything that can be asked of an item and is ever answered.
+const RESOURCES: &[&str] = &[
+    "BrowseNodeInfo.BrowseNodes.Ancestor",
+    "BrowseNodeInfo.BrowseNodes.SalesRank",
+    "BrowseNodeInfo.WebsiteSalesRank",
+    "CustomerReviews.Count",
+    "CustomerReviews.StarRating",
+    "Images.Primary.Small",
+    "Images.Primary.Medium",
+    "Images.Primary.Large",
+    "Images.Variants.Large",
+    "ItemInfo.ByLineInfo",
+    "ItemInfo.ContentInfo",
+    "ItemInfo.ContentRating",
+    "ItemInfo.Classifications",
+    "ItemInfo.ExternalIds",
+    "ItemInfo.Features",
+    "ItemInfo.ManufactureInfo",
+    "ItemInfo.ProductInfo",
+    "ItemInfo.TechnicalInfo",
+    "ItemInfo.Title",
+    "ItemInfo.TradeInInfo",
+    "OffersV2.Listings.Availability",
+    "OffersV2.Listings.Condition",
+    "OffersV2.Listings.DealDetails",
+    "OffersV2.Listings.IsBuyBoxWinner",
+    "OffersV2.Listings.LoyaltyPoints",
+    "OffersV2.Listings.MerchantInfo",
+    "OffersV2.Listings.Price",
+    "OffersV2.Listings.Type",
+    "ParentASIN",
+    "Offers.Listings.Availability.Message",
+    "Offers.Listings.Condition.ConditionNote",
+    "Offers.Listings.Condition.SubCondition",
+    "Offers.Listings.DeliveryInfo.IsAmazonFulfilled",
+    "Offers.Listings.DeliveryInfo.IsFreeShippingEligible",
+    "Offers.Listings.LoyaltyPoints.Points",
+    "Offers.Listings.MerchantInfo",
+    "Offers.Listings.Price",
+    "Offers.Listings.ProgramEligibility.IsPrimeExclusive",
+    "Offers.Listings.SavingBasis",
+    "Offers.Summaries.HighestPrice",
+    "Offers.Summaries.LowestPrice",
+];
+
+/// Fields deep in the answers that products of some kind must have.
+const FIELDS: &[&str] = &[
+    "BrowseNodeInfo.WebsiteSalesRank.SalesRank",
+    "ItemInfo.ByLineInfo.Contributors.Role",
+    "ItemInfo.ContentInfo.Edition.DisplayValue",
+    "ItemInfo.ContentInfo.PagesCount.DisplayValue",
+    "ItemInfo.ContentRating.AudienceRating.DisplayValue",
+    "ItemInfo.ExternalIds.EANs.DisplayValues",
+    "ItemInfo.ExternalIds.UPCs.DisplayValues",
+    "ItemInfo.ManufactureInfo.Model.DisplayValue",
+    "ItemInfo.ProductInfo.Color.DisplayValue",
+    "ItemInfo.ProductInfo.ItemDimensions.Weight.Unit",
+    "ItemInfo.ProductInfo.Size.DisplayValue",
+    "ItemInfo.TechnicalInfo.EnergyEfficiencyClass.DisplayValue",
+    "ItemInfo.TechnicalInfo.Formats.DisplayValues",
+    "ItemInfo.TradeInInfo.Price.Amount",
+    "OffersV2.Listings.DealDetails.EarlyAccessDurationInMilliseconds",
+    "OffersV2.Listings.DealDetails.EndTime",
+    "OffersV2.Listings.DealDetails.PercentClaimed",
+    "OffersV2.Listings.LoyaltyPoints.Points",
+    "OffersV2.Listings.Price.PricePerUnit.DisplayAmount",
+    "OffersV2.Listings.Price.SavingBasis.SavingBasisTypeLabel",
+    "OffersV2.Listings.Type",
+    "Offers.Listings.MerchantInfo.FeedbackRating",
+    "Offers.Listings.Price.Savings.Percentage",
+    "Offers.Listings.SavingBasis.PriceType",
+    "Offers.Summaries.HighestPrice.DisplayAmount",
+];
+
+/// The paths of all values within `value`; lists are not told.
+fn paths(value: &Value, path: &str, known: &mut std::collections::BTreeSet<String>) {
+    known.insert(path.trim_start_matches('.').to_owned());
+    for (key, value) in value.as_object().into_iter().flatten() {
+        paths(value, &format!("{path}.{key}"), known);
+    }
+    for value in value.as_array().into_iter().flatten() {
+        paths(value, path, known);
+    }
+}
+
+#[tokio::test]
+async fn every_resource_is_answered_for_some_product() {
+    let sandbox = generous_sandbox().await;
+    let client = Client::of(&sandbox, "JP");
+    let mut known = std::collections::BTreeSet::new();
+    for index in ["Electronics", "Books", "MoviesAndTV", "GroceryAndGourmetFood", "HomeAndKitchen"] {
+        for page in 1..=10 {
+            let fields = json!({ "SearchIndex": index, "ItemPage": page, "Resources": RESOURCES });
+            paths(&client.ok(SearchItems, fields).await["SearchResult"]["Items"], "", &mut known);
+        }
+    }
+    let missing: Vec<_> = RESOURCES.iter().chain(FIELDS).filter(|path| !known.contains(**path)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}

@@ -17,7 +17,7 @@ pub(crate) struct Product {
     /// What the title says of the dimensions it varies in, or would.
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) rating: Option<Rating>,
-    /// Smaller is more popular; never twice the same.
+    /// Smaller is more popular.
     pub(crate) popularity: u32,
     /// The place among the sales of its department and of its leaf, from 1.
     pub(crate) ranks: (u32, u32),
