@@ -44,7 +44,7 @@ pub enum FaultKind {
     Malformed,
     /// Status 200 and JSON of which nothing is as it should be.
     WrongShape,
-    /// The first id of a `GetItems` is answered with `ItemNotAccessible`.
+    /// The first id of a `GetItems` is answered with `ItemNotAccessible`. Other operations do not use it up.
     PartialErrors,
 }
 
@@ -109,12 +109,16 @@ impl Fault {
 
     /// Uses one of the faults for a call, the first that fits.
     pub(crate) fn take(faults: &mut Vec<Self>, operation: Operation) -> Option<FaultKind> {
-        let fits = |fault: &Self| fault.times > 0 && fault.operation.is_none_or(|wanted| wanted == operation);
-        let fault = faults.iter_mut().find(|fault| fits(fault))?;
+        let fault = faults.iter_mut().find(|fault| fault.times > 0 && fault.is_meant_for(operation))?;
         fault.times -= 1;
         let kind = fault.kind.clone();
         faults.retain(|fault| fault.times > 0);
         Some(kind)
+    }
+
+    fn is_meant_for(&self, operation: Operation) -> bool {
+        let possible = self.kind != FaultKind::PartialErrors || operation == Operation::GetItems;
+        possible && self.operation.is_none_or(|wanted| wanted == operation)
     }
 }
 
@@ -221,11 +225,13 @@ mod tests {
     #[test]
     fn each_fault_is_used_as_often_as_it_says_by_the_calls_it_is_meant_for() {
         let only_search = Fault { operation: Some(Operation::SearchItems), ..Fault::new(1, FaultKind::Hang) };
-        let mut faults = vec![only_search, Fault::new(2, FaultKind::Reset)];
+        let only_items = Fault::new(1, FaultKind::PartialErrors);
+        let mut faults = vec![only_search, Fault::new(2, FaultKind::Reset), only_items];
         let mut take = |operation| Fault::take(&mut faults, operation);
         assert_eq!(take(Operation::GetItems), Some(FaultKind::Reset));
         assert_eq!(take(Operation::SearchItems), Some(FaultKind::Hang));
         assert_eq!(take(Operation::SearchItems), Some(FaultKind::Reset));
         assert_eq!(take(Operation::SearchItems), None);
+        assert_eq!(take(Operation::GetItems), Some(FaultKind::PartialErrors));
     }
 }

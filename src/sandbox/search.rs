@@ -121,7 +121,7 @@ impl Query<'_> {
             && self.index.is_none_or(|id| product.kind.indices.contains(&id))
             && self.node.is_none_or(|node| product.kind.path.contains(&node))
             && self.min_rating.is_none_or(|stars| stars_of(product) >= u32::from(stars) * 10)
-            && (self.include_out_of_stock || listing.is_some_and(|listing| listing.stock != Stock::OutOfStock))
+            && (self.include_out_of_stock || listing.is_some_and(|listing| listing.stock != Stock::Gone))
             && (listing.is_some() || self.condition == Wanted::Any && !self.from_amazon)
             && listing.map_or(Delivery::default(), |listing| listing.delivery).has(self.delivery);
         if !matches {
@@ -197,7 +197,7 @@ impl Wanted {
 
 /// How much lower `paid` is than `basis`, in whole percent.
 pub(crate) fn percent_saved(paid: u64, basis: u64) -> u64 {
-    if basis == 0 { 0 } else { (basis.saturating_sub(paid) * 100 + basis / 2) / basis }
+    (basis.saturating_sub(paid) * 100 + basis / 2).checked_div(basis).unwrap_or(0)
 }
 
 fn stars_of(product: &Product) -> u32 {

@@ -38,6 +38,9 @@ use crate::{
 /// Larger than any request of the API, whose ids are at most ten.
 const MAX_REQUEST_BYTES: usize = 1 << 20;
 
+/// How long to wait after a connection could not be accepted: long enough not to spin, short enough not to be noticed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
 /// What all connections share.
 #[derive(Debug)]
 pub(crate) struct House {
@@ -118,8 +121,8 @@ pub(crate) async fn serve(listener: TcpListener, tls: Option<Tls>, house: Arc<Ho
                 Ok((stream, _)) => {
                     connections.spawn(connection(stream, acceptor.clone(), Arc::clone(&house)));
                 }
-                // Out of file descriptors, most likely; let others give theirs back.
-                Err(_) => tokio::task::yield_now().await,
+                // Out of file descriptors, most likely: others must give theirs back first.
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
             Some(_) = connections.join_next() => {}
         }

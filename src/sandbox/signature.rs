@@ -167,7 +167,8 @@ mod tests {
                 );
             }
             let mut vector = Self { json, headers };
-            vector.authorize(&vector.text("expected_authorization").to_owned());
+            let whole = vector.text("expected_authorization").to_owned();
+            vector.authorize(&whole);
             vector
         }
 

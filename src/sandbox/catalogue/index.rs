@@ -1,31 +1,33 @@
 //! Which words stand in which products, so that a search reads lists and not texts.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::sandbox::catalogue::product::Product;
 
 /// Words that say nothing.
 const SMALL_WORDS: [&str; 9] = ["a", "an", "and", "for", "in", "of", "the", "to", "with"];
 
-/// For each word, the places of the products that hold it, in their order.
+/// For each word, the texts that hold it; and for each text, the products that it is told of.
+///
+/// Features and category names are shared by dozens of products: in two steps they are cut into words once.
 #[derive(Debug, Default)]
 pub(crate) struct WordIndex {
-    places: HashMap<String, Vec<usize>>,
+    texts: HashMap<String, Vec<usize>>,
+    /// The places of the products, by text.
+    places: Vec<Vec<usize>>,
 }
 
 impl WordIndex {
     /// Reads titles, brands, people, features and category names.
     pub(crate) fn of(products: &[Product]) -> Self {
         let mut index = Self::default();
-        // Features and category names are shared by many products and cut only once.
-        let mut cut: HashMap<&str, Vec<String>> = HashMap::new();
+        let mut known: HashMap<&str, usize> = HashMap::new();
         for (place, product) in products.iter().enumerate() {
             let people = product.contributors.iter().map(|person| person.name.as_str());
-            let shared = product.features.iter().map(String::as_str).chain(product.kind.names).chain([product.brand]);
-            for text in people.chain(shared).chain([product.title.as_str()]) {
-                for word in cut.entry(text).or_insert_with(|| words_of(text).collect()) {
-                    index.note(word, place);
-                }
+            let features = product.features.iter().map(String::as_str);
+            for text in people.chain(features).chain(product.kind.names).chain([product.brand, &product.title]) {
+                let text = *known.entry(text).or_insert_with(|| index.add(text));
+                index.places.get_mut(text).into_iter().for_each(|places| places.push(place));
             }
         }
         index
@@ -33,34 +35,29 @@ impl WordIndex {
 
     /// The places of the products that hold every word, in their order; `None` where `text` has no words that say anything.
     pub(crate) fn holding_all(&self, text: &str) -> Option<Vec<usize>> {
-        let mut lists = words_of(text).map(|word| self.holding(&word));
-        let first = lists.next()?;
-        Some(lists.fold(first, |left, right| {
-            let right: HashSet<usize> = right.into_iter().collect();
-            left.into_iter().filter(|place| right.contains(place)).collect()
-        }))
+        let places = words_of(text).map(|word| self.holding(&word)).reduce(|left, right| &left & &right)?;
+        Some(places.into_iter().collect())
     }
 
-    fn holding(&self, word: &str) -> Vec<usize> {
-        if word.is_ascii() {
-            return self.places.get(word).cloned().unwrap_or_default();
-        }
-        // Some scripts put no space between words, so part of a run is a match too.
-        let runs = self.places.iter().filter(|(run, _)| run.contains(word));
-        let mut places: Vec<usize> = runs.flat_map(|(_, places)| places.iter().copied()).collect();
-        places.sort_unstable();
-        places.dedup();
-        places
-    }
-
-    fn note(&mut self, word: &str, place: usize) {
-        if let Some(places) = self.places.get_mut(word) {
-            if places.last() != Some(&place) {
-                places.push(place);
-            }
+    fn holding(&self, word: &str) -> BTreeSet<usize> {
+        let texts: Vec<usize> = if word.is_ascii() {
+            self.texts.get(word).cloned().unwrap_or_default()
         } else {
-            self.places.insert(word.to_owned(), vec![place]);
+            // Some scripts put no space between words, so part of a run is a match too.
+            let runs = self.texts.iter().filter(|(run, _)| run.contains(word));
+            runs.flat_map(|(_, texts)| texts.iter().copied()).collect()
+        };
+        texts.into_iter().filter_map(|text| self.places.get(text)).flatten().copied().collect()
+    }
+
+    /// Adds a text that no product has yet.
+    fn add(&mut self, text: &str) -> usize {
+        let number = self.places.len();
+        self.places.push(Vec::new());
+        for word in words_of(text) {
+            self.texts.entry(word).or_default().push(number);
         }
+        number
     }
 }
 

@@ -153,7 +153,7 @@ fn title(rng: &mut Rng, kind: &Kind, brand: &str, model: Option<&str>) -> (Strin
         format!("The {adjective} {thing} {}", words::word(rng, "places"))
     };
     match kind.style {
-        Style::Device => (format!("{brand} {} {noun} with {extras}", model.unwrap_or_default()), Vec::new()),
+        Style::Device => (format!("{brand} {} {noun}, {extras}", model.unwrap_or_default()), Vec::new()),
         Style::Plain => (format!("{brand} {noun}, {extras}"), Vec::new()),
         Style::Title => {
             let (adjective, thing) = (words::word(rng, "adjectives"), words::word(rng, "things"));
@@ -192,7 +192,10 @@ fn worth(rng: &mut Rng, kind: &Kind) -> u64 {
     let (low, high) = kind.dollars;
     let (a, b) = (rng.u64(0..=100), rng.u64(0..=100));
     let cents = low * 100 + (high - low) * a * b / 100;
-    if low == 0 && rng.u8(0..3) == 0 { 0 } else { offers::ending(cents) }
+    match low {
+        0 if rng.u8(0..3) == 0 => 0,
+        _ => offers::ending(cents.max(99)),
+    }
 }
 
 /// Most are rated near 4.3; one in sixteen has no rating.

@@ -156,7 +156,7 @@ fn grouped(number: u64, group: &str, lakhs: bool) -> String {
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
         let left = digits.len() - index;
-        let boundary = if lakhs && left > 3 { (left - 3) % 2 == 0 } else { left % 3 == 0 };
+        let boundary = if lakhs && left > 3 { (left - 3).is_multiple_of(2) } else { left.is_multiple_of(3) };
         if index > 0 && boundary {
             text.push_str(group);
         }

@@ -9,12 +9,11 @@ const SELLERS: &[Seller] = &[
     seller("A0SANDBOXMER02", "Second Pour", 371, 46),
     seller("A0SANDBOXMER03", "Norrbeck Möbel", 18_204, 44),
     seller("A0SANDBOXMER04", "Harbour Street Goods", 96, 49),
-    seller("A0SANDBOXMER05", "Twice Loved Warehouse", 52_871, 43),
     seller("A0SANDBOXMER06", "Lantern & Larch", 1208, 47),
     seller("A0SANDBOXMER07", "Northgate Outlet", 7, 35),
 ];
 
-const WAREHOUSE: &Seller = &SELLERS[4];
+const WAREHOUSE: &Seller = &seller("A0SANDBOXMER05", "Twice Loved Warehouse", 52_871, 43);
 
 /// New and on the shelf, from Amazon.
 pub(crate) fn plain(price: Price) -> Listing {
@@ -23,7 +22,7 @@ pub(crate) fn plain(price: Price) -> Listing {
         condition: Condition::New,
         note: "",
         price: Some(price),
-        stock: Stock::InStock,
+        stock: Stock::Plenty,
         buy_box: true,
         deal: None,
         violates_map: false,
@@ -58,7 +57,7 @@ pub(crate) fn invent(rng: &mut Rng, us_cents: u64) -> Vec<Listing> {
     let main = main_listing(rng, us_cents);
     match rng.u8(0..100) {
         0..3 => return Vec::new(),
-        3..6 => return vec![Listing { stock: Stock::OutOfStock, price: None, deal: None, ..main }],
+        3..6 => return vec![Listing { stock: Stock::Gone, price: None, deal: None, ..main }],
         6 => return vec![Listing { stock: Stock::PreOrder, deal: None, ..main }],
         7 => return vec![Listing { stock: Stock::PreOrder, price: None, deal: None, ..main }],
         8..10 => return vec![Listing { violates_map: true, deal: None, ..main }],
@@ -105,7 +104,7 @@ fn main_listing(rng: &mut Rng, us_cents: u64) -> Listing {
         fulfilled_by_amazon: by_amazon,
         prime: by_amazon,
     };
-    let stock = if rng.u8(0..100) < 8 { Stock::Scarce(rng.u32(1..=9)) } else { Stock::InStock };
+    let stock = if rng.u8(0..100) < 8 { Stock::Scarce(rng.u32(1..=9)) } else { Stock::Plenty };
     let listing = Listing { seller, stock, delivery, ..plain(Price { us_cents, basis: None }) };
     if us_cents == 0 || rng.u8(0..100) >= 35 {
         return listing;

@@ -17,7 +17,7 @@ pub(crate) struct Product {
     /// What the title says of the dimensions it varies in, or would.
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) rating: Option<Rating>,
-    /// Smaller is more popular; never twice the same.
+    /// Smaller is more popular.
     pub(crate) popularity: u32,
     /// The place among the sales of its department and of its leaf, from 1.
     pub(crate) ranks: (u32, u32),
@@ -141,11 +141,11 @@ pub(crate) enum Basis {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stock {
-    InStock,
+    Plenty,
     /// Only so many left.
     Scarce(u32),
     PreOrder,
-    OutOfStock,
+    Gone,
 }
 
 /// Times are whole days from the midnight before now (UTC), so that they stand still within a day.

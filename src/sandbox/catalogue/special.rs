@@ -24,7 +24,7 @@ const HEADPHONES: [(&str, u64, u64, u8, u32); 6] = [
         12_843,
     ),
     ("Audelisk Drift 3 Wireless Over-Ear Headphones with Multipoint Pairing, Graphite", 5999, 0, 44, 8210),
-    ("Sonvarre Lull Bluetooth Over-Ear Headphones with Memory Foam Ear Pads, Ivory", 12_999, 14_999, 48, 3127),
+    ("Sonvarre Lull Wireless Over-Ear Headphones with Memory Foam Ear Pads, Ivory", 12_999, 14_999, 48, 3127),
     ("Halvorne H7 Wireless Studio Headphones with Replaceable Cable, Matte Black", 14_499, 0, 47, 1954),
     ("Oakwire Fold 2 Wireless On-Ear Headphones with USB-C Fast Charging, Sage Green", 3949, 4999, 42, 21_406),
     ("Brightmoor Kids' Wireless Headphones with Volume Limit at 85 dB, Dusty Rose", 2499, 0, 43, 640),
@@ -82,7 +82,7 @@ fn oddities(inventor: &mut Inventor) -> Vec<Product> {
     unrated.rating = None;
     let mut out_of_stock =
         make("Electric Kettles", examples::OUT_OF_STOCK, "Brindlefold Gooseneck Kettle, 0.8 L, Matte White", 4800);
-    out_of_stock.listings = vec![Listing { stock: Stock::OutOfStock, price: None, ..offer(0) }];
+    out_of_stock.listings = vec![Listing { stock: Stock::Gone, price: None, ..offer(0) }];
     let mut used =
         make("Espresso Machines", examples::USED_CHEAPER, "Ostrelle E50 Espresso Machine with Milk Frother", 29_999);
     used.listings = vec![offers::used(20_499), offer(29_999)];

@@ -53,10 +53,10 @@ fn one(listing: &Listing, product: &Product, showing: &Showing<'_>) -> Value {
 fn availability(listing: &Listing, showing: &Showing<'_>) -> Option<Value> {
     let asked = |name: &str| showing.resources.has(&format!("Offers.Listings.Availability.{name}"));
     let (kind, message, most) = match listing.stock {
-        Stock::InStock => ("Now", "In Stock.".to_owned(), 30),
+        Stock::Plenty => ("Now", "In Stock.".to_owned(), 30),
         Stock::Scarce(left) => ("Now", format!("Only {left} left in stock - order soon."), left),
         Stock::PreOrder => ("Preorderable", "This item will be released soon.".to_owned(), 5),
-        Stock::OutOfStock => ("Backorderable", "Temporarily out of stock.".to_owned(), 1),
+        Stock::Gone => ("Backorderable", "Temporarily out of stock.".to_owned(), 1),
     };
     Tree::new()
         .with_asked(asked("MaxOrderQuantity"), "MaxOrderQuantity", || Some(most))

@@ -90,11 +90,11 @@ fn one(listing: &Listing, product: &Product, showing: &Showing<'_>) -> Value {
 
 fn availability(stock: Stock) -> Value {
     let (kind, message, most) = match stock {
-        Stock::InStock => ("IN_STOCK", Some("In Stock".to_owned()), 30),
+        Stock::Plenty => ("IN_STOCK", Some("In Stock".to_owned()), 30),
         Stock::Scarce(1) => ("IN_STOCK_SCARCE", None, 1),
         Stock::Scarce(left) => ("IN_STOCK_SCARCE", Some(format!("Only {left} left in stock - order soon.")), left),
         Stock::PreOrder => ("PREORDER", Some("This item will be released soon.".to_owned()), 5),
-        Stock::OutOfStock => ("OUT_OF_STOCK", Some("Temporarily out of stock.".to_owned()), 0),
+        Stock::Gone => ("OUT_OF_STOCK", Some("Temporarily out of stock.".to_owned()), 0),
     };
     Tree::new()
         .with_some("MaxOrderQuantity", (most > 0).then_some(most))
