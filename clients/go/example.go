@@ -1,6 +1,6 @@
 // Command example searches Stockroom for its arguments, prints the titles, and reads an error.
 //
-// The gateway is looked for at STOCKROOM_ADDRESS, or on port 50051 of this machine.
+// The gateway is looked for at STOCKROOM_SERVER, or on port 50051 of this machine.
 package main
 
 import (
@@ -24,7 +24,7 @@ func main() {
 	if words == "" {
 		words = "wireless headphones"
 	}
-	address := os.Getenv("STOCKROOM_ADDRESS")
+	address := os.Getenv("STOCKROOM_SERVER")
 	if address == "" {
 		address = "127.0.0.1:50051"
 	}

@@ -3,7 +3,7 @@
     make stubs
     PYTHONPATH=gen/python .tools/venv/bin/python clients/python/example.py [WORDS...]
 
-The gateway is looked for at STOCKROOM_ADDRESS, or on port 50051 of this machine.
+The gateway is looked for at STOCKROOM_SERVER, or on port 50051 of this machine.
 """
 
 import os
@@ -20,7 +20,7 @@ SERVICE_CONFIG = Path(__file__).resolve().parents[1] / "service-config.json"
 
 
 def main(words: str) -> None:
-    with connect(os.environ.get("STOCKROOM_ADDRESS", "127.0.0.1:50051")) as channel:
+    with connect(os.environ.get("STOCKROOM_SERVER", "127.0.0.1:50051")) as channel:
         asins = search(channel, words)
         compare(channel, asins[:4])
         fail(channel)

@@ -31,7 +31,7 @@ class Service:
 
 @pytest.fixture(scope="session")
 def channel():
-    with example.connect(os.environ["STOCKROOM_ADDRESS"]) as channel:
+    with example.connect(os.environ["STOCKROOM_SERVER"]) as channel:
         grpc.channel_ready_future(channel).result(timeout=DEADLINE_SECONDS)
         yield channel
 

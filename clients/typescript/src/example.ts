@@ -1,6 +1,6 @@
 // Searches Stockroom for its arguments, prints the titles, and reads an error.
 //
-// The gateway is looked for at STOCKROOM_ADDRESS, or on port 50051 of this machine.
+// The gateway is looked for at STOCKROOM_SERVER, or on port 50051 of this machine.
 
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
@@ -9,7 +9,7 @@ import { BadRequestSchema, ErrorInfoSchema } from "../../../gen/typescript/googl
 import { SearchService } from "../../../gen/typescript/stockroom/v1/search_service_pb.js";
 
 const keywords = process.argv.slice(2).join(" ") || "wireless headphones";
-const address = process.env.STOCKROOM_ADDRESS ?? "127.0.0.1:50051";
+const address = process.env.STOCKROOM_SERVER ?? "127.0.0.1:50051";
 const transport = createGrpcTransport({ baseUrl: `http://${address}`, defaultTimeoutMs: 10_000 });
 const service = createClient(SearchService, transport);
 

@@ -15,12 +15,12 @@ import stockroom.v1.SearchServiceGrpc;
 /**
  * Searches Stockroom for its arguments, prints the titles, and reads an error.
  *
- * <p>The gateway is looked for at STOCKROOM_ADDRESS, or on port 50051 of this machine.
+ * <p>The gateway is looked for at STOCKROOM_SERVER, or on port 50051 of this machine.
  */
 final class Example {
   public static void main(String[] args) throws InterruptedException, InvalidProtocolBufferException {
     String words = args.length == 0 ? "wireless headphones" : String.join(" ", args);
-    String address = System.getenv().getOrDefault("STOCKROOM_ADDRESS", "127.0.0.1:50051");
+    String address = System.getenv().getOrDefault("STOCKROOM_SERVER", "127.0.0.1:50051");
     ManagedChannel channel = Grpc.newChannelBuilder(address, InsecureChannelCredentials.create()).build();
     try {
       var service = SearchServiceGrpc.newBlockingStub(channel);
