@@ -15,8 +15,10 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from stockroom.v1 import product_service_pb2, product_service_pb2_grpc, search_service_pb2, search_service_pb2_grpc
 
-# A deadline for every call, and another try where the gateway asks for one.
+# Which calls are tried again, and how often. Its time limits are a net below the deadline that each call gives itself:
+# only a deadline given with the call is told to the gateway.
 SERVICE_CONFIG = Path(__file__).resolve().parents[1] / "service-config.json"
+DEADLINE_SECONDS = 10
 
 
 def main(words: str) -> None:
@@ -33,7 +35,7 @@ def connect(address: str) -> grpc.Channel:
 def search(channel: grpc.Channel, words: str) -> list[str]:
     """Prints a page of a search and returns its ASINs."""
     request = search_service_pb2.SearchProductsRequest(query={"keywords": words})
-    found = search_service_pb2_grpc.SearchServiceStub(channel).SearchProducts(request)
+    found = search_service_pb2_grpc.SearchServiceStub(channel).SearchProducts(request, timeout=DEADLINE_SECONDS)
     print(f"{found.total_results} products match {words!r}; it cost {found.cost.amazon_calls} calls to Amazon")
     for entry in found.products:
         print(f"  {entry.product.asin}  {entry.product.info.title}")
@@ -43,7 +45,8 @@ def search(channel: grpc.Channel, words: str) -> list[str]:
 def compare(channel: grpc.Channel, asins: list[str]) -> None:
     """Prints the rows of a comparison as they come, then who won."""
     request = product_service_pb2.CompareProductsRequest(asins=asins)
-    for message in product_service_pb2_grpc.ProductServiceStub(channel).CompareProducts(request):
+    products = product_service_pb2_grpc.ProductServiceStub(channel)
+    for message in products.CompareProducts(request, timeout=DEADLINE_SECONDS):
         match message.WhichOneof("event"):
             case "row":
                 print(f"  {message.row.asin}  {message.row.price_text:>12}  {message.row.rating_in_words}")
@@ -59,7 +62,7 @@ def fail(channel: grpc.Channel) -> None:
     """Asks for something that is no ASIN, and prints what the gateway has to say."""
     try:
         request = product_service_pb2.GetProductRequest(asin="not an ASIN")
-        product_service_pb2_grpc.ProductServiceStub(channel).GetProduct(request)
+        product_service_pb2_grpc.ProductServiceStub(channel).GetProduct(request, timeout=DEADLINE_SECONDS)
     except grpc.RpcError as error:
         print(f"{error.code().name}: {error.details()}")
         for detail in details(error):

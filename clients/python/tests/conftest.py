@@ -1,6 +1,5 @@
 """The gateway under test, as every Python client sees it: `clients/with-gateway` starts it and says where it is."""
 
-import functools
 import os
 
 import example
@@ -19,41 +18,41 @@ from stockroom.v1 import (
 DEADLINE_SECONDS = 30
 
 
-class Service:
-    """A stub whose every call has a deadline."""
+class Deadlines(
+    grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor, grpc.StreamStreamClientInterceptor
+):
+    """Gives every call a deadline."""
 
-    def __init__(self, stub):
-        self._stub = stub
+    def intercept_unary_unary(self, continuation, call, request):
+        return continuation(call._replace(timeout=DEADLINE_SECONDS), request)
 
-    def __getattr__(self, name):
-        return functools.partial(getattr(self._stub, name), timeout=DEADLINE_SECONDS)
+    intercept_unary_stream = intercept_stream_stream = intercept_unary_unary
 
 
 @pytest.fixture(scope="session")
 def channel():
     with example.connect(os.environ["STOCKROOM_SERVER"]) as channel:
-        grpc.channel_ready_future(channel).result(timeout=DEADLINE_SECONDS)
-        yield channel
+        yield grpc.intercept_channel(channel, Deadlines())
 
 
 @pytest.fixture(scope="session")
 def search(channel):
-    return Service(search_service_pb2_grpc.SearchServiceStub(channel))
+    return search_service_pb2_grpc.SearchServiceStub(channel)
 
 
 @pytest.fixture(scope="session")
 def products(channel):
-    return Service(product_service_pb2_grpc.ProductServiceStub(channel))
+    return product_service_pb2_grpc.ProductServiceStub(channel)
 
 
 @pytest.fixture(scope="session")
 def browse(channel):
-    return Service(browse_service_pb2_grpc.BrowseServiceStub(channel))
+    return browse_service_pb2_grpc.BrowseServiceStub(channel)
 
 
 @pytest.fixture(scope="session")
 def admin(channel):
-    return Service(admin_service_pb2_grpc.AdminServiceStub(channel))
+    return admin_service_pb2_grpc.AdminServiceStub(channel)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 import grpc
 from stockroom.v1 import admin_service_pb2 as pb
-from stockroom.v1 import product_service_pb2
-from stockroom.v1 import read_pb2
+from stockroom.v1 import product_service_pb2, read_pb2
 
 US = {"marketplace": "US"}
 

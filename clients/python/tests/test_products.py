@@ -1,8 +1,7 @@
 import grpc
 import pytest
-from stockroom.v1 import product_pb2
+from stockroom.v1 import product_pb2, search_service_pb2
 from stockroom.v1 import product_service_pb2 as pb
-from stockroom.v1 import search_service_pb2
 
 # Well-formed, and nobody's.
 UNKNOWN = "B0ZZZZZZZZ"

@@ -4,7 +4,6 @@ import functools
 
 import grpc
 import pytest
-from conftest import DEADLINE_SECONDS
 from google.protobuf.descriptor_pool import DescriptorPool
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
@@ -33,15 +32,14 @@ def health(channel):
 def test_each_service_says_that_it_serves(health, service):
     request = health_pb2.HealthCheckRequest(service=service)
 
-    assert health.Check(request, timeout=DEADLINE_SECONDS).status == health_pb2.HealthCheckResponse.SERVING
-    watch = health.Watch(request, timeout=DEADLINE_SECONDS)
+    assert health.Check(request).status == health_pb2.HealthCheckResponse.SERVING
+    watch = health.Watch(request)
     assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
     watch.cancel()
 
 
 def test_the_health_of_an_unknown_service_is_not_found(health, refusal):
-    check = functools.partial(health.Check, timeout=DEADLINE_SECONDS)
-    refused = refusal(check, health_pb2.HealthCheckRequest(service="stockroom.v1.NoService"))
+    refused = refusal(health.Check, health_pb2.HealthCheckRequest(service="stockroom.v1.NoService"))
 
     assert refused.code == grpc.StatusCode.NOT_FOUND
 
@@ -61,7 +59,7 @@ REQUEST_ID = [("x-request-id", "order-page-7")]
 
 def test_a_request_id_comes_back_with_an_answer(channel):
     _, call = browse_service_pb2_grpc.BrowseServiceStub(channel).ListCategories.with_call(
-        browse_service_pb2.ListCategoriesRequest(), timeout=DEADLINE_SECONDS, metadata=REQUEST_ID
+        browse_service_pb2.ListCategoriesRequest(), metadata=REQUEST_ID
     )
 
     assert dict(call.trailing_metadata())["x-request-id"] == "order-page-7"
