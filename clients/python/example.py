@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import grpc
+from google.protobuf import text_format
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from stockroom.v1 import product_service_pb2, product_service_pb2_grpc, search_service_pb2, search_service_pb2_grpc
@@ -66,7 +67,7 @@ def fail(channel: grpc.Channel) -> None:
     except grpc.RpcError as error:
         print(f"{error.code().name}: {error.details()}")
         for detail in details(error):
-            print(f"  {type(detail).__name__}: {detail}".rstrip())
+            print(f"  {type(detail).__name__}: {text_format.MessageToString(detail, as_one_line=True)}")
 
 
 def details(error: grpc.RpcError) -> list:

@@ -3,8 +3,8 @@ import pytest
 from stockroom.v1 import product_pb2, search_service_pb2
 from stockroom.v1 import product_service_pb2 as pb
 
-# Well-formed, and nobody's.
-UNKNOWN = "B0ZZZZZZZZ"
+# Well-formed, and of no product that the sandbox sells.
+UNKNOWN = "B0SBNOBODY"
 US = {"marketplace": "US"}
 
 
