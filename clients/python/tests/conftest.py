@@ -90,6 +90,10 @@ class Refusal:
         return self._details[error_details_pb2.ErrorInfo]
 
     @property
+    def retry(self) -> error_details_pb2.RetryInfo:
+        return self._details[error_details_pb2.RetryInfo]
+
+    @property
     def resource(self) -> error_details_pb2.ResourceInfo:
         return self._details[error_details_pb2.ResourceInfo]
 

@@ -1,8 +1,10 @@
+import os
 import re
 
 import grpc
 import pytest
-from stockroom.v1 import read_pb2
+from conftest import Refusal
+from stockroom.v1 import admin_service_pb2, read_pb2, search_service_pb2_grpc
 from stockroom.v1 import search_service_pb2 as pb
 
 WORDS = "wireless headphones"
@@ -160,6 +162,22 @@ def test_all_faults_are_named_at_once(search, refusal):
 
     assert refused.code == grpc.StatusCode.INVALID_ARGUMENT
     assert refused.fields.keys() == {"page_size", "query.min_rating", "query.min_saving_percent"}
+
+
+def test_a_call_that_would_come_too_late_is_refused_with_the_time_to_wait(admin):
+    calls_per_second = admin.GetStatus(admin_service_pb2.GetStatusRequest()).accounts[0].calls_per_second
+    # Without the retries that the service config asks for, and each search one that the cache cannot know.
+    with grpc.insecure_channel(os.environ["STOCKROOM_SERVER"], options=[("grpc.enable_retries", 0)]) as channel:
+        search = search_service_pb2_grpc.SearchServiceStub(channel)
+        rush = [request(keywords=f"{WORDS} {n}") for n in range(round(3 * calls_per_second))]
+        calls = [search.SearchProducts.future(one, timeout=1) for one in rush]
+        errors = [error for call in calls if (error := call.exception())]
+
+    refused = [Refusal(error) for error in errors if error.code() == grpc.StatusCode.UNAVAILABLE]
+    assert refused
+    for refusal in refused:
+        assert refusal.info.reason == "WAIT_EXCEEDS_DEADLINE"
+        assert refusal.retry.retry_delay.ToTimedelta().total_seconds() > 0
 
 
 def test_a_stream_sends_the_same_products_as_pages_do(search):
