@@ -1,0 +1,91 @@
+# Everything that a person or CI does here. Needs cargo, and for the clients python3, npm, go and mvn; every other tool is
+# brought into .tools/ at the version pinned here, in clients/python/requirements.txt, clients/typescript/package.json or
+# clients/java/pom.xml.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help build run test test-clients stubs lint breaking
+
+GRPCURL := github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
+PROTOC_GEN_GO := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
+PROTOC_GEN_GO_GRPC := google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
+
+PROTOS := $(wildcard proto/stockroom/v1/*.proto)
+BIN := $(CURDIR)/.tools/bin
+VENV := .tools/venv
+NODE := clients/typescript/node_modules
+MAVEN := mvn --quiet --batch-mode --file clients/java
+export PATH := $(CURDIR)/$(VENV)/bin:$(BIN):$(CURDIR)/$(NODE)/.bin:$(PATH)
+
+help: ## Say what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name words; do \
+	    printf '  make %-14s %s\n' "$$name" "$$words"; done
+
+build: ## Build the gateway
+	cargo build --locked
+
+run: ## Serve invented products on port 50051
+	cargo run --locked -- serve --sandbox
+
+test: gen/python/.made ## Run the gateway's own tests, then the Python client's against a real gateway
+	cargo test --locked
+	cargo build --locked
+	clients/with-gateway pytest clients/python
+
+test-clients: build stubs $(BIN)/grpcurl ## Try grpcurl and the examples in Python, Go, TypeScript and Java against a real gateway
+	cd clients/go && go vet ./... && go build -o $(BIN)/example-go .
+	npm --prefix clients/typescript run --silent build
+	$(MAVEN) compile
+	clients/with-gateway clients/try
+
+stubs: gen/python/.made gen/.made ## Generate the stubs of all four languages into gen/
+
+lint: $(NODE)/.package-lock.json ## Check the form of the code and of the contract
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	buf lint
+
+breaking: $(NODE)/.package-lock.json ## Compare the contract with the one on the branch main
+	buf breaking --against '.git#branch=main'
+
+gen/python/.made: $(PROTOS) $(VENV)/.made
+	rm -rf $(@D) && mkdir -p $(@D)
+	python -m grpc_tools.protoc --proto_path=proto --{python,pyi,grpc_python}_out=$(@D) $(PROTOS)
+	touch $@
+
+# The messages that an error's details are made of come with googleapis-common-protos; other languages have them in a library.
+gen/.made: $(PROTOS) buf.gen.yaml $(VENV)/.made $(NODE)/.package-lock.json \
+    $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc $(BIN)/protoc-gen-grpc-java
+	rm -rf gen/go gen/java gen/typescript
+	buf generate
+	google=$$(python -c 'import google.rpc as g; print(*g.__path__)'); \
+	buf generate "$$google/../.." --path "$$google/error_details.proto" --template \
+	    '{version: v2, plugins: [{local: protoc-gen-es, out: gen/typescript, opt: [target=ts, import_extension=js]}]}'
+	printf 'module stockroom/gen/go\n\ngo 1.26.0\n' > gen/go/go.mod
+	ln -s ../../$(NODE) gen/typescript/node_modules
+	touch $@
+
+$(VENV)/.made: clients/python/requirements.txt
+	rm -rf $(@D)
+	python3 -m venv $(@D)
+	pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+$(NODE)/.package-lock.json: clients/typescript/package-lock.json
+	npm --prefix clients/typescript ci --ignore-scripts --no-audit --no-fund
+	touch $@
+
+$(BIN)/grpcurl: PACKAGE := $(GRPCURL)
+$(BIN)/protoc-gen-go: PACKAGE := $(PROTOC_GEN_GO)
+$(BIN)/protoc-gen-go-grpc: PACKAGE := $(PROTOC_GEN_GO_GRPC)
+$(BIN)/grpcurl $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc: Makefile
+	GOBIN=$(BIN) go install $(PACKAGE)
+	touch $@
+
+# Brings protoc as well.
+$(BIN)/protoc-gen-grpc-java: clients/java/pom.xml
+	$(MAVEN) dependency:copy@tools
+	chmod +x $(@D)/protoc $@
+	touch $@
