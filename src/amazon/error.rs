@@ -112,7 +112,9 @@ impl Refusal {
     /// What the operator does next.
     pub fn what_next(self) -> &'static str {
         match self {
-            Self::NotEligible => "the account needs qualifying sales in the last 30 days before Amazon lets it call again",
+            Self::NotEligible => {
+                "the account needs qualifying sales in the last 30 days before Amazon lets it call again"
+            }
             Self::ApiRetired => "Amazon has switched this API off; move the account to the Creators API",
             Self::UnknownKey => "check the account's access_key against Associates Central",
             Self::AwsKey => "use keys made in Associates Central; AWS and IAM keys are not accepted",
