@@ -14,6 +14,7 @@
 //! only the command line and tests know), and the generated contract, [`pb`] and [`served`].
 
 pub mod amazon;
+pub mod client;
 pub mod config;
 
 /// The contract's messages and clients, as generated from `proto/stockroom/v1`.
