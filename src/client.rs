@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use tonic::{Status, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
-use self::call::Call;
+use self::{call::Call, connect::Bearer};
 pub use self::{
     connect::ConnectError,
     error::{Error, FieldViolation},
@@ -50,7 +50,8 @@ impl Default for Options {
 #[derive(Clone)]
 pub struct Client {
     channel: Channel,
-    options: Options,
+    bearer: Option<Bearer>,
+    deadline: Duration,
 }
 
 /// Whether a service takes calls.
@@ -95,7 +96,9 @@ impl Client {
     ///
     /// Nothing is sent yet: the first call opens the connection, and one that was lost is opened again.
     pub fn new(url: &str, options: Options) -> Result<Self, ConnectError> {
-        Ok(Self { channel: connect::channel(url, &options.caller)?, options })
+        let channel = connect::channel(url, &options.caller)?;
+        let bearer = options.token.as_ref().map(connect::bearer).transpose()?;
+        Ok(Self { channel, bearer, deadline: options.deadline })
     }
 
     unary! {
@@ -177,10 +180,11 @@ impl Client {
         Q: Clone,
         F: Future<Output = Result<tonic::Response<A>, Status>>,
     {
-        let call = Call::new(&self.options);
-        let mut outcome = call.within(send(self.channel.clone(), call.request(request.clone())?)).await;
+        let call = Call::new(self.bearer.as_ref(), self.deadline);
+        // Boxed: a call's future is some 20 KB, and its callers would carry it along.
+        let mut outcome = call.within(Box::pin(send(self.channel.clone(), call.request(request.clone())))).await;
         if outcome.as_ref().is_err_and(call::was_never_sent) {
-            outcome = call.within(send(self.channel.clone(), call.request(request)?)).await;
+            outcome = call.within(Box::pin(send(self.channel.clone(), call.request(request)))).await;
         }
         match outcome {
             Ok(response) => Ok((response.into_inner(), call)),
@@ -191,6 +195,6 @@ impl Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Client").field("deadline", &self.deadline).finish_non_exhaustive()
     }
 }

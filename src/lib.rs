@@ -14,6 +14,7 @@
 //! only the command line and tests know), and the generated contract, [`pb`] and [`served`].
 
 pub mod amazon;
+pub mod cli;
 pub mod client;
 pub mod config;
 

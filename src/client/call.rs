@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout_at};
 use tonic::{Code, Request, Status, metadata::MetadataValue};
 use uuid::Uuid;
 
-use super::{Error, Options};
+use super::connect::Bearer;
 
 /// How much longer than the server the client waits, so that the server's own, richer answer wins.
 const GRACE: Duration = Duration::from_millis(250);
@@ -19,7 +18,7 @@ pub(super) struct Deadline(Instant);
 /// One call, which may be sent twice.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
-    options: &'a Options,
+    bearer: Option<&'a Bearer>,
     id: String,
     deadline: Deadline,
 }
@@ -38,9 +37,8 @@ impl Deadline {
 }
 
 impl<'a> Call<'a> {
-    pub(super) fn new(options: &'a Options) -> Self {
-        let deadline = Deadline(Instant::now() + options.deadline);
-        Self { options, id: Uuid::new_v4().to_string(), deadline }
+    pub(super) fn new(bearer: Option<&'a Bearer>, within: Duration) -> Self {
+        Self { bearer, id: Uuid::new_v4().to_string(), deadline: Deadline(Instant::now() + within) }
     }
 
     pub(super) fn id(&self) -> &str {
@@ -55,20 +53,16 @@ impl<'a> Call<'a> {
         self.deadline.bound(answer).await
     }
 
-    /// The request with its metadata. It fails only for a token that no header can carry.
-    pub(super) fn request<Q>(&self, message: Q) -> Result<Request<Q>, Error> {
+    /// The request with its metadata.
+    pub(super) fn request<Q>(&self, message: Q) -> Request<Q> {
         let mut request = Request::new(message);
         request.set_timeout(self.deadline.0.saturating_duration_since(Instant::now()));
-        let invalid = |what: &str| Error::local(Code::InvalidArgument, format!("{what} cannot be sent as metadata"));
-        let id = MetadataValue::try_from(&self.id).map_err(|_| invalid("the request id"))?;
+        let id = MetadataValue::try_from(&self.id).expect("a UUID is printable ASCII");
         request.metadata_mut().insert("x-request-id", id);
-        if let Some(token) = &self.options.token {
-            let bearer = format!("Bearer {}", token.expose_secret());
-            let mut bearer = MetadataValue::try_from(bearer).map_err(|_| invalid("the token"))?;
-            bearer.set_sensitive(true);
-            request.metadata_mut().insert("authorization", bearer);
+        if let Some(bearer) = self.bearer {
+            request.metadata_mut().insert("authorization", bearer.clone());
         }
-        Ok(request)
+        request
     }
 }
 

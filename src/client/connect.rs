@@ -1,8 +1,15 @@
-//! From a URL to a channel.
+//! From a URL to a channel, and from a token to what proves it.
 
 use std::time::Duration;
 
-use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+use secrecy::{ExposeSecret, SecretString};
+use tonic::{
+    metadata::{Ascii, MetadataValue},
+    transport::{Channel, ClientTlsConfig, Endpoint},
+};
+
+/// The value of the `authorization` metadata; its Debug tells nothing.
+pub(super) type Bearer = MetadataValue<Ascii>;
 
 /// How long to wait for a connection; the deadline of the call bounds it as well.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -18,6 +25,9 @@ pub enum ConnectError {
         /// What was given.
         url: String,
     },
+    /// The token has characters that no metadata can carry.
+    #[error("the token must be printable ASCII")]
+    Token,
     /// TLS cannot be set up.
     #[error("TLS cannot be set up")]
     Tls(#[source] tonic::transport::Error),
@@ -42,4 +52,11 @@ pub(super) fn channel(url: &str, caller: &str) -> Result<Channel, ConnectError> 
         _ => return Err(bad_url()),
     };
     Ok(endpoint.connect_lazy())
+}
+
+/// The metadata that proves a token.
+pub(super) fn bearer(token: &SecretString) -> Result<Bearer, ConnectError> {
+    let mut bearer = Bearer::try_from(format!("Bearer {}", token.expose_secret())).map_err(|_| ConnectError::Token)?;
+    bearer.set_sensitive(true);
+    Ok(bearer)
 }

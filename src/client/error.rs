@@ -34,18 +34,6 @@ pub struct FieldViolation {
 }
 
 impl Error {
-    pub(super) fn local(code: Code, message: String) -> Self {
-        Self {
-            code,
-            message,
-            reason: String::new(),
-            metadata: HashMap::new(),
-            field_violations: Vec::new(),
-            retry_after: None,
-            request_id: String::new(),
-        }
-    }
-
     pub(super) fn decode(status: &Status, request_id: &str) -> Self {
         let details = status.get_error_details();
         let info = details.error_info();

@@ -9,7 +9,7 @@ use crate::amazon::Marketplace;
 pub(super) fn read_accounts(read: &mut Reader<'_>) -> Vec<Account> {
     let names = read.names_below("accounts");
     if names.is_empty() {
-        read.fault("accounts", "no Amazon account is set; add [accounts.main] with its keys and partner tags");
+        read.fault("accounts", "no Amazon account is set; add [accounts.main] with its keys and partner tags, or try invented products with `stockroom serve --sandbox`");
     }
     let accounts: Vec<Account> = names.into_iter().filter_map(|name| read_account(read, name)).collect();
     let mut served: Vec<(Marketplace, &str)> = Vec::new();

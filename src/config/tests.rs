@@ -84,7 +84,12 @@ fn variables_of_the_command_line_and_of_kubernetes_are_no_keys() {
 #[test]
 fn each_fault_names_its_key_its_value_what_is_accepted_and_where_it_stands() {
     let cases: &[(&str, &[&str])] = &[
-        ("", &["accounts: no Amazon account is set; add [accounts.main] with its keys and partner tags"]),
+        (
+            "",
+            &[
+                "accounts: no Amazon account is set; add [accounts.main] with its keys and partner tags, or try invented products with `stockroom serve --sandbox`",
+            ],
+        ),
         (
             "listen = \"here\"\nlisten_adress = 1\n",
             &[
