@@ -26,6 +26,9 @@ mod connect;
 mod error;
 mod stream;
 
+#[cfg(test)]
+mod tests;
+
 /// The largest message that is read: a hundred products with all their parts are about 2 MiB.
 const MAX_MESSAGE_BYTES: usize = 16 << 20;
 

@@ -1,6 +1,10 @@
 //! How a command ends: why it failed, and the exit code that says so.
 
-use std::{io, process::ExitCode};
+use std::{
+    error::Error as _,
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use crate::{
     client::{self, Code},
@@ -112,16 +116,22 @@ pub(super) fn report(result: Result<Outcome, Failure>) -> ExitCode {
         Ok(Outcome::Nothing) => ExitCode::from(1),
         Err(failure) => {
             if !matches!(failure, Failure::OutputClosed) {
-                eprintln!("stockroom: {failure}");
-                let mut cause = std::error::Error::source(&failure);
-                while let Some(error) = cause {
-                    eprintln!("  because: {error}");
-                    cause = error.source();
-                }
+                complain(&failure);
             }
             ExitCode::from(failure.code())
         }
     }
+}
+
+/// Tells a failure with its whole chain of causes. Where stderr is closed there is nobody to tell.
+fn complain(failure: &Failure) {
+    let mut text = format!("stockroom: {failure}\n");
+    let mut cause = failure.source();
+    while let Some(error) = cause {
+        text.push_str(&format!("  because: {error}\n"));
+        cause = error.source();
+    }
+    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 fn in_lines(error: &client::Error) -> String {
@@ -131,6 +141,10 @@ fn in_lines(error: &client::Error) -> String {
     }
     if let Some(wait) = error.retry_after {
         text.push_str(&format!("\n  try again in {}", super::words::duration(wait)));
+    }
+    // An answer of a gateway has a reason; without one it was never reached.
+    if error.code == Code::Unavailable && error.reason.is_empty() {
+        text.push_str("\n  is a gateway running there? `stockroom serve --sandbox` starts one to try");
     }
     let reason = if error.reason.is_empty() { String::new() } else { format!(" {}", error.reason) };
     let request = if error.request_id.is_empty() { String::new() } else { format!(", request {}", error.request_id) };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     exit::Failure,
@@ -59,7 +59,9 @@ pub(super) struct Reading {
 
 impl Remote {
     pub(super) fn client(&self) -> Result<Client, Failure> {
-        let options = Options { token: self.token.clone(), caller: "stockroom-cli".to_owned(), deadline: self.timeout };
+        // An empty variable is as good as none.
+        let token = self.token.clone().filter(|token| !token.expose_secret().is_empty());
+        let options = Options { token, caller: "stockroom-cli".to_owned(), deadline: self.timeout };
         Ok(Client::new(&self.server, options)?)
     }
 

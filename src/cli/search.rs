@@ -159,13 +159,18 @@ impl Search {
             include_facets: self.facets,
         };
         let mut pages = client.stream_search(request).await?;
-        let mut count = 0;
+        let (mut count, mut dropped, mut cost) = (0, 0, pb::Cost::default());
         while let Some(answer) = pages.message().await? {
             match out.style() {
                 Some(style) => out.text(&arrived(&answer, count).render(style))?,
                 None => out.json("StreamSearchResponse", &answer, Layout::Line)?,
             }
             count += answer.products.len();
+            dropped += answer.dropped_count;
+            cost = sum(cost, answer.cost.unwrap_or_default());
+        }
+        if let Some(style) = out.style() {
+            out.text(&ended(count, dropped, cost).render(style))?;
         }
         Ok(if count == 0 { Outcome::Nothing } else { Outcome::Done })
     }
@@ -257,9 +262,25 @@ fn arrived(answer: &pb::StreamSearchResponse, before: usize) -> Page {
     page.table(&PRODUCTS, product_rows(&answer.products, before));
     facets(&mut page, &answer.facets);
     page.line(words::incomplete(answer.incomplete.as_ref()));
-    page.line(dropped(answer.dropped_count));
-    page.line(words::cost(answer.cost.as_ref()));
     page
+}
+
+/// The end of a streamed search.
+fn ended(count: usize, dropped_count: i32, cost: pb::Cost) -> Page {
+    let mut page = Page::default();
+    page.line(if count == 0 { "No product matches.".to_owned() } else { format!("{count} products") });
+    page.line(dropped(dropped_count)).line(words::cost(Some(&cost)));
+    page
+}
+
+fn sum(one: pb::Cost, other: pb::Cost) -> pb::Cost {
+    pb::Cost {
+        amazon_calls: one.amazon_calls + other.amazon_calls,
+        from_memory: one.from_memory + other.from_memory,
+        from_redis: one.from_redis + other.from_redis,
+        from_amazon: one.from_amazon + other.from_amazon,
+        stale: one.stale + other.stale,
+    }
 }
 
 /// Tells what was asked of Amazon, and gives its place in words.

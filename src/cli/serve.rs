@@ -122,7 +122,6 @@ pub(super) fn shutdown_signal() -> Result<impl Future<Output = ()> + Send + 'sta
         // Nobody waits for this task: it is there to end the process.
         tokio::spawn(async move {
             either(&mut interrupt, &mut terminate).await;
-            eprintln!("stockroom: stopped at once");
             std::process::exit(130);
         });
     })

@@ -54,13 +54,13 @@ impl Error {
     }
 }
 
-/// The message. Where the call never reached a server tonic says only "transport error", and the cause says the rest.
+/// The message. Where the call never reached a server the causes say why, and one of them only "transport error".
 fn in_words(status: &Status) -> String {
     let mut words = status.message().to_owned();
     let mut cause = status.source();
     while let Some(error) = cause {
         let more = error.to_string();
-        if !words.contains(&more) {
+        if more != "transport error" && !words.contains(&more) {
             words = if words.is_empty() { more } else { format!("{words}: {more}") };
         }
         cause = error.source();
