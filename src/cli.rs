@@ -132,6 +132,32 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn what_stands_in_the_way_has_its_exit_code() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        let (empty, missing) = (file("empty.toml", ""), folder.path().join("missing.toml").display().to_string());
+        let account = "[accounts.main]\naccess_key = \"a\"\nsecret_key = \"b\"\npartner_tags.US = \"demo-20\"\n";
+        let account = file("account.toml", account);
+        let cases: [(&[&str], u8); 6] = [
+            (&["serve", "--config", &empty], 64),
+            (&["serve", "--config", &missing], 64),
+            (&["serve", "--config", &account, "--sandbox"], 64),
+            (&["serve", "--config", &account, "--listen", "everywhere"], 64),
+            (&["health", "--server", "nowhere"], 2),
+            (&["product", "B000000001", "B000000002", "--variations"], 2),
+        ];
+        for (arguments, code) in cases {
+            let command = Cli::try_parse_from(["stockroom"].iter().chain(arguments)).unwrap().command;
+            let failure = Box::pin(command.run(Environment::new())).await.unwrap_err();
+            assert_eq!(failure.code(), code, "{failure}");
+        }
+    }
+
     #[test]
     fn a_token_is_in_no_debug_output() {
         let cli = Cli::try_parse_from(["stockroom", "status", "--token", "open-sesame"]).unwrap();

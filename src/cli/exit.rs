@@ -81,7 +81,8 @@ impl Failure {
         |why| Self::Local { doing, why: why.into() }
     }
 
-    fn code(&self) -> u8 {
+    /// The exit code.
+    pub(super) fn code(&self) -> u8 {
         match self {
             Self::OutputClosed => 0,
             Self::Usage(_) | Self::Connect(client::ConnectError::Url { .. } | client::ConnectError::Token) => 2,

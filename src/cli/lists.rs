@@ -1,5 +1,7 @@
 //! `stockroom trending`, `deals`, `categories` and `marketplaces`: what can be found without a query.
 
+use std::time::SystemTime;
+
 use clap::Args;
 
 use super::{
@@ -141,7 +143,7 @@ fn list(
     if products.is_empty() {
         page.line("No product matches.");
     }
-    page.line(words::incomplete(incomplete)).line(words::cost(cost));
+    page.line(words::incomplete(incomplete)).line(words::cost_and_age(cost, products, SystemTime::now()));
     page
 }
 

@@ -115,6 +115,8 @@ fn product_part(page: &mut Page, entry: &pb::ProductEntry, now: SystemTime) {
     if listings.len() > 1 {
         page.table(&OFFERS, listings.iter().map(offer_row).collect());
     }
+    let summaries = product.offers.as_ref().map(|offers| offers.summaries.as_slice()).unwrap_or_default();
+    page.table(&SUMMARIES, summaries.iter().map(summary_row).collect());
 }
 
 fn offer_facts(offer: Option<&pb::Offer>) -> Vec<(&'static str, String)> {
@@ -134,11 +136,11 @@ fn offer_facts(offer: Option<&pb::Offer>) -> Vec<(&'static str, String)> {
     vec![
         ("price", price),
         ("saving", saved.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join(", ")),
-        ("deal", offer.deal.as_ref().map(|deal| deal.badge.clone()).unwrap_or_default()),
+        ("deal", offer.deal.as_ref().map(deal).unwrap_or_default()),
         ("availability", message.filter(|m| !m.is_empty()).unwrap_or_else(|| words::availability(Some(offer)))),
         ("Prime", words::yes_no(delivery.and_then(|delivery| delivery.is_prime_eligible))),
         ("delivery", delivery.map(|delivery| delivery.message.clone()).unwrap_or_default()),
-        ("condition", condition(offer).to_owned()),
+        ("condition", condition(offer.condition()).to_owned()),
         ("sold by", merchant.map(|merchant| merchant.name.clone()).unwrap_or_default()),
     ]
 }
@@ -202,11 +204,31 @@ const OFFERS: [Column; 5] = [
 fn offer_row(offer: &pb::Offer) -> Vec<String> {
     let seller = offer.merchant.as_ref().map(|merchant| merchant.name.clone()).unwrap_or_default();
     let (price, saving) = (words::price(Some(offer)), words::saving(Some(offer)));
-    vec![price, saving, condition(offer).to_owned(), seller, words::availability(Some(offer))]
+    vec![price, saving, condition(offer.condition()).to_owned(), seller, words::availability(Some(offer))]
 }
 
-fn condition(offer: &pb::Offer) -> &'static str {
-    match offer.condition() {
+const SUMMARIES: [Column; 4] = [
+    Column::new("All sellers"),
+    Column::number("Offers"),
+    Column::number("Lowest price"),
+    Column::number("Highest price"),
+];
+
+fn summary_row(summary: &pb::OfferSummary) -> Vec<String> {
+    let price = |price: &Option<pb::Money>| price.as_ref().map(words::money).unwrap_or_default();
+    let count = summary.offer_count.map(words::number).unwrap_or_default();
+    vec![condition(summary.condition()).to_owned(), count, price(&summary.lowest_price), price(&summary.highest_price)]
+}
+
+fn deal(deal: &pb::Deal) -> String {
+    let end = deal.end_time.and_then(|time| SystemTime::try_from(time).ok());
+    let end = end.map_or(String::new(), |end| format!(" until {}", words::time(end)));
+    let badge = if deal.badge.is_empty() { "on now" } else { &deal.badge };
+    format!("{badge}{end}")
+}
+
+fn condition(condition: pb::Condition) -> &'static str {
+    match condition {
         pb::Condition::Unspecified => "",
         pb::Condition::New => "new",
         pb::Condition::Used => "used",

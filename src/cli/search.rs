@@ -1,5 +1,7 @@
 //! `stockroom search`: one page of a search, or all of it as it arrives.
 
+use std::time::SystemTime;
+
 use clap::{Args, ValueEnum};
 
 use super::{
@@ -147,7 +149,7 @@ impl Search {
             include_facets: self.facets,
         };
         let answer = client.search_products(request).await?;
-        out.answer("SearchProductsResponse", &answer, found)?;
+        out.answer("SearchProductsResponse", &answer, |answer| found(answer, SystemTime::now()))?;
         Ok(if answer.products.is_empty() { Outcome::Nothing } else { Outcome::Done })
     }
 
@@ -236,7 +238,7 @@ impl From<Sort> for pb::SortOrder {
 }
 
 /// A page of a search.
-fn found(answer: &pb::SearchProductsResponse) -> Page {
+fn found(answer: &pb::SearchProductsResponse, now: SystemTime) -> Page {
     let mut page = Page::default();
     let title = understood(&mut page, answer.understood.as_ref(), answer.total_results);
     page.table(&PRODUCTS, product_rows(&answer.products, 0));
@@ -246,7 +248,7 @@ fn found(answer: &pb::SearchProductsResponse) -> Page {
     facets(&mut page, &answer.facets);
     page.line(words::incomplete(answer.incomplete.as_ref()));
     page.line(dropped(answer.dropped_count));
-    page.line(words::cost(answer.cost.as_ref()));
+    page.line(words::cost_and_age(answer.cost.as_ref(), &answer.products, now));
     if !answer.next_page_token.is_empty() {
         page.line(format!("next page: --page-token {}", answer.next_page_token));
     }
@@ -340,6 +342,8 @@ pub(super) fn product_rows(entries: &[pb::ProductEntry], before: usize) -> Vec<V
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::cli::page::Style;
 
@@ -350,7 +354,9 @@ mod tests {
             offers: Some(pb::ProductOffers { listings: vec![offer], ..Default::default() }),
             ..Default::default()
         };
-        pb::ProductEntry { product: Some(product), freshness: None }
+        let fetch_time = Some(prost_types::Timestamp { seconds: 300, nanos: 0 });
+        let freshness = Some(pb::Freshness { fetch_time, ..Default::default() });
+        pb::ProductEntry { product: Some(product), freshness }
     }
 
     #[test]
@@ -380,9 +386,12 @@ filters: price up to 20.00 USD (by Amazon)
 -  ----        -----     -----
 1  B000000001  Lamp      $0.00
 2  B000000002  Shade  No price
-1 call to Amazon, 2 from cache
+1 call to Amazon, 2 from cache; fetched 5m ago
 next page: --page-token abc
 ";
-        assert_eq!(found(&answer).render(Style::Text(Some(100))), expected);
+        assert_eq!(
+            found(&answer, SystemTime::UNIX_EPOCH + Duration::from_secs(600)).render(Style::Text(Some(100))),
+            expected
+        );
     }
 }

@@ -82,6 +82,14 @@ pub(super) fn cost(cost: Option<&pb::Cost>) -> String {
     words
 }
 
+/// What a list of products cost and how old its oldest answer is, as `1 call to Amazon, 9 from cache; fetched 3m ago`.
+pub(super) fn cost_and_age(spent: Option<&pb::Cost>, entries: &[pb::ProductEntry], now: SystemTime) -> String {
+    let answers = entries.iter().filter_map(|entry| entry.freshness.as_ref());
+    let oldest = answers.min_by_key(|answer| answer.fetch_time.map(|time| (time.seconds, time.nanos)));
+    let age = oldest.map(|oldest| fetched(oldest, now));
+    [Some(cost(spent)).filter(|cost| !cost.is_empty()), age].into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
 /// How old an answer is and where it came from, as `fetched 3m ago, from memory`.
 pub(super) fn freshness(freshness: Option<&pb::Freshness>, now: SystemTime) -> String {
     let Some(freshness) = freshness else { return String::new() };

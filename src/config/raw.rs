@@ -85,12 +85,13 @@ impl Settings {
     /// Adds what the environment says: `STOCKROOM_` and the path in upper case, with `__` for each dot.
     pub fn environment(mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         for (name, value) in variables {
-            let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
+            let Some(name) = name.to_str() else { continue };
+            let Some(key) = name.strip_prefix(PREFIX) else { continue };
             if NOT_KEYS.contains(&name) || is_service_link(name) {
                 continue;
             }
             let origin = Origin::Environment(name.to_owned());
-            let path: Vec<String> = name.trim_start_matches(PREFIX).split("__").map(str::to_ascii_lowercase).collect();
+            let path: Vec<String> = key.split("__").map(str::to_ascii_lowercase).collect();
             let path = self.with_known_name(path);
             match value.into_string() {
                 Ok(text) => self.put(&path, text, origin),
