@@ -130,10 +130,10 @@ mod tests {
 
     #[test]
     fn rows_that_come_one_by_one_stand_below_one_another() {
-        let style = Style::Text(Some(90));
+        let style = Style::Text(Some(100));
         let row = pb::CompareRow {
             asin: "B000000001".to_owned(),
-            title: "Example Lamp with a long name".to_owned(),
+            title: "Example Lamp with a long name that goes on".to_owned(),
             price_text: "$33.99".to_owned(),
             saving_percent: Some(15),
             star_rating: Some(4.5),
@@ -148,7 +148,7 @@ mod tests {
             + &event_text(&Event::Missing(missing), style);
         let expected = "\
 ASIN                    Price  Saving  Rating          Prime  Title
-B000000001             $33.99    -15%  ★ 4.5 (1,200)   yes    Example Lamp with a long…
+B000000001             $33.99    -15%  ★ 4.5 (1,200)   yes    Example Lamp with a long name that…
 B000000002                                                    (not found)
 ";
         assert_eq!(text, expected);

@@ -196,6 +196,8 @@ impl Table {
         if let Some(width) = width {
             table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
         }
+        // A narrow terminal has no room to spare.
+        let gap = if width.is_some_and(|width| width < 100) { 1 } else { 2 };
         for cells in rows {
             let aligned = cells.iter().zip(&self.columns);
             let mut row = Row::from(
@@ -206,11 +208,11 @@ impl Table {
         }
         for (i, column) in self.columns.iter().enumerate() {
             let Some(drawn) = table.column_mut(i) else { continue };
-            drawn.set_padding((0, 2));
+            drawn.set_padding((0, gap));
             match column.room {
                 Room::Content => drop(drawn.set_constraint(ColumnConstraint::ContentWidth)),
                 Room::Rest => {}
-                Room::Fixed(chars) => drop(drawn.set_constraint(ColumnConstraint::Absolute(Width::Fixed(chars + 2)))),
+                Room::Fixed(chars) => drop(drawn.set_constraint(ColumnConstraint::Absolute(Width::Fixed(chars + gap)))),
             }
         }
         lines(&table.lines().collect::<Vec<_>>(), |line| line.trim_end().to_owned())
@@ -263,9 +265,9 @@ mod tests {
             row(["B000000001", "¥3,200", "無線ヘッドホン 折りたたみ式 長時間再生"]),
             row(["B000000002", "", "Plain"]),
         ];
-        let text = Page::default().table(&COLUMNS, rows).render(Style::Text(Some(40)));
-        let expected = "ASIN         Price  Title\n----         -----  -----\n\
-                        B000000001  ¥3,200  無線ヘッドホン…\nB000000002          Plain\n";
+        let text = Page::default().table(&COLUMNS, rows).render(Style::Text(Some(36)));
+        let expected = "ASIN        Price Title\n----        ----- -----\n\
+                        B000000001 ¥3,200 無線ヘッドホン…\nB000000002        Plain\n";
         assert_eq!(text, expected);
     }
 

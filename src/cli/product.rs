@@ -198,7 +198,7 @@ const OFFERS: [Column; 5] = [
     Column::number("Saving"),
     Column::new("Condition"),
     Column::cut("Seller"),
-    Column::new("Availability"),
+    Column::new("Stock"),
 ];
 
 fn offer_row(offer: &pb::Offer) -> Vec<String> {

@@ -316,7 +316,7 @@ pub(super) const PRODUCTS: [Column; 8] = [
     Column::number("Saving"),
     Column::new("Rating"),
     Column::new("Prime"),
-    Column::new("Availability"),
+    Column::new("Stock"),
 ];
 
 /// The rows of a list of products, counted on from `before`.

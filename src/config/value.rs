@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-const DURATION_UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+const DURATION_UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 const SIZE_UNITS: [(&str, u64); 5] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
-/// Reads a duration as `150ms`, `2s`, `50m`, `12h` or `1d`; `None` without a number or a unit.
+/// Reads a duration as `150ms`, `2s`, `50m` or `12h`; `None` without a number or a unit.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     parse(text, &DURATION_UNITS).map(Duration::from_millis)
 }
@@ -51,7 +51,7 @@ mod tests {
             ("150ms", Some(150)),
             ("2s", Some(2000)),
             ("50 m", Some(3_000_000)),
-            ("1d", Some(86_400_000)),
+            ("24h", Some(86_400_000)),
             ("0s", Some(0)),
             ("5", None),
             ("s", None),
@@ -59,7 +59,7 @@ mod tests {
             ("-1s", None),
             ("2 weeks", None),
             ("99999999999999999999s", None),
-            ("18446744073709551615d", None),
+            ("18446744073709551615h", None),
         ];
         for (text, millis) in cases {
             assert_eq!(parse_duration(text), millis.map(Duration::from_millis), "{text}");
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn what_is_shown_is_read_back_as_it_was() {
-        for text in ["150ms", "90s", "50m", "12h", "1d", "0s"] {
+        for text in ["150ms", "90s", "50m", "12h", "24h", "0s"] {
             assert_eq!(parse_duration(text).map(show_duration).as_deref(), Some(text));
         }
         for text in ["256MiB", "1025B", "1TiB"] {
