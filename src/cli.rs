@@ -15,6 +15,7 @@ use self::{
 mod browse;
 mod compare;
 mod exit;
+mod found;
 mod json;
 mod lists;
 mod out;

@@ -37,7 +37,7 @@ impl Browse {
         let options = Some(self.reading.options(&[]));
         let request = pb::GetBrowseNodesRequest { ids: self.ids, depth: self.depth, options };
         let answer = self.remote.client()?.get_browse_nodes(request).await?;
-        self.remote.out().answer("GetBrowseNodesResponse", &answer, tree_page)?;
+        self.remote.out().answer(&answer, tree_page)?;
         let found = answer.outcomes.iter().any(|outcome| outcome.node.is_some());
         Ok(if found { Outcome::Done } else { Outcome::Nothing })
     }

@@ -49,7 +49,7 @@ impl Compare {
 }
 
 fn tell(out: &mut Out, message: &pb::CompareProductsResponse) -> Result<(), Failure> {
-    let Some(style) = out.style() else { return out.json("CompareProductsResponse", message, Layout::Line) };
+    let Some(style) = out.style() else { return out.json(message, Layout::Line) };
     match &message.event {
         Some(event) => out.text(&event_text(event, style)),
         // An event that this version does not know.

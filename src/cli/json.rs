@@ -20,8 +20,39 @@ pub(super) enum Layout {
     Line,
 }
 
-/// A message as JSON. `name` is its name in the contract, as `GetProductResponse`.
-pub(super) fn to_json(name: &str, message: &impl Message, layout: Layout) -> Result<String, String> {
+/// A message that a command answers with.
+pub(super) trait Answer: Message {
+    /// Its name in the contract.
+    const NAME: &'static str;
+}
+
+/// Names messages by their types, which have the same names.
+macro_rules! answers {
+    ($($message:ident),* $(,)?) => {
+        $(impl Answer for pb::$message {
+            const NAME: &'static str = stringify!($message);
+        })*
+    };
+}
+
+answers!(
+    SearchProductsResponse,
+    StreamSearchResponse,
+    GetProductsResponse,
+    GetVariationsResponse,
+    CompareProductsResponse,
+    GetBrowseNodesResponse,
+    ListCategoriesResponse,
+    ListTrendingResponse,
+    ListDealsResponse,
+    ListMarketplacesResponse,
+    GetStatusResponse,
+    PurgeCacheResponse,
+);
+
+/// A message as JSON.
+pub(super) fn to_json<M: Answer>(message: &M, layout: Layout) -> Result<String, String> {
+    let name = M::NAME;
     let descriptor =
         CONTRACT.get_message_by_name(&format!("stockroom.v1.{name}")).ok_or_else(|| format!("{name} is no message"))?;
     let message =
@@ -39,21 +70,18 @@ mod tests {
 
     #[test]
     fn absent_fields_are_left_out_and_the_rest_follows_proto3_json() {
-        let entry = pb::ProductEntry {
-            product: Some(pb::Product {
-                asin: "B000000001".to_owned(),
-                reviews: Some(pb::ProductReviews { count: Some(0), ..Default::default() }),
-                ..Default::default()
-            }),
-            freshness: Some(pb::Freshness {
-                fetch_time: Some(prost_types::Timestamp { seconds: 0, nanos: 0 }),
-                source: pb::Source::Redis.into(),
-                ..Default::default()
-            }),
+        let reviews = pb::ProductReviews { count: Some(0), ..Default::default() };
+        let product = pb::Product { asin: "B000000001".to_owned(), reviews: Some(reviews), ..Default::default() };
+        let freshness = pb::Freshness {
+            fetch_time: Some(prost_types::Timestamp { seconds: 0, nanos: 0 }),
+            source: pb::Source::Redis.into(),
+            ..Default::default()
         };
-        assert_eq!(
-            to_json("ProductEntry", &entry, Layout::Line).unwrap(),
-            r#"{"product":{"asin":"B000000001","reviews":{"count":0}},"freshness":{"fetchTime":"1970-01-01T00:00:00Z","source":"SOURCE_REDIS"}}"#
-        );
+        let entry = pb::ProductEntry { product: Some(product), freshness: Some(freshness) };
+        let answer = pb::ListDealsResponse { products: vec![entry], ..Default::default() };
+        let product = r#"{"asin":"B000000001","reviews":{"count":0}}"#;
+        let freshness = r#"{"fetchTime":"1970-01-01T00:00:00Z","source":"SOURCE_REDIS"}"#;
+        let expected = format!(r#"{{"products":[{{"product":{product},"freshness":{freshness}}}]}}"#);
+        assert_eq!(to_json(&answer, Layout::Line).unwrap(), expected);
     }
 }

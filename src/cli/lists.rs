@@ -6,10 +6,10 @@ use clap::Args;
 
 use super::{
     exit::{Failure, Outcome},
+    found::{PRODUCTS, product_rows},
     page::{Column, Page},
     parse,
     remote::{Reading, Remote},
-    search::{PRODUCTS, product_rows},
     words,
 };
 use crate::pb;
@@ -83,7 +83,7 @@ impl Trending {
         let options = Some(self.reading.options(&[]));
         let request = pb::ListTrendingRequest { category: self.category, limit: self.limit, options };
         let answer = self.remote.client()?.list_trending(request).await?;
-        self.remote.out().answer("ListTrendingResponse", &answer, |answer| {
+        self.remote.out().answer(&answer, |answer| {
             let (incomplete, cost) = (answer.incomplete.as_ref(), answer.cost.as_ref());
             list(&answer.search_index, &answer.basis, &answer.products, incomplete, cost)
         })?;
@@ -102,7 +102,7 @@ impl Deals {
             options: Some(self.reading.options(&[])),
         };
         let answer = self.remote.client()?.list_deals(request).await?;
-        self.remote.out().answer("ListDealsResponse", &answer, |answer| {
+        self.remote.out().answer(&answer, |answer| {
             let (incomplete, cost) = (answer.incomplete.as_ref(), answer.cost.as_ref());
             list(&answer.search_index, &answer.basis, &answer.products, incomplete, cost)
         })?;
@@ -114,7 +114,7 @@ impl Categories {
     pub(super) async fn run(self) -> Result<Outcome, Failure> {
         let request = pb::ListCategoriesRequest { marketplace: self.marketplace };
         let answer = self.remote.client()?.list_categories(request).await?;
-        self.remote.out().answer("ListCategoriesResponse", &answer, categories_page)?;
+        self.remote.out().answer(&answer, categories_page)?;
         Ok(Outcome::Done)
     }
 }
@@ -122,7 +122,7 @@ impl Categories {
 impl Marketplaces {
     pub(super) async fn run(self) -> Result<Outcome, Failure> {
         let answer = self.remote.client()?.list_marketplaces(pb::ListMarketplacesRequest {}).await?;
-        self.remote.out().answer("ListMarketplacesResponse", &answer, marketplaces_page)?;
+        self.remote.out().answer(&answer, marketplaces_page)?;
         Ok(Outcome::Done)
     }
 }

@@ -5,11 +5,9 @@ use std::{
     io::{self, ErrorKind, IsTerminal, Write},
 };
 
-use prost::Message;
-
 use super::{
     exit::Failure,
-    json::{Layout, to_json},
+    json::{Answer, Layout, to_json},
     page::{Page, Style},
 };
 
@@ -49,21 +47,16 @@ impl Out {
     }
 
     /// Writes an answer: as JSON, or as the page that is made of it.
-    pub(super) fn answer<M: Message>(
-        &mut self,
-        name: &str,
-        answer: &M,
-        page: impl FnOnce(&M) -> Page,
-    ) -> Result<(), Failure> {
+    pub(super) fn answer<M: Answer>(&mut self, answer: &M, page: impl FnOnce(&M) -> Page) -> Result<(), Failure> {
         match self.style() {
             Some(style) => self.text(&page(answer).render(style)),
-            None => self.json(name, answer, Layout::Pretty),
+            None => self.json(answer, Layout::Pretty),
         }
     }
 
     /// Writes a message as JSON.
-    pub(super) fn json(&mut self, name: &str, message: &impl Message, layout: Layout) -> Result<(), Failure> {
-        let json = to_json(name, message, layout).map_err(Failure::local("the answer cannot be written as JSON"))?;
+    pub(super) fn json(&mut self, message: &impl Answer, layout: Layout) -> Result<(), Failure> {
+        let json = to_json(message, layout).map_err(Failure::local("the answer cannot be written as JSON"))?;
         self.text(&(json + "\n"))
     }
 

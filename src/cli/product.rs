@@ -6,9 +6,9 @@ use clap::Args;
 
 use super::{
     exit::{Failure, Outcome},
+    found::{PRODUCTS, product_rows},
     page::{Column, Page},
     remote::{Reading, Remote},
-    search::{PRODUCTS, product_rows},
     words,
 };
 use crate::pb::{self, product_outcome};
@@ -51,7 +51,7 @@ impl Product {
     async fn products(&self) -> Result<Outcome, Failure> {
         let request = pb::GetProductsRequest { asins: self.asins.clone(), options: Some(self.reading.options(&[])) };
         let answer = self.remote.client()?.get_products(request).await?;
-        self.remote.out().answer("GetProductsResponse", &answer, |answer| products_page(answer, SystemTime::now()))?;
+        self.remote.out().answer(&answer, |answer| products_page(answer, SystemTime::now()))?;
         let found =
             answer.outcomes.iter().any(|outcome| matches!(outcome.result, Some(product_outcome::Result::Entry(_))));
         Ok(if found { Outcome::Done } else { Outcome::Nothing })
@@ -66,7 +66,7 @@ impl Product {
             include_parent: false,
         };
         let answer = self.remote.client()?.get_variations(request).await?;
-        self.remote.out().answer("GetVariationsResponse", &answer, family_page)?;
+        self.remote.out().answer(&answer, family_page)?;
         Ok(if answer.variations.is_empty() { Outcome::Nothing } else { Outcome::Done })
     }
 }

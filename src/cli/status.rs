@@ -77,7 +77,7 @@ pub(super) struct Health {
 impl Status {
     pub(super) async fn run(self) -> Result<Outcome, Failure> {
         let answer = self.remote.client()?.get_status(pb::GetStatusRequest {}).await?;
-        self.remote.out().answer("GetStatusResponse", &answer, |answer| status_page(answer, SystemTime::now()))?;
+        self.remote.out().answer(&answer, |answer| status_page(answer, SystemTime::now()))?;
         Ok(Outcome::Done)
     }
 }
@@ -92,7 +92,7 @@ impl Purge {
             }
         };
         let answer = self.remote.client()?.purge_cache(pb::PurgeCacheRequest { target: Some(target) }).await?;
-        self.remote.out().answer("PurgeCacheResponse", &answer, |answer| {
+        self.remote.out().answer(&answer, |answer| {
             let mut page = Page::default();
             page.line(format!("Dropped {} entries from memory.", words::number(answer.dropped_count)));
             page
