@@ -3,11 +3,31 @@
 //! `raw` collects what was written, in files, the environment and flags; it becomes a [`Config`] in one conversion that
 //! reports every fault at once, and nothing later sees anything else.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 
 use crate::amazon::Marketplace;
+
+pub use self::{
+    convert::SandboxAccount,
+    fault::{Fault, Faults},
+    keys::reference,
+    raw::{Origin, Settings},
+    value::parse_duration,
+};
+
+mod accounts;
+mod convert;
+mod effective;
+mod fault;
+mod keys;
+mod raw;
+mod reader;
+mod value;
+
+#[cfg(test)]
+mod tests;
 
 /// Everything that a running gateway must know.
 #[derive(Clone, Debug)]
@@ -62,7 +82,7 @@ pub struct Account {
 }
 
 /// What an account proves itself with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Credentials {
     /// Keys for the Product Advertising API 5.0.
     Paapi5 {
@@ -139,6 +159,15 @@ pub enum LogFormat {
     Pretty,
     /// One JSON object a line.
     Json,
+}
+
+impl fmt::Debug for Credentials {
+    /// Tells the API only: an access key is nobody's business either.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Paapi5 { .. } => f.write_str("Paapi5"),
+        }
+    }
 }
 
 impl Default for Cache {

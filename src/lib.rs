@@ -16,6 +16,8 @@
 pub mod amazon;
 pub mod cache;
 pub mod catalog;
+pub mod cli;
+pub mod client;
 pub mod config;
 pub mod dispatch;
 pub mod gateway;

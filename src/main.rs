@@ -1,3 +1,7 @@
 //! Reads the command line and starts one subcommand.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    stockroom::cli::run(std::env::args_os(), std::env::vars_os())
+}

@@ -1,5 +1,14 @@
 //! The gateway as its clients see it: over real TCP, with the sandbox as Amazon.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test that panics has failed"
+)]
+
 mod support;
 
 mod bad_input;

@@ -1,0 +1,156 @@
+//! `stockroom compare`: products side by side, each row as soon as it is known.
+
+use clap::Args;
+
+use super::{
+    exit::{Failure, Outcome},
+    json::Layout,
+    out::Out,
+    page::{Column, Page, Style, Table},
+    remote::{Reading, Remote},
+    words,
+};
+use crate::pb::{self, compare_products_response::Event};
+
+const EXAMPLES: &str = "\
+Examples:
+  stockroom compare B000000001 B000000002
+  stockroom compare B000000001 B000000002 B000000003 --format markdown
+  stockroom compare B000000001 B000000002 --json | jq .row.price";
+
+/// Compares two to ten products; rows come as they are known
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Compare {
+    /// Two to ten different ASINs
+    #[arg(required = true, num_args = 2..=10, value_name = "ASIN")]
+    asins: Vec<String>,
+    #[command(flatten)]
+    reading: Reading,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl Compare {
+    pub(super) async fn run(self) -> Result<Outcome, Failure> {
+        let (client, mut out) = (self.remote.client()?, self.remote.out());
+        let request = pb::CompareProductsRequest { asins: self.asins, options: Some(self.reading.options(&[])) };
+        let mut events = client.compare_products(request).await?;
+        if let Some(style) = out.style() {
+            out.text(&table(Vec::new()).head(style))?;
+        }
+        let mut compared = false;
+        while let Some(message) = events.message().await? {
+            compared |= matches!(message.event, Some(Event::Row(_)));
+            tell(&mut out, &message)?;
+        }
+        Ok(if compared { Outcome::Done } else { Outcome::Nothing })
+    }
+}
+
+fn tell(out: &mut Out, message: &pb::CompareProductsResponse) -> Result<(), Failure> {
+    let Some(style) = out.style() else { return out.json(message, Layout::Line) };
+    match &message.event {
+        Some(event) => out.text(&event_text(event, style)),
+        // An event that this version does not know.
+        None => Ok(()),
+    }
+}
+
+fn event_text(event: &Event, style: Style) -> String {
+    match event {
+        Event::Row(row) => table(vec![cells(row)]).rows(style),
+        Event::Missing(missing) => {
+            let why = missing.absence.as_ref().map_or("missing".to_owned(), words::absence);
+            let blank = String::new;
+            table(vec![vec![missing.asin.clone(), blank(), blank(), blank(), blank(), format!("({why})")]]).rows(style)
+        }
+        Event::Summary(summary) => format!("\n{}", summary_page(summary).render(style)),
+    }
+}
+
+fn table(rows: Vec<Vec<String>>) -> Table {
+    let columns = vec![
+        Column::new("ASIN").wide(10),
+        Column::number("Price").wide(17),
+        Column::number("Saving").wide(6),
+        Column::new("Rating").wide(14),
+        Column::new("Prime").wide(5),
+        Column::cut("Title"),
+    ];
+    Table { columns, rows }
+}
+
+fn cells(row: &pb::CompareRow) -> Vec<String> {
+    let price = match (&row.price, row.price_text.is_empty()) {
+        (_, false) => row.price_text.clone(),
+        (Some(price), true) => words::money(price),
+        (None, true) => "No price".to_owned(),
+    };
+    vec![
+        row.asin.clone(),
+        price,
+        words::percent_off(row.saving_percent),
+        words::rating(row.star_rating, row.review_count),
+        words::yes_no(row.is_prime),
+        row.title.clone(),
+    ]
+}
+
+fn summary_page(summary: &pb::CompareSummary) -> Page {
+    let mut page = Page::default();
+    let best = summary.best.iter().map(|best| {
+        let field = match best.field() {
+            pb::CompareField::LowestPrice => "lowest price",
+            pb::CompareField::HighestRating => "highest rating",
+            pb::CompareField::MostReviews => "most reviews",
+            pb::CompareField::BiggestSaving => "biggest saving",
+            pb::CompareField::Unspecified => "best",
+        };
+        (field, format!("{} ({})", best.value, best.asins.join(", ")))
+    });
+    page.facts(best.collect());
+    if !summary.differing.is_empty() {
+        page.line("They differ in:");
+        let differing = summary.differing.iter().map(|attribute| {
+            let value = |value: &pb::CompareValue| {
+                format!("{} {}", value.asin, if value.value.is_empty() { "-" } else { &value.value })
+            };
+            (attribute.name.as_str(), attribute.values.iter().map(value).collect::<Vec<_>>().join("; "))
+        });
+        page.facts(differing.collect());
+    }
+    page.line(words::cost(summary.cost.as_ref()));
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_come_one_by_one_stand_below_one_another() {
+        let style = Style::Text(Some(100));
+        let row = pb::CompareRow {
+            asin: "B000000001".to_owned(),
+            title: "Example Lamp with a long name that goes on".to_owned(),
+            price_text: "$33.99".to_owned(),
+            saving_percent: Some(15),
+            star_rating: Some(4.5),
+            review_count: Some(1200),
+            is_prime: Some(true),
+            ..Default::default()
+        };
+        let absence = pb::Absence { reason: pb::AbsenceReason::NotFound.into(), ..Default::default() };
+        let missing = pb::CompareMissing { asin: "B000000002".to_owned(), absence: Some(absence) };
+        let text = table(Vec::new()).head(style)
+            + &event_text(&Event::Row(row), style)
+            + &event_text(&Event::Missing(missing), style);
+        let expected = "\
+ASIN                    Price  Saving  Rating          Prime  Title
+B000000001             $33.99    -15%  ★ 4.5 (1,200)   yes    Example Lamp with a long name that…
+B000000002                                                    (not found)
+";
+        assert_eq!(text, expected);
+    }
+}

@@ -1,0 +1,87 @@
+//! Any message of the contract as proto3 JSON: lowerCamelCase, enums by name, times as RFC 3339, absent fields left out.
+
+use std::sync::LazyLock;
+
+use prost::Message;
+use prost_reflect::{DescriptorPool, DynamicMessage};
+
+use crate::pb;
+
+static CONTRACT: LazyLock<DescriptorPool> = LazyLock::new(|| {
+    DescriptorPool::decode(pb::FILE_DESCRIPTOR_SET).expect("the descriptors were compiled with the program")
+});
+
+/// How the JSON is laid out.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Layout {
+    /// On several lines.
+    Pretty,
+    /// On one line, as a message of a stream.
+    Line,
+}
+
+/// A message that a command answers with.
+pub(super) trait Answer: Message {
+    /// Its name in the contract.
+    const NAME: &'static str;
+}
+
+/// Names messages by their types, which have the same names.
+macro_rules! answers {
+    ($($message:ident),* $(,)?) => {
+        $(impl Answer for pb::$message {
+            const NAME: &'static str = stringify!($message);
+        })*
+    };
+}
+
+answers!(
+    SearchProductsResponse,
+    StreamSearchResponse,
+    GetProductsResponse,
+    GetVariationsResponse,
+    CompareProductsResponse,
+    GetBrowseNodesResponse,
+    ListCategoriesResponse,
+    ListTrendingResponse,
+    ListDealsResponse,
+    ListMarketplacesResponse,
+    GetStatusResponse,
+    PurgeCacheResponse,
+);
+
+/// A message as JSON.
+pub(super) fn to_json<M: Answer>(message: &M, layout: Layout) -> Result<String, String> {
+    let name = M::NAME;
+    let descriptor =
+        CONTRACT.get_message_by_name(&format!("stockroom.v1.{name}")).ok_or_else(|| format!("{name} is no message"))?;
+    let message =
+        DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice()).map_err(|error| error.to_string())?;
+    let json = match layout {
+        Layout::Pretty => serde_json::to_string_pretty(&message),
+        Layout::Line => serde_json::to_string(&message),
+    };
+    json.map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absent_fields_are_left_out_and_the_rest_follows_proto3_json() {
+        let reviews = pb::ProductReviews { count: Some(0), ..Default::default() };
+        let product = pb::Product { asin: "B000000001".to_owned(), reviews: Some(reviews), ..Default::default() };
+        let freshness = pb::Freshness {
+            fetch_time: Some(prost_types::Timestamp { seconds: 0, nanos: 0 }),
+            source: pb::Source::Redis.into(),
+            ..Default::default()
+        };
+        let entry = pb::ProductEntry { product: Some(product), freshness: Some(freshness) };
+        let answer = pb::ListDealsResponse { products: vec![entry], ..Default::default() };
+        let product = r#"{"asin":"B000000001","reviews":{"count":0}}"#;
+        let freshness = r#"{"fetchTime":"1970-01-01T00:00:00Z","source":"SOURCE_REDIS"}"#;
+        let expected = format!(r#"{{"products":[{{"product":{product},"freshness":{freshness}}}]}}"#);
+        assert_eq!(to_json(&answer, Layout::Line).unwrap(), expected);
+    }
+}

@@ -1,0 +1,98 @@
+//! `stockroom sandbox`: the fake Amazon on its own, for gateways and other clients of Amazon's APIs.
+
+use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::Args;
+
+use super::{
+    exit::{Failure, Outcome},
+    out::{Format, Out},
+    parse,
+    serve::{bind, shutdown_signal},
+};
+use crate::{
+    amazon::Marketplace,
+    sandbox::{self, Fault, Sandbox, Tls},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  stockroom sandbox
+  stockroom sandbox --rate 1 --per-day 100 --latency 300ms
+  stockroom sandbox --tls --ca-out ca.pem";
+
+/// Runs a fake Amazon: real HTTP and signatures, invented products
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct RunSandbox {
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8180")]
+    listen: SocketAddr,
+    /// The calls a second that it allows
+    #[arg(long, value_name = "CALLS")]
+    rate: Option<f64>,
+    /// The calls a day that it allows
+    #[arg(long, value_name = "CALLS")]
+    per_day: Option<u32>,
+    /// How long each answer takes
+    #[arg(long, value_name = "DURATION", value_parser = parse::duration)]
+    latency: Option<Duration>,
+    /// A script of faults to play
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
+    /// Speak HTTPS, with a certificate of its own
+    #[arg(long)]
+    tls: bool,
+    /// Where to write the certificate authority that clients must trust
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    ca_out: Option<PathBuf>,
+}
+
+impl RunSandbox {
+    pub(super) async fn run(self) -> Result<Outcome, Failure> {
+        let options = self.options()?;
+        let shutdown = shutdown_signal()?;
+        let listener = bind(self.listen).await?;
+        let sandbox = Sandbox::start(listener, options).await.map_err(Failure::local("the sandbox cannot start"))?;
+        // Whoever does not read how to call it gets the service all the same.
+        let _ = Out::stdout(Format::Table).text(&self.how_to_call(&sandbox.url()));
+        shutdown.await;
+        sandbox.stop().await;
+        Ok(Outcome::Done)
+    }
+
+    fn options(&self) -> Result<sandbox::Options, Failure> {
+        let mut options = sandbox::Options::default();
+        options.calls_per_second = self.rate.unwrap_or(options.calls_per_second);
+        options.calls_per_day = self.per_day.unwrap_or(options.calls_per_day);
+        options.latency = self.latency.unwrap_or(options.latency);
+        if let Some(file) = &self.faults {
+            let name = file.display();
+            let script = fs::read_to_string(file).map_err(Failure::local(format!("{name} cannot be read")))?;
+            options.faults = Fault::parse_script(&script).map_err(|why| Failure::Usage(format!("{name}: {why}")))?;
+        }
+        if self.tls {
+            let tls = Tls::self_signed().map_err(Failure::local("no certificate can be made"))?;
+            if let Some(file) = &self.ca_out {
+                let cannot = Failure::local(format!("{} cannot be written", file.display()));
+                fs::write(file, tls.ca_pem()).map_err(cannot)?;
+            }
+            options.tls = Some(tls);
+        }
+        Ok(options)
+    }
+
+    fn how_to_call(&self, url: &str) -> String {
+        let tags = Marketplace::all().map(|m| format!("{} = \"{}\"", m.code(), sandbox::partner_tag(m)));
+        let tags: Vec<String> = tags.collect();
+        let ca_file = self.ca_out.as_ref().map(|file| format!("ca_file = {:?}\n", file.display().to_string()));
+        format!(
+            "A fake Amazon listens on {url}; all products are invented.\n\nTo put a gateway in front of it, in stockroom.toml:\n\n\
+             [accounts.sandbox]\naccess_key = \"{}\"\nsecret_key = \"{}\"\nendpoint = \"{url}\"\n{}partner_tags = {{ {} }}\n\n",
+            sandbox::ACCESS_KEY,
+            sandbox::SECRET_KEY,
+            ca_file.unwrap_or_default(),
+            tags.join(", ")
+        )
+    }
+}

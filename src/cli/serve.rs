@@ -1,0 +1,179 @@
+//! `stockroom serve`: the gateway, in front of Amazon or of the built-in sandbox.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+use secrecy::SecretString;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+};
+
+use super::{
+    exit::{Failure, Outcome},
+    out::{Format, Out},
+    settings::{Environment, Sources},
+};
+use crate::{
+    amazon::Marketplace,
+    config::{Config, SandboxAccount, Settings},
+    gateway,
+    sandbox::{self, Sandbox},
+    server, telemetry,
+};
+
+/// What the built-in sandbox allows: Amazon's largest rate, and the day that goes with it.
+const SANDBOX_CALLS_PER_SECOND: f64 = 10.0;
+const SANDBOX_CALLS_PER_DAY: u32 = 864_000;
+
+const EXAMPLES: &str = "\
+Examples:
+  stockroom serve --sandbox                     try it, with invented products
+  stockroom serve --config stockroom.toml       in front of Amazon
+  stockroom serve --listen 0.0.0.0:50051 --log-format json
+
+Every key of the configuration can be set in the environment as well; `stockroom config --reference` lists them.";
+
+/// Serves Amazon's catalog over gRPC
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    sources: Sources,
+    /// Where to open the gRPC port [default: 127.0.0.1:50051]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Serve the invented products of a built-in fake Amazon, without any account
+    #[arg(long)]
+    sandbox: bool,
+    /// The form of the log: auto, pretty or json
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// What to log, as info or stockroom=debug,warn
+    #[arg(long, value_name = "FILTER")]
+    log_filter: Option<String>,
+}
+
+impl Serve {
+    pub(super) async fn run(self, environment: Environment) -> Result<Outcome, Failure> {
+        let settings = self
+            .sources
+            .load(environment)?
+            .flag("listen", "--listen", self.listen.as_deref())
+            .flag("log.format", "--log-format", self.log_format.as_deref())
+            .flag("log.filter", "--log-filter", self.log_filter.as_deref());
+        if self.sandbox { serve_sandbox(&settings).await } else { serve(Config::from_settings(&settings)?).await }
+    }
+}
+
+async fn serve_sandbox(settings: &Settings) -> Result<Outcome, Failure> {
+    // Checked before any port is opened; only the endpoint is not known yet.
+    let mut config = Config::for_sandbox(settings, sandbox_account())?;
+    let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+    let options = sandbox::Options {
+        calls_per_second: SANDBOX_CALLS_PER_SECOND,
+        calls_per_day: SANDBOX_CALLS_PER_DAY,
+        ..Default::default()
+    };
+    let sandbox = Sandbox::start(listener, options).await.map_err(Failure::local("the sandbox cannot start"))?;
+    for account in &mut config.accounts {
+        account.endpoint = Some(sandbox.url());
+    }
+    let outcome = serve(config).await;
+    sandbox.stop().await;
+    outcome
+}
+
+fn sandbox_account() -> SandboxAccount {
+    SandboxAccount {
+        endpoint: String::new(),
+        access_key: sandbox::ACCESS_KEY.to_owned(),
+        secret_key: SecretString::from(sandbox::SECRET_KEY),
+        partner_tags: Marketplace::all().map(|marketplace| (marketplace, sandbox::partner_tag(marketplace))).collect(),
+        calls_per_second: SANDBOX_CALLS_PER_SECOND,
+        calls_per_day: SANDBOX_CALLS_PER_DAY,
+    }
+}
+
+async fn serve(config: Config) -> Result<Outcome, Failure> {
+    telemetry::start(&config.log).map_err(Failure::local("the log cannot be written"))?;
+    let shutdown = shutdown_signal()?;
+    let catalog = gateway::build(&config).map_err(Failure::local("the gateway cannot be built"))?;
+    let listener = bind(config.listen).await?;
+    let address = listener.local_addr().map_err(Failure::local("the port's address cannot be told"))?;
+    // Whoever does not read the greeting gets the service all the same.
+    let _ = Out::stdout(Format::Table).text(&greeting(&config, address));
+    server::serve(config, catalog, listener, shutdown).await.map_err(Failure::local("the gateway stopped"))?;
+    Ok(Outcome::Done)
+}
+
+pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(Failure::local(format!("{address} cannot be opened")))
+}
+
+/// Ends at the first SIGINT or SIGTERM. A second one exits at once.
+pub(super) fn shutdown_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+    let listen = |kind| signal(kind).map_err(Failure::local("signals cannot be received"));
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    Ok(async move {
+        either(&mut interrupt, &mut terminate).await;
+        // Nobody waits for this task: it is there to end the process.
+        tokio::spawn(async move {
+            either(&mut interrupt, &mut terminate).await;
+            std::process::exit(130);
+        });
+    })
+}
+
+/// Waits for either signal. Dropping it loses none: a signal is kept until it is received.
+async fn either(one: &mut Signal, other: &mut Signal) {
+    tokio::select! {
+        _ = one.recv() => {}
+        _ = other.recv() => {}
+    }
+}
+
+fn greeting(config: &Config, address: SocketAddr) -> String {
+    let mut text = format!("Stockroom {}, listening on {address}\n", env!("CARGO_PKG_VERSION"));
+    for account in &config.accounts {
+        let codes: Vec<&str> = account.partner_tags.iter().map(|(marketplace, _)| marketplace.code()).collect();
+        let from = account.endpoint.as_deref().unwrap_or("Amazon");
+        let rate = format!("{} calls a second, {} a day", account.calls_per_second, account.calls_per_day);
+        text.push_str(&format!("  account {}: {} from {from}; {rate}\n", account.name, codes.join(" ")));
+    }
+    if config.sandbox {
+        text.push_str("  all products are invented\n");
+    }
+    let callers = config.callers.len();
+    text.push_str(&if callers == 0 {
+        "  anybody may call\n".to_owned()
+    } else {
+        format!("  {callers} callers may call\n")
+    });
+    text.push_str(&to_try(address, config.sandbox));
+    text
+}
+
+fn to_try(address: SocketAddr, is_sandbox: bool) -> String {
+    let address = reachable(address);
+    // The client's own default needs no telling.
+    let server = if address == SocketAddr::from(([127, 0, 0, 1], 50051)) {
+        String::new()
+    } else {
+        format!(" --server http://{address}")
+    };
+    let compare = match sandbox::examples::HEADPHONES.as_slice() {
+        [first, second, ..] if is_sandbox => format!("{first} {second}"),
+        _ => "ASIN ASIN".to_owned(),
+    };
+    format!(
+        "\nTry:\n  stockroom search wireless headphones{server}\n  stockroom compare {compare}{server}\n  \
+         grpcurl -plaintext -d '{{\"query\":{{\"keywords\":\"wireless headphones\"}}}}' {address} \
+         stockroom.v1.SearchService/SearchProducts\n\n"
+    )
+}
+
+/// The address to call: a port that is open everywhere is called on this machine.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], address.port())) } else { address }
+}

@@ -1,0 +1,259 @@
+//! `stockroom status`, `purge` and `health`: looking after a gateway.
+
+use std::time::{Duration, SystemTime};
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::{
+    exit::{Failure, Outcome},
+    page::{Column, Page},
+    remote::Remote,
+    words,
+};
+use crate::{
+    client::Health as Answer,
+    pb::{self, purge_cache_request::Target},
+};
+
+/// Shows what each account has spent and has left, its queue, and what the cache holds
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  stockroom status\n  watch -n 5 stockroom status\n  stockroom status --json | jq '.accounts[].day.left'"
+)]
+pub(super) struct Status {
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// Drops products, a namespace or everything from the cache
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  stockroom purge B000000001 -m UK\n  stockroom purge --namespace searches\n  stockroom purge --everything"
+)]
+pub(super) struct Purge {
+    #[command(flatten)]
+    what: What,
+    /// The marketplace of the products [default: the gateway's own]
+    #[arg(long, short, env = "STOCKROOM_MARKETPLACE", default_value = "", hide_default_value = true)]
+    marketplace: String,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+struct What {
+    /// Products, in every language and currency
+    #[arg(value_name = "ASIN")]
+    asins: Vec<String>,
+    /// All of one kind
+    #[arg(long, value_enum)]
+    namespace: Option<Namespace>,
+    /// Everything
+    #[arg(long)]
+    everything: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Namespace {
+    Products,
+    Searches,
+    Variations,
+    BrowseNodes,
+}
+
+/// Tells whether the gateway takes calls: exit code 0 or 1
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  stockroom health\n  stockroom health stockroom.v1.SearchService --timeout 1s")]
+pub(super) struct Health {
+    /// One service, as stockroom.v1.SearchService [default: the whole gateway]
+    #[arg(default_value = "", hide_default_value = true)]
+    service: String,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl Status {
+    pub(super) async fn run(self) -> Result<Outcome, Failure> {
+        let answer = self.remote.client()?.get_status(pb::GetStatusRequest {}).await?;
+        self.remote.out().answer(&answer, |answer| status_page(answer, SystemTime::now()))?;
+        Ok(Outcome::Done)
+    }
+}
+
+impl Purge {
+    pub(super) async fn run(self) -> Result<Outcome, Failure> {
+        let target = match (self.what.namespace, self.what.everything) {
+            (Some(namespace), _) => Target::Namespace(pb::CacheNamespace::from(namespace).into()),
+            (None, true) => Target::Everything(true),
+            (None, false) => {
+                Target::Products(pb::PurgeProducts { marketplace: self.marketplace, asins: self.what.asins })
+            }
+        };
+        let answer = self.remote.client()?.purge_cache(pb::PurgeCacheRequest { target: Some(target) }).await?;
+        self.remote.out().answer(&answer, |answer| {
+            let mut page = Page::default();
+            page.line(format!("Dropped {} entries from memory.", words::number(answer.dropped_count)));
+            page
+        })?;
+        Ok(Outcome::Done)
+    }
+}
+
+impl Health {
+    pub(super) async fn run(self) -> Result<Outcome, Failure> {
+        let answer = self.remote.client()?.health(&self.service).await?;
+        let (word, name) = match answer {
+            Answer::Serving => ("serving", "SERVING"),
+            Answer::NotServing => ("not serving", "NOT_SERVING"),
+            Answer::Unknown => ("unknown", "UNKNOWN"),
+        };
+        let mut out = self.remote.out();
+        match out.style() {
+            Some(_) => out.text(&format!("{word}\n"))?,
+            None => out.text(&format!("{}\n", json!({ "status": name })))?,
+        }
+        Ok(if answer == Answer::Serving { Outcome::Done } else { Outcome::Nothing })
+    }
+}
+
+impl From<Namespace> for pb::CacheNamespace {
+    fn from(namespace: Namespace) -> Self {
+        match namespace {
+            Namespace::Products => Self::Products,
+            Namespace::Searches => Self::Searches,
+            Namespace::Variations => Self::Variations,
+            Namespace::BrowseNodes => Self::BrowseNodes,
+        }
+    }
+}
+
+fn status_page(answer: &pb::GetStatusResponse, now: SystemTime) -> Page {
+    let mut page = Page::default();
+    let start = answer.start_time.and_then(|time| SystemTime::try_from(time).ok());
+    let up = start.and_then(|start| now.duration_since(start).ok()).map(words::duration);
+    let up = up.map_or(String::new(), |up| format!(", up {up}"));
+    let sandbox = if answer.is_sandbox { ", in front of the sandbox: all products are invented" } else { "" };
+    page.line(format!("Stockroom {}{up}{sandbox}", answer.version));
+    answer.accounts.iter().for_each(|account| account_part(&mut page, account, now));
+    let columns = [
+        Column::new("Cache"),
+        Column::number("Entries"),
+        Column::number("Size"),
+        Column::number("Hits"),
+        Column::number("Stale"),
+        Column::number("Misses"),
+        Column::number("Hit rate"),
+    ];
+    page.table(&columns, answer.caches.iter().map(cache_row).collect());
+    page
+}
+
+fn account_part(page: &mut Page, account: &pb::AccountStatus, now: SystemTime) {
+    let budget = account.day.unwrap_or_default();
+    let queue = account.queue.unwrap_or_default();
+    let calls = account.calls.unwrap_or_default();
+    let slowed = if account.current_calls_per_second < account.calls_per_second { "; Amazon throttled it" } else { "" };
+    let rate = format!("{} of {} calls a second{slowed}", account.current_calls_per_second, account.calls_per_second);
+    let ended = format!(
+        "{} answered, {} throttled, {} failed, {} refused; {} were retries",
+        words::number(calls.answered),
+        words::number(calls.throttled),
+        words::number(calls.failed),
+        words::number(calls.refused),
+        words::number(calls.retries)
+    );
+    let mut facts = vec![
+        ("day", day(&budget, now)),
+        ("rate", rate),
+        ("queue", queue_words(&queue)),
+        ("calls", ended),
+        ("last error", account.last_error.clone()),
+    ];
+    facts.extend(account.breakers.iter().map(|breaker| ("breaker", breaker_words(breaker))));
+    let heading = format!("Account {}: {}", account.name, account.marketplaces.join(", "));
+    page.heading(heading).facts(facts);
+    let caller = |caller: &pb::CallerSpending| {
+        vec![caller.caller.clone(), words::number(caller.spent), caller.limit.map(words::number).unwrap_or_default()]
+    };
+    let columns = [Column::new("Caller"), Column::number("Spent"), Column::number("Share")];
+    page.table(&columns, account.callers.iter().map(caller).collect());
+}
+
+fn day(budget: &pb::Budget, now: SystemTime) -> String {
+    let next = budget.next_release_time.and_then(|time| SystemTime::try_from(time).ok());
+    let next = next.and_then(|next| next.duration_since(now).ok()).map(words::duration);
+    let next = next.filter(|_| budget.left == 0).map_or(String::new(), |wait| format!("; the next in {wait}"));
+    let (left, limit) = (budget.left, budget.limit);
+    let bar = words::bar(left.into(), limit.into());
+    format!("{bar} {} of {} calls left{next}", words::number(left), words::number(limit))
+}
+
+fn queue_words(queue: &pb::QueueStatus) -> String {
+    let wait = words::wire_duration(queue.predicted_wait).filter(|wait| *wait > Duration::ZERO);
+    let wait = wait.map_or(String::new(), |wait| format!("; who joins now waits {}", words::duration(wait)));
+    format!("{} of {} places taken{wait}", words::number(queue.length), words::number(queue.capacity))
+}
+
+fn breaker_words(breaker: &pb::BreakerStatus) -> String {
+    let state = match breaker.state() {
+        pb::BreakerState::Closed => "closed",
+        pb::BreakerState::Open => "open",
+        pb::BreakerState::HalfOpen => "half open",
+        pb::BreakerState::Unspecified => "unknown",
+    };
+    format!("{} {state}{}", breaker.operation, words::retry_after(words::wire_duration(breaker.retry_after)))
+}
+
+fn cache_row(cache: &pb::CacheStatus) -> Vec<String> {
+    let lookups = cache.hits + cache.misses;
+    let rate = if lookups > 0 { format!("{}%", cache.hits * 100 / lookups) } else { String::new() };
+    let kib = |bytes: i64| format!("{} KiB", words::number(bytes / 1024));
+    vec![
+        cache.tier.clone(),
+        words::number(cache.entries),
+        kib(cache.size_bytes),
+        words::number(cache.hits),
+        words::number(cache.stale_hits),
+        words::number(cache.misses),
+        rate,
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::page::Style;
+
+    #[test]
+    fn the_day_is_a_bar_and_a_spent_day_tells_when_it_goes_on() {
+        let answer = pb::GetStatusResponse {
+            version: "1.2.3".to_owned(),
+            accounts: vec![pb::AccountStatus {
+                name: "main".to_owned(),
+                marketplaces: vec!["www.amazon.com".to_owned()],
+                calls_per_second: 1.0,
+                current_calls_per_second: 0.5,
+                day: Some(pb::Budget {
+                    limit: 8640,
+                    spent: 8640,
+                    left: 0,
+                    next_release_time: Some(prost_types::Timestamp { seconds: 90, nanos: 0 }),
+                }),
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        let expected = "\
+Stockroom 1.2.3
+
+Account main: www.amazon.com
+  day    ░░░░░░░░░░░░░░░░░░░░ 0 of 8,640 calls left; the next in 1m
+  rate   0.5 of 1 calls a second; Amazon throttled it
+  queue  0 of 0 places taken
+  calls  0 answered, 0 throttled, 0 failed, 0 refused; 0 were retries
+";
+        assert_eq!(status_page(&answer, SystemTime::UNIX_EPOCH).render(Style::Text(None)), expected);
+    }
+}

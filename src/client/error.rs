@@ -1,0 +1,116 @@
+//! A failed call, decoded: the status with its `google.rpc` details.
+
+use std::{collections::HashMap, error::Error as _, fmt, time::Duration};
+
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+/// Why a call failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// The gRPC code.
+    pub code: Code,
+    /// The reason in words.
+    pub message: String,
+    /// The reason as a fixed word, as `DAY_BUDGET_SPENT`; empty where the server gave none.
+    pub reason: String,
+    /// What the reason is about.
+    pub metadata: HashMap<String, String>,
+    /// The fields of the request that are at fault.
+    pub field_violations: Vec<FieldViolation>,
+    /// When trying again can help.
+    pub retry_after: Option<Duration>,
+    /// The id of the call, for looking it up in the gateway's log.
+    pub request_id: String,
+}
+
+/// A field of the request that is at fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldViolation {
+    /// The field's path, as `query.min_price`.
+    pub field: String,
+    /// What is wrong with it.
+    pub description: String,
+}
+
+impl Error {
+    pub(super) fn decode(status: &Status, request_id: &str) -> Self {
+        let details = status.get_error_details();
+        let info = details.error_info();
+        let violations = details.bad_request().map(|fault| fault.field_violations.as_slice()).unwrap_or_default();
+        let field = |violation: &tonic_types::FieldViolation| FieldViolation {
+            field: violation.field.clone(),
+            description: violation.description.clone(),
+        };
+        Self {
+            code: status.code(),
+            message: in_words(status),
+            reason: info.map(|info| info.reason.clone()).unwrap_or_default(),
+            metadata: info.map(|info| info.metadata.clone()).unwrap_or_default(),
+            field_violations: violations.iter().map(field).collect(),
+            retry_after: details.retry_info().and_then(|retry| retry.retry_delay),
+            request_id: details.request_info().map_or(request_id, |info| info.request_id.as_str()).to_owned(),
+        }
+    }
+}
+
+/// The message. Where the call never reached a server the causes say why, and one of them only "transport error".
+fn in_words(status: &Status) -> String {
+    let mut words = status.message().to_owned();
+    let mut cause = status.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if more != "transport error" && !words.contains(&more) {
+            words = if words.is_empty() { more } else { format!("{words}: {more}") };
+        }
+        cause = error.source();
+    }
+    words
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.code)?;
+        if !self.reason.is_empty() {
+            write!(f, " {}", self.reason)?;
+        }
+        if !self.message.is_empty() {
+            write!(f, ": {}", self.message)?;
+        }
+        for violation in &self.field_violations {
+            write!(f, "; {}: {}", violation.field, violation.description)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use tonic_types::ErrorDetails;
+
+    use super::*;
+
+    #[test]
+    fn every_detail_of_a_status_is_decoded() {
+        let mut details = ErrorDetails::new();
+        details
+            .set_error_info("BAD_QUERY", "stockroom", [("marketplace".to_owned(), "www.amazon.com".to_owned())])
+            .add_bad_request_violation("query.min_price", "above max_price")
+            .set_retry_info(Some(Duration::from_secs(3)))
+            .set_request_info("from-the-server", "");
+        let error =
+            Error::decode(&Status::with_error_details(Code::InvalidArgument, "one fault", details), "from-the-client");
+        assert_eq!(error.to_string(), "InvalidArgument BAD_QUERY: one fault; query.min_price: above max_price");
+        assert_eq!(error.metadata.get("marketplace").map(String::as_str), Some("www.amazon.com"));
+        assert_eq!(error.retry_after, Some(Duration::from_secs(3)));
+        assert_eq!(error.request_id, "from-the-server");
+    }
+
+    #[test]
+    fn a_bare_status_keeps_the_id_that_the_client_sent() {
+        let error = Error::decode(&Status::new(Code::Internal, "broken"), "from-the-client");
+        assert_eq!((error.to_string().as_str(), error.request_id.as_str()), ("Internal: broken", "from-the-client"));
+    }
+}

@@ -1,0 +1,94 @@
+//! Reads the accounts and the callers.
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Account, Caller, Credentials, reader::Reader};
+use crate::amazon::Marketplace;
+
+/// All accounts, and no marketplace served by two.
+pub(super) fn read_accounts(read: &mut Reader<'_>) -> Vec<Account> {
+    let names = read.names_below("accounts");
+    if names.is_empty() {
+        read.fault("accounts", "no Amazon account is set; add [accounts.main] with its keys and partner tags, or try invented products with `stockroom serve --sandbox`");
+    }
+    let accounts: Vec<Account> = names.into_iter().filter_map(|name| read_account(read, name)).collect();
+    let mut served: Vec<(Marketplace, &str)> = Vec::new();
+    for account in &accounts {
+        for (marketplace, _) in &account.partner_tags {
+            match served.iter().find(|(other, _)| other == marketplace) {
+                Some((_, first)) => read.fault(
+                    &format!("accounts.{}.partner_tags.{}", account.name, marketplace.code()),
+                    format!("account {first} serves this marketplace already; a marketplace has one account"),
+                ),
+                None => served.push((*marketplace, &account.name)),
+            }
+        }
+    }
+    accounts
+}
+
+fn read_account(read: &mut Reader<'_>, name: &str) -> Option<Account> {
+    let at = |key: &str| format!("accounts.{name}.{key}");
+    let partner_tags = by_marketplace(read, &at("partner_tags"));
+    if partner_tags.is_empty() && read.names_below(&at("partner_tags")).is_empty() {
+        read.fault(
+            &at("partner_tags"),
+            "none is set; give one for each marketplace to serve, as { US = \"mytag-20\" }",
+        );
+    }
+    let credentials = read_credentials(read, name);
+    Some(Account {
+        name: name.to_owned(),
+        partner_tags,
+        calls_per_second: read.rate(&at("calls_per_second")),
+        calls_per_day: read.count(&at("calls_per_day")).unwrap_or_default(),
+        endpoint: read.url(&at("endpoint")),
+        ca_file: read.file(&at("ca_file")),
+        proxy: read.url(&at("proxy")),
+        connect_timeout: read.duration(&at("connect_timeout")),
+        timeout: read.duration(&at("timeout")),
+        max_body_bytes: read.count(&at("max_body")).unwrap_or_default(),
+        queue_capacity: read.count(&at("queue_capacity")).unwrap_or_default(),
+        content_notice_entities: by_marketplace(read, &at("content_notice_entities")),
+        credentials: credentials?,
+    })
+}
+
+fn read_credentials(read: &mut Reader<'_>, name: &str) -> Option<Credentials> {
+    let protocol = format!("accounts.{name}.protocol");
+    if read.written(&protocol) == Some("creators") {
+        read.fault(&protocol, "the Creators API is not yet in this version; expected `paapi5`");
+        return None;
+    }
+    read.text(&protocol);
+    let access_key = read.secret(&format!("accounts.{name}.access_key"));
+    let secret_key = read.secret(&format!("accounts.{name}.secret_key"));
+    Some(Credentials::Paapi5 { access_key: access_key?.expose_secret().to_owned(), secret_key: secret_key? })
+}
+
+/// The texts below a path, whose keys are marketplaces.
+fn by_marketplace(read: &mut Reader<'_>, path: &str) -> Vec<(Marketplace, String)> {
+    let codes = read.names_below(path);
+    let pairs = codes.into_iter().filter_map(|code| {
+        let text = read.text(&format!("{path}.{code}"))?;
+        Some((Marketplace::parse(code)?, text))
+    });
+    pairs.collect()
+}
+
+/// All callers, no two of which have the same token.
+pub(super) fn read_callers(read: &mut Reader<'_>) -> Vec<Caller> {
+    let mut callers: Vec<Caller> = Vec::new();
+    for name in read.names_below("callers") {
+        let at = |key: &str| format!("callers.{name}.{key}");
+        let token = read.secret(&at("token"));
+        let same =
+            |token: &SecretString| callers.iter().find(|caller| caller.token.expose_secret() == token.expose_secret());
+        if let Some(first) = token.as_ref().and_then(same) {
+            read.fault(&at("token"), format!("caller {} has the same token; each needs its own", first.name));
+        }
+        let (admin, calls_per_day) = (read.flag(&at("admin")), read.count(&at("calls_per_day")));
+        callers.extend(token.map(|token| Caller { name: name.to_owned(), token, admin, calls_per_day }));
+    }
+    callers
+}

@@ -1,0 +1,209 @@
+//! What was written, in a file, the environment and flags: texts by their path, each remembering where it came from.
+//!
+//! Whatever is put later wins. No value is judged here, only whether its key is known.
+
+use std::{collections::BTreeMap, ffi::OsString, fmt};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{
+    fault::Fault,
+    keys::{self, MARKETPLACE, NAME},
+};
+use crate::amazon::Marketplace;
+
+const PREFIX: &str = "STOCKROOM_";
+/// Variables of the command line itself.
+const NOT_KEYS: [&str; 4] = ["STOCKROOM_CONFIG", "STOCKROOM_SERVER", "STOCKROOM_TOKEN", "STOCKROOM_MARKETPLACE"];
+
+/// The merged settings.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    values: BTreeMap<Vec<String>, Setting>,
+    faults: Vec<Fault>,
+}
+
+/// One value as it was written.
+#[derive(Clone)]
+pub(super) struct Setting {
+    pub(super) text: String,
+    pub(super) origin: Origin,
+}
+
+/// Where a value was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// In a file.
+    File {
+        /// Its path.
+        path: String,
+        /// The line, counted from 1.
+        line: usize,
+    },
+    /// In an environment variable of this name.
+    Environment(String),
+    /// In a flag, as `--listen`.
+    Flag(String),
+}
+
+impl fmt::Debug for Setting {
+    /// Leaves the text out: it may be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Setting({})", self.origin)
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, line } => write!(f, "{path} line {line}"),
+            Self::Environment(name) => write!(f, "environment variable {name}"),
+            Self::Flag(name) => write!(f, "flag {name}"),
+        }
+    }
+}
+
+impl Settings {
+    /// Adds what a TOML file says; `path` is only told, not opened.
+    pub fn file(mut self, path: &str, toml: &str) -> Self {
+        let line_at = |offset: usize| toml.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1;
+        let origin = |offset| Origin::File { path: path.to_owned(), line: line_at(offset) };
+        match DeTable::parse(toml) {
+            Ok(table) => self.put_table(&[], table.get_ref(), &origin),
+            Err(error) => {
+                // Only the message: the error's own display quotes the line, which may hold a secret.
+                let at = origin(error.span().map_or(0, |span| span.start));
+                self.faults.push(Fault::new("", format!("this is not TOML: {}", error.message())).at(&at));
+            }
+        }
+        self
+    }
+
+    /// Adds what the environment says: `STOCKROOM_` and the path in upper case, with `__` for each dot.
+    pub fn environment(mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        for (name, value) in variables {
+            let Some(name) = name.to_str() else { continue };
+            let Some(key) = name.strip_prefix(PREFIX) else { continue };
+            if NOT_KEYS.contains(&name) || is_service_link(name) {
+                continue;
+            }
+            let origin = Origin::Environment(name.to_owned());
+            let path: Vec<String> = key.split("__").map(str::to_ascii_lowercase).collect();
+            let path = self.with_known_name(path);
+            match value.into_string() {
+                Ok(text) => self.put(&path, text, origin),
+                Err(_) => self.faults.push(Fault::new(path.join("."), "the value is not UTF-8").at(&origin)),
+            }
+        }
+        self
+    }
+
+    /// Adds what a flag says, where it was given.
+    pub fn flag(mut self, key: &str, flag: &str, value: Option<&str>) -> Self {
+        if let Some(value) = value {
+            let path: Vec<String> = key.split('.').map(str::to_owned).collect();
+            self.put(&path, value.to_owned(), Origin::Flag(flag.to_owned()));
+        }
+        self
+    }
+
+    /// What was written at a path.
+    pub(super) fn get(&self, path: &str) -> Option<&Setting> {
+        let path: Vec<String> = path.split('.').map(str::to_owned).collect();
+        self.values.get(&path)
+    }
+
+    /// The names that stand directly below a path, in order.
+    pub(super) fn names_below(&self, path: &str) -> Vec<&str> {
+        let path: Vec<&str> = path.split('.').collect();
+        let below = self.values.keys().filter(|written| written.iter().zip(&path).all(|(a, b)| a == b));
+        let mut names: Vec<&str> = below.filter_map(|written| written.get(path.len())).map(String::as_str).collect();
+        names.dedup();
+        names
+    }
+
+    /// What was found wrong while the settings were put together.
+    pub(super) fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
+    fn put_table(&mut self, above: &[String], table: &DeTable<'_>, origin: &impl Fn(usize) -> Origin) {
+        for (key, value) in table {
+            let path: Vec<String> = above.iter().cloned().chain([key.get_ref().clone().into_owned()]).collect();
+            self.put_value(&path, value, origin);
+        }
+    }
+
+    fn put_value(&mut self, path: &[String], value: &Spanned<DeValue<'_>>, origin: &impl Fn(usize) -> Origin) {
+        let at = origin(value.span().start);
+        let text = match value.get_ref() {
+            DeValue::Table(table) => return self.put_table(path, table, origin),
+            DeValue::Array(_) => {
+                let problem = "a list is not accepted here";
+                return self.faults.push(Fault::new(path.join("."), problem).at(&at));
+            }
+            DeValue::String(text) => text.clone().into_owned(),
+            DeValue::Integer(number) => number.to_string(),
+            DeValue::Float(number) => number.to_string(),
+            DeValue::Boolean(flag) => flag.to_string(),
+            DeValue::Datetime(time) => time.to_string(),
+        };
+        self.put(path, text, at);
+    }
+
+    fn put(&mut self, path: &[String], text: String, origin: Origin) {
+        let parts: Vec<&str> = path.iter().map(String::as_str).collect();
+        let Some(key) = keys::find(&parts) else {
+            // The value stays untold: a misspelled key may be that of a secret.
+            let advice = keys::nearest(&parts).map_or(String::new(), |known| format!("; did you mean {known}?"));
+            let problem = format!("there is no such key{advice}");
+            return self.faults.push(Fault::new(parts.join("."), problem).at(&origin));
+        };
+        let mut canonical = Vec::new();
+        for (part, known) in parts.iter().zip(key.path.split('.')) {
+            let named = match known {
+                NAME => is_name(part).then(|| (*part).to_owned()).ok_or("a name has letters, digits, - and _ only"),
+                MARKETPLACE => Marketplace::parse(part)
+                    .map(|marketplace| marketplace.code().to_owned())
+                    .ok_or("there is no such marketplace; name it as US or www.amazon.com"),
+                _ => Ok((*part).to_owned()),
+            };
+            match named {
+                Ok(part) => canonical.push(part),
+                Err(problem) => return self.faults.push(Fault::new(parts.join("."), problem).at(&origin)),
+            }
+        }
+        let file = |origin: &Origin| matches!(origin, Origin::File { .. });
+        match self.values.get(&canonical) {
+            Some(first) if file(&first.origin) && file(&origin) => {
+                let problem = format!("it is set already ({})", first.origin);
+                self.faults.push(Fault::new(parts.join("."), problem).at(&origin));
+            }
+            _ => drop(self.values.insert(canonical, Setting { text, origin })),
+        }
+    }
+
+    /// A path from the environment, with the name spelled as a file spelled it: a variable has no `-` and no case.
+    fn with_known_name(&self, mut path: Vec<String>) -> Vec<String> {
+        if let [kind, name, _, ..] = path.as_mut_slice() {
+            let plain = |name: &str| name.to_ascii_lowercase().replace('-', "_");
+            if let Some(known) = self.names_below(kind).into_iter().find(|known| plain(known) == *name) {
+                *name = known.to_owned();
+            }
+        }
+        path
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+}
+
+/// Whether Kubernetes put the variable there for a Service named `stockroom`, as `STOCKROOM_PORT_50051_TCP`
+/// (<https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>).
+fn is_service_link(name: &str) -> bool {
+    !name.contains("__") && (name.contains("_PORT") || name.ends_with("_SERVICE_HOST"))
+}

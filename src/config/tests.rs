@@ -1,0 +1,280 @@
+//! The configuration as its users meet it.
+
+use std::ffi::OsString;
+
+use super::*;
+
+const ACCOUNT: &str = r#"
+[accounts.main]
+access_key = "AKEXAMPLE"
+secret_key = "hush-hush"
+partner_tags = { US = "demo-20", UK = "demo-21" }
+"#;
+
+fn settings(toml: &str) -> Settings {
+    Settings::default().file("stockroom.toml", toml)
+}
+
+fn variables(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
+    pairs.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect()
+}
+
+fn faults(settings: &Settings) -> Vec<String> {
+    Config::from_settings(settings).unwrap_err().0.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn an_account_is_all_that_must_be_written() {
+    let config = Config::from_settings(&settings(ACCOUNT)).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:50051");
+    assert_eq!(config.default_marketplace.code(), "US");
+    assert_eq!((config.cache, config.server), (Cache::default(), Server::default()));
+    assert_eq!(config.log, Log::default());
+    let account = &config.accounts[0];
+    assert_eq!((account.calls_per_second, account.calls_per_day), (1.0, 8640));
+    assert_eq!((account.max_body_bytes, account.queue_capacity), (4 << 20, 1000));
+    assert_eq!((account.connect_timeout, account.timeout), (Duration::from_secs(2), Duration::from_secs(5)));
+    assert_eq!(account.partner_tags.len(), 2);
+}
+
+#[test]
+fn a_flag_beats_the_environment_and_the_environment_beats_a_file() {
+    let toml = format!("listen = \"127.0.0.1:1\"\n{ACCOUNT}[cache]\nmemory = \"1MiB\"\n[log]\nfilter = \"warn\"\n");
+    let environment = [
+        ("STOCKROOM_LISTEN", "127.0.0.1:2"),
+        ("STOCKROOM_CACHE__MEMORY", "2MiB"),
+        ("STOCKROOM_ACCOUNTS__MAIN__PARTNER_TAGS__DE", "demo-22"),
+        ("STOCKROOM_CALLERS__WEB__TOKEN", "open-sesame"),
+        ("HOME", "/"),
+    ];
+    let settings = settings(&toml).environment(variables(&environment)).flag("listen", "--listen", Some("127.0.0.1:3"));
+    let config = Config::from_settings(&settings).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:3");
+    assert_eq!(config.cache.memory_bytes, 2 << 20);
+    assert_eq!(config.log.filter, "warn");
+    assert_eq!(config.accounts[0].partner_tags.len(), 3);
+    assert_eq!(config.callers[0].name, "web");
+}
+
+#[test]
+fn a_variable_finds_the_name_that_the_file_spelled_otherwise() {
+    let toml = ACCOUNT.replace("accounts.main", "accounts.North-America");
+    let environment = variables(&[("STOCKROOM_ACCOUNTS__NORTH_AMERICA__CALLS_PER_SECOND", "2.5")]);
+    let config = Config::from_settings(&settings(&toml).environment(environment)).unwrap();
+    assert_eq!(config.accounts.len(), 1);
+    assert_eq!(config.accounts[0].calls_per_second, 2.5);
+}
+
+#[test]
+fn variables_of_the_command_line_and_of_kubernetes_are_no_keys() {
+    let names = [
+        "STOCKROOM_CONFIG",
+        "STOCKROOM_SERVER",
+        "STOCKROOM_TOKEN",
+        "STOCKROOM_SERVICE_HOST",
+        "STOCKROOM_SERVICE_PORT",
+        "STOCKROOM_PORT",
+        "STOCKROOM_PORT_50051_TCP_ADDR",
+        "STOCKROOM_REDIS_SERVICE_HOST",
+    ];
+    let settings = settings(ACCOUNT).environment(variables(&names.map(|name| (name, "x"))));
+    assert!(Config::from_settings(&settings).is_ok());
+}
+
+#[test]
+fn each_fault_names_its_key_its_value_what_is_accepted_and_where_it_stands() {
+    let cases: &[(&str, &[&str])] = &[
+        (
+            "",
+            &[
+                "accounts: no Amazon account is set; add [accounts.main] with its keys and partner tags, or try invented products with `stockroom serve --sandbox`",
+            ],
+        ),
+        (
+            "listen = \"here\"\nlisten_adress = 1\n",
+            &[
+                "listen_adress: there is no such key (stockroom.toml line 2)",
+                "listen = \"here\": expected an address and port, as `127.0.0.1:50051` (stockroom.toml line 1)",
+            ],
+        ),
+        (
+            "[cache]\nmemmory = \"1MiB\"\noffers_fresh = \"2h\"\ncatalog_fresh = 5\n",
+            &[
+                "cache.memmory: there is no such key; did you mean cache.memory? (stockroom.toml line 2)",
+                "cache.offers_fresh = \"2h\": expected a duration with its unit, from `1s` to `50m`; Amazon's terms allow \
+                 no longer (stockroom.toml line 3)",
+                "cache.catalog_fresh = \"5\": expected a duration with its unit, from `1s` to `12h`; Amazon's terms \
+                 allow no longer (stockroom.toml line 4)",
+            ],
+        ),
+        (
+            "[cache]\nceiling = \"1h\"\noffers_stale = \"2h\"\n",
+            &[
+                "cache.offers_stale = \"2h\": it may not be longer than cache.ceiling, which is 1h (stockroom.toml line 3)",
+            ],
+        ),
+        (
+            "[server]\nmax_connections = 0\nreflection = \"yes\"\n[log]\nformat = \"xml\"\nfilter = \"a=b=c\"\n",
+            &[
+                "server.max_connections = \"0\": expected a whole number from 1 to 1000000 (stockroom.toml line 2)",
+                "server.reflection = \"yes\": expected `true` or `false` (stockroom.toml line 3)",
+                "log.format = \"xml\": expected `auto` or `pretty` or `json` (stockroom.toml line 5)",
+                "log.filter = \"a=b=c\": expected levels, and levels of targets, with commas between (stockroom.toml line 6)",
+            ],
+        ),
+        (
+            "default_marketplace = \"JP\"\n",
+            &["default_marketplace = \"JP\": no account serves it; served are UK, US (stockroom.toml line 1)"],
+        ),
+        (
+            "[accounts.two]\nprotocol = \"creators\"\npartner_tags = { GB = \" \", XX = \"x\", US = \"x\", \"amazon.com\" = \"x\" }\n",
+            &[
+                "accounts.two.partner_tags.XX: there is no such marketplace; name it as US or www.amazon.com (stockroom.toml line 3)",
+                "accounts.two.partner_tags.amazon.com: it is set already (stockroom.toml line 3) (stockroom.toml line 3)",
+                "accounts.two.partner_tags.UK = \" \": expected plain text without spaces around it (stockroom.toml line 3)",
+                "accounts.two.protocol = \"creators\": the Creators API is not yet in this version; expected `paapi5` (stockroom.toml line 2)",
+            ],
+        ),
+        (
+            "[accounts.two]\naccess_key = \"other\"\nsecret_key_file = \"/nowhere/secret\"\nendpoint = \"ftp://host\"\n",
+            &[
+                "accounts.two.partner_tags: none is set; give one for each marketplace to serve, as { US = \"mytag-20\" }",
+                "accounts.two.secret_key_file = \"/nowhere/secret\": the file cannot be read: No such file or directory \
+                 (os error 2) (stockroom.toml line 3)",
+                "accounts.two.endpoint = \"ftp://host\": expected a URL that starts with `http://` or `https://` \
+                 (stockroom.toml line 4)",
+            ],
+        ),
+        (
+            "[accounts.two]\naccess_key = \"a\"\nsecret_key = \"b\"\nsecret_key_file = \"c\"\npartner_tags.US = \"x\"\n",
+            &[
+                "accounts.two.secret_key: accounts.two.secret_key_file is set as well (stockroom.toml line 4); keep one of \
+               the two (stockroom.toml line 3)",
+            ],
+        ),
+        (
+            "[accounts.two]\naccess_key = \"a\"\nsecret_key = \"b\"\npartner_tags.UK = \"x\"\n",
+            &["accounts.two.partner_tags.UK = \"x\": account main serves this marketplace already; a marketplace has \
+               one account (stockroom.toml line 4)"],
+        ),
+        (
+            "[callers.web]\ntoken = \"same\"\n[callers.zoo]\ntoken = \"same\"\n[callers.x]\nadmin = true\n",
+            &[
+                "callers.x.token: it is not set; set it or callers.x.token_file",
+                "callers.zoo.token: caller web has the same token; each needs its own (stockroom.toml line 4)",
+            ],
+        ),
+        ("listen = \"unfinished\n", &["this is not TOML: invalid basic string, expected `\"` (stockroom.toml line 1)"]),
+        ("listen = [1]\n", &["listen: a list is not accepted here (stockroom.toml line 1)"]),
+    ];
+    for (toml, expected) in cases {
+        let alone = toml.is_empty();
+        let settings = if alone { settings("") } else { settings(toml).environment(account_in_variables()) };
+        assert_eq!(&faults(&settings), expected, "{toml}");
+    }
+}
+
+fn account_in_variables() -> Vec<(OsString, OsString)> {
+    variables(&[
+        ("STOCKROOM_ACCOUNTS__MAIN__ACCESS_KEY", "AKEXAMPLE"),
+        ("STOCKROOM_ACCOUNTS__MAIN__SECRET_KEY", "hush-hush"),
+        ("STOCKROOM_ACCOUNTS__MAIN__PARTNER_TAGS__US", "demo-20"),
+        ("STOCKROOM_ACCOUNTS__MAIN__PARTNER_TAGS__UK", "demo-21"),
+    ])
+}
+
+#[test]
+fn a_fault_of_the_environment_names_the_variable() {
+    let settings = settings(ACCOUNT)
+        .environment(variables(&[("STOCKROOM_SERVER__DRAIN", "20"), ("STOCKROOM_LISTN", "x")]))
+        .flag("log.format", "--log-format", Some("loud"));
+    assert_eq!(
+        faults(&settings),
+        [
+            "listn: there is no such key; did you mean listen? (environment variable STOCKROOM_LISTN)",
+            "server.drain = \"20\": expected a duration with its unit, from `0s` to `1h` (environment variable \
+             STOCKROOM_SERVER__DRAIN)",
+            "log.format = \"loud\": expected `auto` or `pretty` or `json` (flag --log-format)",
+        ]
+    );
+}
+
+#[test]
+fn a_default_gives_way_to_a_shorter_bound() {
+    let config = Config::from_settings(&settings(&format!("{ACCOUNT}[cache]\nceiling = \"30m\"\n"))).unwrap();
+    let half_an_hour = Duration::from_secs(1800);
+    let expected = Cache {
+        offers_fresh: half_an_hour,
+        catalog_fresh: half_an_hour,
+        offers_stale: half_an_hour,
+        ceiling: half_an_hour,
+        ..Cache::default()
+    };
+    assert_eq!(config.cache, expected);
+}
+
+#[test]
+fn a_secret_is_read_from_its_file_without_the_line_end() {
+    use secrecy::ExposeSecret;
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    std::fs::write(&file, "from-a-file\n").unwrap();
+    let written = format!("secret_key_file = {:?}", file.display().to_string());
+    let config = Config::from_settings(&settings(&ACCOUNT.replace("secret_key = \"hush-hush\"", &written))).unwrap();
+    let Credentials::Paapi5 { secret_key, .. } = &config.accounts[0].credentials;
+    assert_eq!(secret_key.expose_secret(), "from-a-file");
+}
+
+#[test]
+fn no_secret_is_ever_told() {
+    let good =
+        format!("{ACCOUNT}proxy = \"http://me:hush-hush@proxy.example\"\n[callers.web]\ntoken = \"hush-hush\"\n");
+    let settings_of = |toml: &str| settings(toml).environment(variables(&[]));
+    let config = Config::from_settings(&settings_of(&good)).unwrap();
+    let bad = good.replace("hush-hush", "hush-hush and more") + "tokn = \"hush-hush\"\n";
+    let unfinished = "[callers.web]\ntoken = \"hush-hush\n";
+    let told = [
+        format!("{:?}", config.accounts[0].credentials),
+        format!("{:?}", config.callers),
+        config.effective(&settings_of(&good)),
+        format!("{:?}", settings_of(&good)),
+        Config::from_settings(&settings_of(&bad)).unwrap_err().to_string(),
+        Config::from_settings(&settings_of(unfinished)).unwrap_err().to_string(),
+    ];
+    for text in told {
+        assert!(!text.contains("hush") && !text.contains("AKEXAMPLE"), "{text}");
+    }
+}
+
+#[test]
+fn the_effective_configuration_is_toml_that_tells_where_each_value_came_from() {
+    let settings = settings(ACCOUNT).flag("listen", "--listen", Some("127.0.0.1:0"));
+    let text = Config::from_settings(&settings).unwrap().effective(&settings);
+    assert!(text.parse::<toml::Table>().is_ok(), "{text}");
+    for line in [
+        "listen = \"127.0.0.1:0\" # flag --listen",
+        "secret_key = \"(hidden)\" # stockroom.toml line 4",
+        "partner_tags.UK = \"demo-21\" # stockroom.toml line 5",
+        "# proxy = (not set)",
+        "offers_fresh = \"50m\" # default",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+}
+
+#[test]
+fn a_sandbox_is_the_only_account_and_contradicts_others() {
+    let sandbox = || SandboxAccount {
+        endpoint: "http://127.0.0.1:9".to_owned(),
+        access_key: "key".to_owned(),
+        secret_key: "secret".into(),
+        partner_tags: Marketplace::all().map(|marketplace| (marketplace, "sandbox-20".to_owned())).collect(),
+        calls_per_second: 10.0,
+        calls_per_day: 86_400,
+    };
+    let config = Config::for_sandbox(&settings("listen = \"127.0.0.1:7\""), sandbox()).unwrap();
+    assert_eq!((config.accounts.len(), config.accounts[0].partner_tags.len()), (1, 22));
+    assert_eq!((config.listen.port(), config.default_marketplace.code()), (7, "US"));
+    assert!(Config::for_sandbox(&settings(ACCOUNT), sandbox()).is_err());
+}
