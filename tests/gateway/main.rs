@@ -6,6 +6,8 @@
     clippy::panic,
     clippy::indexing_slicing,
     missing_docs,
+    missing_debug_implementations,
+    unreachable_pub,
     reason = "a test that panics has failed"
 )]
 
