@@ -6,7 +6,9 @@
 
 use crate::{
     amazon::{Asin, Locale, Marketplace, Snapshot},
-    config, pb,
+    config,
+    dispatch::Shelf,
+    pb,
 };
 
 pub(crate) use self::freshness::STAMP_AFTER;
@@ -137,5 +139,15 @@ impl Purge {
             }
             (Self::Products(..), Key::Page { .. }) => false,
         }
+    }
+}
+
+impl Shelf for Cache {
+    fn keep(&self, locale: Locale, asin: Asin, snapshot: &Snapshot) {
+        self.put(Key::Product(locale, asin), snapshot.clone());
+    }
+
+    fn due(&self, _: Locale, _: usize) -> Vec<Asin> {
+        Vec::new()
     }
 }

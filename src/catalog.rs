@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     amazon::{Asin, Locale, Missing},
     cache::{Cache, Purge, Stats, Wish},
-    dispatch::{self, Dispatch, Report, Terms},
+    dispatch::{self, Class, Dispatch, Report, Terms},
 };
 
 pub use self::{
@@ -37,8 +37,8 @@ mod search;
 mod trim;
 mod variations;
 
-/// How long a refresh in the background may wait for its turn.
-const REFRESH_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a refresh in the background may wait for its turn: by then the next read asks for it again.
+const REFRESH_PATIENCE: Duration = Duration::from_secs(600);
 
 /// The catalog; cheap to clone.
 #[derive(Clone, Debug)]
@@ -94,8 +94,8 @@ pub enum Error {
 
 impl Catalog {
     /// A catalog over a cache and the accounts.
-    pub fn new(cache: Cache, dispatch: Dispatch) -> Self {
-        Self { cache: Arc::new(cache), dispatch: Arc::new(dispatch) }
+    pub fn new(cache: Arc<Cache>, dispatch: Dispatch) -> Self {
+        Self { cache, dispatch: Arc::new(dispatch) }
     }
 
     /// How each account does.
@@ -121,7 +121,12 @@ impl Reading {
 
     /// The terms of a refresh that nobody waits for.
     fn refresh_terms(&self) -> Terms {
-        Terms { deadline: Instant::now() + REFRESH_PATIENCE, abandoned: CancellationToken::new(), ..self.terms.clone() }
+        Terms {
+            class: Class::Refresh,
+            deadline: Instant::now() + REFRESH_PATIENCE,
+            abandoned: CancellationToken::new(),
+            ..self.terms.clone()
+        }
     }
 }
 
@@ -141,6 +146,7 @@ impl Error {
                 dispatch::Error::WaitExceedsDeadline { .. } => "WAIT_EXCEEDS_DEADLINE",
                 dispatch::Error::QueueFull { .. } => "QUEUE_FULL",
                 dispatch::Error::BreakerOpen { .. } => "UPSTREAM_PAUSED",
+                dispatch::Error::KeptForOthers { .. } => "KEPT_FOR_OTHERS",
                 dispatch::Error::NotServed(_) => "MARKETPLACE_NOT_SERVED",
                 dispatch::Error::Stopping => "STOPPING",
                 dispatch::Error::Upstream(error) => match &**error {
@@ -163,7 +169,8 @@ impl Error {
             Self::Missing { .. } | Self::NotCached | Self::DeadlineExceeded | Self::Undecodable => None,
             Self::Dispatch(error) => match error {
                 dispatch::Error::DayBudgetSpent { resets_in, .. }
-                | dispatch::Error::CallerShareSpent { resets_in, .. } => Some(*resets_in),
+                | dispatch::Error::CallerShareSpent { resets_in, .. }
+                | dispatch::Error::KeptForOthers { resets_in } => Some(*resets_in),
                 dispatch::Error::WaitExceedsDeadline { wait } | dispatch::Error::QueueFull { wait, .. } => Some(*wait),
                 dispatch::Error::BreakerOpen { retry_after, .. } => Some(*retry_after),
                 dispatch::Error::Stopping => Some(Duration::from_secs(1)),

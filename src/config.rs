@@ -104,6 +104,8 @@ pub struct Caller {
     pub admin: bool,
     /// The calls to Amazon it may cause in any 24 hours; `None`: no share of its own.
     pub calls_per_day: Option<u32>,
+    /// Its weight where callers compete for calls. Default 1; 0.01 to 100.
+    pub weight: f64,
 }
 
 /// How long answers are kept. Nothing can lift the ceiling of 24 hours, which is in Amazon's terms.

@@ -2,11 +2,13 @@
 //!
 //! Each account has one task that owns its budget, its queue and its breakers; everybody else talks to it through a
 //! bounded channel. The queue is the batch: ids that wait for their turn join one call, ten at most, and an id that is
-//! already asked for is never asked for again. A call that has left is finished whether or not anybody still waits.
+//! already asked for is never asked for again. Who goes first is decided when a call leaves: by class, then by fair shares
+//! among callers. A call that has left is finished whether or not anybody still waits, and no call leaves with empty seats
+//! while something read is about to age.
 //!
 //! Nothing here remembers an answer: that is `cache`.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, oneshot},
@@ -21,7 +23,9 @@ pub use self::{breaker::State as BreakerState, report::Report};
 
 mod account;
 mod breaker;
+mod bucket;
 mod budget;
+mod fair;
 mod queue;
 mod report;
 #[cfg(test)]
@@ -56,6 +60,30 @@ pub struct Options {
     pub queue_capacity: usize,
     /// The way to Amazon.
     pub upstream: Arc<dyn Upstream>,
+    /// Who keeps what is fetched.
+    pub shelf: Arc<dyn Shelf>,
+}
+
+/// Who keeps what is fetched, and knows what will be wanted again. Both are called from the account's task, so they must
+/// not block.
+pub trait Shelf: fmt::Debug + Send + Sync {
+    /// Amazon has told of an item. Called once for each id of a call, before anybody who waits is told.
+    fn keep(&self, locale: Locale, asin: Asin, snapshot: &Snapshot);
+
+    /// Up to so many ids that were read and are about to age; each is told once.
+    fn due(&self, locale: Locale, seats: usize) -> Vec<Asin>;
+}
+
+/// How urgent an ask is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// Somebody waits.
+    #[default]
+    Interactive,
+    /// Nobody waits: what is told meanwhile is getting old.
+    Refresh,
+    /// Somebody waits who can wait.
+    Bulk,
 }
 
 /// Who asks, and how long they can wait.
@@ -65,6 +93,10 @@ pub struct Terms {
     pub caller: Arc<str>,
     /// The calls a day the caller may cause; `None`: no share of its own.
     pub share: Option<u32>,
+    /// The caller's weight among callers; 1 where nothing else is configured.
+    pub weight: f64,
+    /// How urgent it is.
+    pub class: Class,
     /// When an answer is of no use any more.
     pub deadline: Instant,
     /// Cancelled when the caller has gone. What has not left by then, never leaves.
@@ -153,6 +185,12 @@ pub enum Error {
     /// Amazon was asked.
     #[error("Amazon did not answer")]
     Upstream(#[source] Arc<amazon::Error>),
+    /// The day is nearly spent, and what is left is kept for those who wait.
+    #[error("what is left of the day is kept for callers who wait")]
+    KeptForOthers {
+        /// How long until there is more.
+        resets_in: Duration,
+    },
     /// The gateway is stopping.
     #[error("the gateway is stopping")]
     Stopping,

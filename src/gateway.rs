@@ -8,7 +8,7 @@ use crate::{
     cache::Cache,
     catalog::Catalog,
     config::{Account, Config, Credentials},
-    dispatch::{Dispatch, Options},
+    dispatch::{Dispatch, Options, Shelf},
 };
 
 /// Why the floors could not be built.
@@ -38,11 +38,12 @@ pub enum Error {
 
 /// Builds the catalog that a configuration describes. Starts a task for each account, so it needs a runtime.
 pub fn build(config: &Config) -> Result<Catalog, Error> {
-    let accounts = config.accounts.iter().map(account).collect::<Result<_, _>>()?;
-    Ok(Catalog::new(Cache::new(&config.cache), Dispatch::start(accounts)))
+    let cache = Arc::new(Cache::new(&config.cache));
+    let accounts = config.accounts.iter().map(|account| options(account, &cache)).collect::<Result<_, _>>()?;
+    Ok(Catalog::new(cache, Dispatch::start(accounts)))
 }
 
-fn account(account: &Account) -> Result<Options, Error> {
+fn options(account: &Account, cache: &Arc<Cache>) -> Result<Options, Error> {
     Ok(Options {
         name: account.name.clone(),
         marketplaces: account.partner_tags.iter().map(|(marketplace, _)| *marketplace).collect(),
@@ -51,6 +52,7 @@ fn account(account: &Account) -> Result<Options, Error> {
         timeout: account.timeout,
         queue_capacity: account.queue_capacity,
         upstream: upstream(account)?,
+        shelf: Arc::clone(cache) as Arc<dyn Shelf>,
     })
 }
 

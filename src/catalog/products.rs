@@ -129,15 +129,9 @@ impl Catalog {
 
     fn refresh(&self, reading: &Reading, asins: Vec<Asin>) {
         let (catalog, locale, terms) = (self.clone(), reading.locale, reading.refresh_terms());
-        // Owned by nobody on purpose: a refresh outlives the request that found it due, and the dispatcher bounds it.
-        tokio::spawn(async move {
-            let mut told = catalog.dispatch.items(locale, asins, terms).await;
-            while let Some(item) = told.recv().await {
-                if let Ok(snapshot) = item.result {
-                    catalog.cache.put(Key::Product(locale, item.asin), snapshot);
-                }
-            }
-        });
+        // Owned by nobody on purpose: a refresh outlives the request that found it due, and the dispatcher bounds it. What
+        // it brings is kept as it lands.
+        tokio::spawn(async move { catalog.dispatch.items(locale, asins, terms).await });
     }
 
     async fn fetch(
@@ -149,7 +143,7 @@ impl Catalog {
     ) {
         let (catalog, wish) = (self.clone(), reading.wish());
         let mut told = self.dispatch.items(reading.locale, asins.clone(), reading.terms.clone()).await;
-        // Owned by nobody on purpose: what has been asked is cached even when nobody waits for it any more.
+        // Ends with the last id, which the dispatcher bounds; whoever asked may have gone by then.
         tokio::spawn(async move {
             let mut open: Vec<Asin> = asins;
             let mut settle = |asin: Asin, outcome: Result<Known, (Error, Option<Call>)>| {
@@ -165,9 +159,6 @@ impl Catalog {
                     // Cancel-safe: neither branch loses anything when the other wins.
                     item = told.recv() => {
                         let Some(ItemTold { asin, result, call }) = item else { break };
-                        if let Ok(snapshot) = &result {
-                            catalog.cache.put(Key::Product(reading.locale, asin), snapshot.clone());
-                        }
                         if let Some(place) = open.iter().position(|waiting| *waiting == asin) {
                             open.swap_remove(place);
                             let hit = |snapshot| Hit { snapshot, source: pb::Source::Amazon, standing: Standing::Fresh };

@@ -88,7 +88,8 @@ pub(super) fn read_callers(read: &mut Reader<'_>) -> Vec<Caller> {
             read.fault(&at("token"), format!("caller {} has the same token; each needs its own", first.name));
         }
         let (admin, calls_per_day) = (read.flag(&at("admin")), read.count(&at("calls_per_day")));
-        callers.extend(token.map(|token| Caller { name: name.to_owned(), token, admin, calls_per_day }));
+        let weight = read.rate(&at("weight"));
+        callers.extend(token.map(|token| Caller { name: name.to_owned(), token, admin, calls_per_day, weight }));
     }
     callers
 }

@@ -101,6 +101,12 @@ pub(super) static KEYS: &[Key] = &[
         "",
         "The calls to Amazon that the caller may cause in any 24 hours. Default: no share of its own.",
     ),
+    key(
+        "callers.NAME.weight",
+        Kind::Rate(0.01..=100.0),
+        "1",
+        "The caller's weight where callers compete for calls: one of weight 2 is served twice as much as one of 1.",
+    ),
     key("cache.memory", Kind::Size(1 << 20..=1 << 40), "256MiB", "What the memory tier may hold, keys included."),
     key("cache.offers_fresh", Kind::Horizon(mins(50)), "50m", "How long an answer with offers is fresh."),
     key("cache.catalog_fresh", Kind::Horizon(hours(12)), "12h", "How long any other answer is fresh."),

@@ -19,13 +19,14 @@ use tokio::{
 };
 
 use super::{
-    Call, Error, ItemTold, Options, Report, Terms, Told,
+    Call, Class, Error, ItemTold, Options, Report, Terms, Told,
     breaker::Breaker,
+    bucket::Bucket,
     budget::{Day, Pace},
     queue::{Job, Key, Queue, Tell, Waiter},
     report::Counts,
 };
-use crate::amazon::{self, Answer, Asin, Items, Locale, Missing, Operation, Question, Snapshot};
+use crate::amazon::{self, Answer, Asin, IDS_PER_CALL, Items, Locale, Missing, Operation, Question, Snapshot};
 
 /// Tries of one call in all (Amazon asks for few, with back-off).
 const ATTEMPTS: u32 = 3;
@@ -57,6 +58,7 @@ struct Keeper {
     options: Options,
     pace: Pace,
     day: Day,
+    bucket: Bucket,
     queue: Queue,
     breakers: HashMap<Operation, Breaker>,
     under_way: JoinSet<Landed>,
@@ -76,6 +78,7 @@ impl Keeper {
             name: options.name.as_str().into(),
             pace: Pace::new(options.calls_per_second, Instant::now()),
             day: Day::new(options.calls_per_day),
+            bucket: Bucket::new(options.calls_per_day, Instant::now()),
             options,
             queue: Queue::default(),
             breakers: HashMap::new(),
@@ -88,7 +91,8 @@ impl Keeper {
     /// Cancel-safe: receiving, joining and sleeping lose nothing when another branch wins.
     async fn run(mut self, mut inbox: mpsc::Receiver<Ask>) {
         loop {
-            let next = self.queue.next_ready().map(|ready| ready.max(self.pace.next()));
+            let ready = self.queue.next_ready(&self.bucket, Instant::now());
+            let next = ready.map(|ready| ready.max(self.pace.next()));
             tokio::select! {
                 ask = inbox.recv() => match ask {
                     Some(ask) => self.accept(ask),
@@ -137,15 +141,20 @@ impl Keeper {
 
     /// Why it is useless to wait; `None` where it is not.
     fn refusal(&mut self, key: &Key, terms: &Terms, now: Instant) -> Option<Error> {
-        let before = self.queue.calls_before(key)?;
+        let before = self.queue.calls_before(key, terms)?;
         let wait = self.wait(before, now);
         if !self.queue.knows(key) {
-            let operation = operation(key);
+            let operation = key.operation();
             if let Some(retry_after) = self.breakers.get(&operation).and_then(|breaker| breaker.closed_for(now)) {
                 return Some(Error::BreakerOpen { operation, retry_after });
             }
             if let Some(resets_in) = self.day.spent_for(now) {
                 return Some(self.day_spent(resets_in));
+            }
+            if terms.class != Class::Interactive
+                && let Some(resets_in) = self.day.background_spent_for(now)
+            {
+                return Some(Error::KeptForOthers { resets_in });
             }
             if let Some(share) = terms.share
                 && let Some(resets_in) = self.day.share_spent_for(&terms.caller, share, now)
@@ -160,9 +169,11 @@ impl Keeper {
         (terms.deadline > now && now + wait > terms.deadline).then_some(Error::WaitExceedsDeadline { wait })
     }
 
+    /// How long a call with so many before it waits at most, by the pace and by what is left of the day.
     fn wait(&self, calls_before: usize, now: Instant) -> Duration {
-        let calls_before = u32::try_from(calls_before).unwrap_or(u32::MAX);
-        self.pace.next().saturating_duration_since(now) + self.pace.interval().saturating_mul(calls_before)
+        let before = u32::try_from(calls_before).unwrap_or(u32::MAX);
+        let paced = self.pace.next().saturating_duration_since(now) + self.pace.interval().saturating_mul(before);
+        paced.max(self.bucket.hurried_wait(calls_before, now))
     }
 
     fn day_spent(&self, resets_in: Duration) -> Error {
@@ -176,13 +187,16 @@ impl Keeper {
         }
         if let Some(resets_in) = self.day.spent_for(now) {
             let error = self.day_spent(resets_in);
-            return self.give_up(None, &error);
+            return self.give_up(&error, |_, _| true);
         }
-        let Some(mut job) = self.queue.take(now) else { return };
-        job.attempts += 1;
-        let caller = self.queue.first_waiter(&job).map_or_else(|| "".into(), |terms| Arc::clone(&terms.caller));
+        if let Some(resets_in) = self.day.background_spent_for(now) {
+            self.give_up(&Error::KeptForOthers { resets_in }, |_, class| class != Class::Interactive);
+        }
+        let Some(mut job) = self.queue.take(&self.bucket, now) else { return };
+        self.fill_seats(&mut job, now);
         self.pace.spend(now);
-        self.day.spend(caller, now);
+        self.bucket.spend(now);
+        self.day.spend(Arc::clone(&job.caller), now);
         self.counts.retries += u64::from(job.attempts > 1);
         self.breakers.entry(job.question.operation()).or_default().leaving();
 
@@ -194,6 +208,16 @@ impl Keeper {
             });
             Landed { job, result, at: SystemTime::now() }
         });
+    }
+
+    /// Gives seats that are free to what was read and is about to age: they cost nothing, and most later misses.
+    fn fill_seats(&mut self, job: &mut Job, now: Instant) {
+        let Question::Items(items) = &mut job.question else { return };
+        let free = IDS_PER_CALL.saturating_sub(items.asins.len());
+        if free > 0 {
+            let due = self.options.shelf.due(items.locale, free).into_iter();
+            items.asins.extend(due.filter(|asin| self.queue.fill(items.locale, *asin, &job.caller, now)).take(free));
+        }
     }
 
     fn land(&mut self, Landed { job, result, at }: Landed) {
@@ -242,7 +266,7 @@ impl Keeper {
         }
     }
 
-    fn retry_or_tell(&mut self, mut job: Job, error: amazon::Error, call: Call) {
+    fn retry_or_tell(&mut self, job: Job, error: amazon::Error, call: Call) {
         let (now, operation) = (Instant::now(), job.question.operation());
         let retryable = match &error {
             amazon::Error::Throttled { .. }
@@ -254,35 +278,25 @@ impl Keeper {
         let error = Error::Upstream(Arc::new(error));
         let paused = self.breakers.get(&operation).and_then(|breaker| breaker.closed_for(now));
         let leaves_at = (now + backoff(job.attempts)).max(self.pace.next());
-        let mut anybody = false;
         for key in job.keys() {
-            let (hurried, left) = if retryable && paused.is_none() {
-                self.queue.settle_hurried(&key, leaves_at)
+            let hurried = if retryable && paused.is_none() {
+                self.queue.put_back(&key, leaves_at)
             } else {
-                (self.queue.settle(&key), false)
+                self.queue.settle(&key)
             };
-            anybody |= left;
             for waiter in hurried {
                 waiter.fail(&error, Some(call));
             }
         }
-        if anybody {
-            job.not_before = leaves_at;
-            self.queue.put_back(job);
-        }
         if let Some(retry_after) = paused {
-            self.give_up(Some(operation), &Error::BreakerOpen { operation, retry_after });
+            self.give_up(&Error::BreakerOpen { operation, retry_after }, |key, _| key.operation() == operation);
         }
     }
 
-    /// Tells everybody in the queue, or in an operation's part of it, that it is over.
-    fn give_up(&mut self, operation: Option<Operation>, error: &Error) {
-        for job in self.queue.drain(operation) {
-            for key in job.keys() {
-                for waiter in self.queue.settle(&key) {
-                    waiter.fail(error, None);
-                }
-            }
+    /// Tells everybody who waits for what passes that it is over.
+    fn give_up(&mut self, error: &Error, passes: impl Fn(&Key, Class) -> bool) {
+        for waiter in self.queue.drain(passes) {
+            waiter.fail(error, None);
         }
     }
 
@@ -296,6 +310,7 @@ impl Keeper {
                     let key = Key::Item(asked.locale, *asin);
                     let content = contents.get(asin).cloned().unwrap_or(Err(Missing::NotFound));
                     let snapshot = Snapshot { content, ..stamp.clone() };
+                    self.options.shelf.keep(asked.locale, *asin, &snapshot);
                     for waiter in self.queue.settle(&key) {
                         waiter.tell_item(&snapshot, call);
                     }
@@ -344,13 +359,6 @@ fn contents(items: &Items) -> HashMap<Asin, Result<bytes::Bytes, Missing>> {
     });
     let missing = items.missing.iter().map(|(asin, why)| (*asin, Err(*why)));
     missing.chain(found).collect()
-}
-
-fn operation(key: &Key) -> Operation {
-    match key {
-        Key::Item(..) => Operation::GetItems,
-        Key::Question(question) => question.operation(),
-    }
 }
 
 fn backoff(attempts: u32) -> Duration {

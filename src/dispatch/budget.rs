@@ -115,6 +115,18 @@ impl Day {
         Some(first.map_or(DAY, |(at, _)| (*at + DAY).saturating_duration_since(now)))
     }
 
+    /// How long until work that nobody waits for may cause a call; `None` where it may now. It stops at four fifths of the
+    /// day, so that what is left is there for those who wait.
+    pub(crate) fn background_spent_for(&mut self, now: Instant) -> Option<Duration> {
+        let most = usize::try_from(self.limit).unwrap_or(usize::MAX) / 5 * 4;
+        self.forget(now);
+        if self.spent.len() < most.max(1) {
+            return None;
+        }
+        let over = self.spent.len() - most.max(1);
+        Some(self.spent.get(over).map_or(DAY, |(at, _)| (*at + DAY).saturating_duration_since(now)))
+    }
+
     /// When the oldest call leaves the window; `None` where none is in it.
     pub(crate) fn next_release(&self) -> Option<Instant> {
         self.spent.front().map(|(at, _)| *at + DAY)

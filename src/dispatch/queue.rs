@@ -1,10 +1,13 @@
-//! What waits for a call: ids that fill calls of ten, and other questions, first come first served.
+//! What waits for a call, and what leaves next.
 //!
-//! Who waits for what is kept apart from what is to be asked, so that an id is asked once whoever wants it, before its
-//! call leaves and while it is under way.
+//! Who waits for what is kept by what is waited for, so that an id is asked once whoever wants it, before its call leaves
+//! and while it is under way. Calls are put together when they leave and not before: until then ids keep joining, and the
+//! order among classes and callers is still open.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    cmp::Ordering,
+    collections::{HashMap, HashSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -13,27 +16,34 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Call, Error, ItemTold, Terms, Told};
+use super::{Call, Class, Error, ItemTold, Terms, Told, bucket::Bucket, fair::Fair};
 use crate::amazon::{Asin, GetItems, IDS_PER_CALL, Locale, Operation, Question, Snapshot};
 
 /// How long a call with empty seats waits for company when it could leave at once.
 const LINGER: Duration = Duration::from_millis(25);
+/// How long a call that nobody waits for is held for company while there is plenty in hand.
+const BACKGROUND_LINGER: Duration = Duration::from_secs(60);
+/// What has waited this long goes before what is one class more urgent, so that nothing waits for ever.
+const AGEING: Duration = Duration::from_secs(120);
+/// What a call takes from leaving to landing, for leaving in time for a deadline.
+const CALL_TAKES: Duration = Duration::from_millis(1500);
 
-/// The queue and everybody who waits for something in it or under way.
+/// What waits or is under way.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    jobs: VecDeque<Job>,
-    waiting: HashMap<Key, Vec<Waiter>>,
+    wanted: HashMap<Key, Wanted>,
+    fair: Fair,
+    arrivals: u64,
 }
 
-/// One call to be made.
+/// A call that leaves.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
     pub(crate) question: Question,
-    /// The earliest it may leave.
-    pub(crate) not_before: Instant,
-    /// How often it was tried.
+    /// How often it was tried, this time included.
     pub(crate) attempts: u32,
+    /// Who it is booked to.
+    pub(crate) caller: Arc<str>,
 }
 
 /// What is waited for.
@@ -55,6 +65,19 @@ pub(crate) struct Waiter {
 pub(crate) enum Tell {
     Item(Asin, mpsc::UnboundedSender<ItemTold>),
     Question(oneshot::Sender<Result<Told, Error>>),
+}
+
+#[derive(Debug)]
+struct Wanted {
+    waiters: Vec<Waiter>,
+    class: Class,
+    caller: Arc<str>,
+    weight: f64,
+    since: Instant,
+    arrival: u64,
+    not_before: Instant,
+    attempts: u32,
+    under_way: bool,
 }
 
 // Whoever does not listen any more has lost nothing: what was fetched is kept by those who do.
@@ -87,6 +110,32 @@ impl Waiter {
     }
 }
 
+impl Key {
+    /// The operation that answers it.
+    pub(crate) fn operation(&self) -> Operation {
+        match self {
+            Self::Item(..) => Operation::GetItems,
+            Self::Question(question) => question.operation(),
+        }
+    }
+
+    /// Where calls for ids are put together; `None` for a question that has a call of its own.
+    fn locale(&self) -> Option<Locale> {
+        match self {
+            Self::Item(locale, _) => Some(*locale),
+            Self::Question(_) => None,
+        }
+    }
+
+    /// The seats it takes of a call's ten.
+    fn seats(&self) -> usize {
+        match self {
+            Self::Item(..) => 1,
+            Self::Question(_) => IDS_PER_CALL,
+        }
+    }
+}
+
 impl Job {
     /// What is waited for, one key an id.
     pub(crate) fn keys(&self) -> Vec<Key> {
@@ -95,140 +144,225 @@ impl Job {
             other => vec![Key::Question(other.clone())],
         }
     }
+}
 
-    fn places(&self) -> usize {
-        match &self.question {
-            Question::Items(items) => items.asins.len(),
-            Question::Search(_) | Question::Variations(_) | Question::BrowseNodes(_) => 1,
-        }
+impl Wanted {
+    /// The class it has come to by waiting.
+    fn class_at(&self, now: Instant) -> u32 {
+        let aged = now.saturating_duration_since(self.since).as_secs() / AGEING.as_secs();
+        (self.class as u32).saturating_sub(u32::try_from(aged).unwrap_or(u32::MAX))
     }
 
-    fn has_seat(&self, locale: Locale) -> bool {
-        matches!(&self.question, Question::Items(items)
-            if self.attempts == 0 && items.locale == locale && items.asins.len() < IDS_PER_CALL)
+    /// The latest it may leave and still come in time for all who wait for it.
+    fn latest(&self) -> Option<Instant> {
+        self.waiters.iter().map(|waiter| waiter.terms.deadline).min()?.checked_sub(CALL_TAKES)
     }
 
-    fn ready_at(&self) -> Instant {
-        match &self.question {
-            Question::Items(items) if self.attempts == 0 && items.asins.len() < IDS_PER_CALL => {
-                self.not_before + LINGER
+    /// When it may leave without company.
+    fn alone_at(&self, key: &Key, bucket: &Bucket, now: Instant) -> Option<Instant> {
+        let lingered = match key {
+            Key::Item(..) => self.since + LINGER,
+            Key::Question(_) => self.since,
+        };
+        let leaves = match self.class {
+            Class::Interactive | Class::Bulk if bucket.in_hand(now) => lingered,
+            Class::Interactive | Class::Bulk => {
+                let in_hand_at = bucket.in_hand_at(now);
+                self.latest().map_or(in_hand_at, |latest| latest.min(in_hand_at)).max(lingered)
             }
-            _ => self.not_before,
-        }
+            // Nobody waits, so nothing is lost by waiting for company.
+            Class::Refresh if bucket.plenty(now) => self.since + BACKGROUND_LINGER,
+            Class::Refresh => return None,
+        };
+        Some(leaves.max(self.not_before))
     }
 }
 
 impl Queue {
     /// How many ids and other questions wait.
     pub(crate) fn len(&self) -> usize {
-        self.jobs.iter().map(Job::places).sum()
+        self.waiting().count()
     }
 
-    /// How many calls wait.
+    /// How many calls wait, at least.
     pub(crate) fn calls(&self) -> usize {
-        self.jobs.len()
+        self.waiting().map(|(key, _)| key.seats()).sum::<usize>().div_ceil(IDS_PER_CALL)
     }
 
-    /// How many calls would leave before one for this key; `None` where it is under way already.
-    pub(crate) fn calls_before(&self, key: &Key) -> Option<usize> {
-        match key {
-            _ if self.waiting.contains_key(key) => self.jobs.iter().position(|job| job.keys().contains(key)),
-            Key::Item(locale, _) => {
-                Some(self.jobs.iter().position(|job| job.has_seat(*locale)).unwrap_or(self.jobs.len()))
-            }
-            Key::Question(_) => Some(self.jobs.len()),
-        }
-    }
-
-    /// Whether somebody waits for it already.
+    /// Whether somebody waits for it already, or it is under way.
     pub(crate) fn knows(&self, key: &Key) -> bool {
-        self.waiting.contains_key(key)
+        self.wanted.contains_key(key)
     }
 
-    /// Joins those who wait for the key, in a call that has a seat or a new one at the end.
-    pub(crate) fn join(&mut self, key: Key, waiter: Waiter, now: Instant) {
-        let waiters = self.waiting.entry(key.clone()).or_default();
-        waiters.push(waiter);
-        if waiters.len() > 1 {
-            return;
+    /// How many calls would leave before one for this key, at most; `None` where it is under way already.
+    ///
+    /// What is more urgent is all before it; of what is equally urgent, each other caller's is only as far as its share
+    /// goes while this caller's own is served.
+    pub(crate) fn calls_before(&self, key: &Key, terms: &Terms) -> Option<usize> {
+        if self.wanted.get(key).is_some_and(|wanted| wanted.under_way) {
+            return None;
         }
-        let question = match key {
-            Key::Item(locale, asin) => {
-                if let Some(Job { question: Question::Items(items), .. }) =
-                    self.jobs.iter_mut().find(|job| job.has_seat(locale))
-                {
-                    items.asins.push(asin);
-                    return;
+        let (mut urgent, mut own, mut others) = (0, 0, HashMap::<&str, (usize, f64)>::new());
+        for (waiting, wanted) in self.waiting().filter(|(waiting, _)| *waiting != key) {
+            match wanted.class.cmp(&terms.class) {
+                Ordering::Less => urgent += waiting.seats(),
+                Ordering::Equal if wanted.caller == terms.caller => own += waiting.seats(),
+                Ordering::Equal => {
+                    let other = others.entry(&*wanted.caller).or_insert((0, wanted.weight));
+                    other.0 += waiting.seats();
                 }
-                Question::Items(GetItems { locale, asins: vec![asin] })
+                Ordering::Greater => {}
             }
-            Key::Question(question) => question,
-        };
-        self.jobs.push_back(Job { question, not_before: now, attempts: 0 });
-    }
-
-    /// The earliest time at which a job may leave, as far as the queue is concerned.
-    pub(crate) fn next_ready(&self) -> Option<Instant> {
-        self.jobs.iter().map(Job::ready_at).min()
-    }
-
-    /// Takes the first job that may leave, without the ids that nobody waits for any more.
-    pub(crate) fn take(&mut self, now: Instant) -> Option<Job> {
-        loop {
-            let index = self.jobs.iter().position(|job| job.ready_at() <= now)?;
-            let mut job = self.jobs.remove(index)?;
-            let wanted: Vec<Key> = job.keys().into_iter().filter(|key| self.keep_wanted(key, now)).collect();
-            if wanted.is_empty() {
-                continue;
-            }
-            if let Question::Items(items) = &mut job.question {
-                items.asins.retain(|asin| wanted.contains(&Key::Item(items.locale, *asin)));
-            }
-            return Some(job);
         }
+        let turns = (own + key.seats()) as f64 / terms.weight.max(f64::EPSILON);
+        let before = |(seats, weight): (usize, f64)| (seats as f64).min((turns * weight).ceil()) as usize;
+        let seats = urgent + own + others.into_values().map(before).sum::<usize>();
+        Some(seats / IDS_PER_CALL)
     }
 
-    /// Puts a job that failed back to the front.
-    pub(crate) fn put_back(&mut self, job: Job) {
-        self.jobs.push_front(job);
+    /// Joins those who wait for the key. A more urgent waiter makes it more urgent.
+    pub(crate) fn join(&mut self, key: Key, waiter: Waiter, now: Instant) {
+        self.arrivals += 1;
+        let arrival = self.arrivals;
+        let wanted = self.wanted.entry(key).or_insert_with(|| Wanted {
+            waiters: Vec::new(),
+            class: waiter.terms.class,
+            caller: Arc::clone(&waiter.terms.caller),
+            weight: waiter.terms.weight,
+            since: now,
+            arrival,
+            not_before: now,
+            attempts: 0,
+            under_way: false,
+        });
+        if waiter.terms.class < wanted.class {
+            wanted.class = waiter.terms.class;
+            wanted.caller = Arc::clone(&waiter.terms.caller);
+            wanted.weight = waiter.terms.weight;
+            wanted.since = now;
+        }
+        wanted.waiters.push(waiter);
     }
 
-    /// Who asked first for anything in the job: the one its cost is booked to.
-    pub(crate) fn first_waiter(&self, job: &Job) -> Option<&Terms> {
-        job.keys().iter().find_map(|key| self.waiting.get(key)?.first()).map(|waiter| &waiter.terms)
+    /// The earliest time at which a call may leave, as far as the queue is concerned.
+    pub(crate) fn next_ready(&self, bucket: &Bucket, now: Instant) -> Option<Instant> {
+        let alone = self.waiting().filter_map(|(key, wanted)| wanted.alone_at(key, bucket, now));
+        let together = self.locales().into_iter().filter_map(|locale| self.together_at(locale, bucket, now));
+        alone.chain(together).min()
+    }
+
+    /// Puts together the call that leaves now, if one may, without the ids that nobody waits for any more.
+    pub(crate) fn take(&mut self, bucket: &Bucket, now: Instant) -> Option<Job> {
+        self.wanted.retain(|_, wanted| {
+            if !wanted.under_way {
+                wanted.waiters.retain(|waiter| waiter.still_waits(now));
+            }
+            wanted.under_way || !wanted.waiters.is_empty()
+        });
+        let mut full = self.locales();
+        full.retain(|locale| self.together_at(*locale, bucket, now).is_some_and(|at| at <= now));
+        let first = self.first(now, |key, wanted| {
+            key.locale().is_some_and(|locale| full.contains(&locale))
+                || wanted.alone_at(key, bucket, now).is_some_and(|at| at <= now)
+        })?;
+        let (attempts, caller) = self.board(&first)?;
+        let question = match first {
+            Key::Question(question) => question,
+            Key::Item(locale, asin) => {
+                let mut asins = vec![asin];
+                while asins.len() < IDS_PER_CALL {
+                    let next = self.first(now, |key, _| key.locale() == Some(locale));
+                    let Some(key @ Key::Item(_, asin)) = next else { break };
+                    self.board(&key);
+                    asins.push(asin);
+                }
+                Question::Items(GetItems { locale, asins })
+            }
+        };
+        Some(Job { question, attempts, caller })
+    }
+
+    /// Adds an id that nobody waits for to a call that has a seat free, unless it is known already.
+    pub(crate) fn fill(&mut self, locale: Locale, asin: Asin, caller: &Arc<str>, now: Instant) -> bool {
+        let key = Key::Item(locale, asin);
+        if self.knows(&key) {
+            return false;
+        }
+        self.arrivals += 1;
+        let wanted = Wanted {
+            waiters: Vec::new(),
+            class: Class::Refresh,
+            caller: Arc::clone(caller),
+            weight: 1.0,
+            since: now,
+            arrival: self.arrivals,
+            not_before: now,
+            attempts: 1,
+            under_way: true,
+        };
+        self.wanted.insert(key, wanted);
+        true
+    }
+
+    /// Puts what failed back, not to leave before then, for those who can wait that long; gives back those who cannot.
+    pub(crate) fn put_back(&mut self, key: &Key, not_before: Instant) -> Vec<Waiter> {
+        let Some(wanted) = self.wanted.get_mut(key) else { return Vec::new() };
+        let (patient, hurried): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut wanted.waiters).into_iter().partition(|waiter| waiter.still_waits(not_before));
+        if patient.is_empty() {
+            self.wanted.remove(key);
+        } else {
+            (wanted.waiters, wanted.not_before, wanted.under_way) = (patient, not_before, false);
+        }
+        hurried
     }
 
     /// Takes out all who wait for the key.
     pub(crate) fn settle(&mut self, key: &Key) -> Vec<Waiter> {
-        self.waiting.remove(key).unwrap_or_default()
+        self.wanted.remove(key).map(|wanted| wanted.waiters).unwrap_or_default()
     }
 
-    /// Takes out those who cannot wait until then, and tells whether anybody is left.
-    pub(crate) fn settle_hurried(&mut self, key: &Key, until: Instant) -> (Vec<Waiter>, bool) {
-        let (patient, hurried): (Vec<_>, Vec<_>) = self.settle(key).into_iter().partition(|w| w.still_waits(until));
-        let anybody = !patient.is_empty();
-        if anybody {
-            self.waiting.insert(key.clone(), patient);
-        }
-        (hurried, anybody)
+    /// Takes out all who wait for what passes and is not under way.
+    pub(crate) fn drain(&mut self, passes: impl Fn(&Key, Class) -> bool) -> Vec<Waiter> {
+        let passing = self.waiting().filter(|(key, wanted)| passes(key, wanted.class));
+        let keys: Vec<Key> = passing.map(|(key, _)| key.clone()).collect();
+        keys.iter().flat_map(|key| self.settle(key)).collect()
     }
 
-    /// Takes out the jobs of an operation, or all.
-    pub(crate) fn drain(&mut self, operation: Option<Operation>) -> Vec<Job> {
-        let (out, kept) = std::mem::take(&mut self.jobs)
-            .into_iter()
-            .partition(|job| operation.is_none_or(|operation| job.question.operation() == operation));
-        self.jobs = kept;
-        Vec::from_iter::<VecDeque<Job>>(out)
+    fn waiting(&self) -> impl Iterator<Item = (&Key, &Wanted)> {
+        self.wanted.iter().filter(|(_, wanted)| !wanted.under_way)
     }
 
-    fn keep_wanted(&mut self, key: &Key, now: Instant) -> bool {
-        let Some(waiters) = self.waiting.get_mut(key) else { return false };
-        waiters.retain(|waiter| waiter.still_waits(now));
-        let wanted = !waiters.is_empty();
-        if !wanted {
-            self.waiting.remove(key);
-        }
-        wanted
+    fn locales(&self) -> HashSet<Locale> {
+        self.waiting().filter_map(|(key, _)| key.locale()).collect()
+    }
+
+    /// When a full call may leave; `None` where there are not enough for one. One that nobody waits for leaves the budget
+    /// that is not in hand to those who do.
+    fn together_at(&self, locale: Locale, bucket: &Bucket, now: Instant) -> Option<Instant> {
+        let of_locale = self.waiting().filter(|(key, wanted)| key.locale() == Some(locale) && wanted.not_before <= now);
+        let (count, urgent) = of_locale
+            .fold((0, false), |(count, urgent), (_, wanted)| (count + 1, urgent || wanted.class == Class::Interactive));
+        (count >= IDS_PER_CALL).then(|| if urgent { now } else { bucket.in_hand_at(now) })
+    }
+
+    /// The first in order among those that pass: by class, then by whose turn it is, then by arrival.
+    fn first(&self, now: Instant, passes: impl Fn(&Key, &Wanted) -> bool) -> Option<Key> {
+        let ready = self.waiting().filter(|(key, wanted)| wanted.not_before <= now && passes(key, wanted));
+        let order = |wanted: &Wanted| (wanted.class_at(now), self.fair.clock(&wanted.caller), wanted.arrival);
+        let by_order = |a: &Wanted, b: &Wanted| {
+            let ((class, clock, arrival), other) = (order(a), order(b));
+            class.cmp(&other.0).then(clock.total_cmp(&other.1)).then(arrival.cmp(&other.2))
+        };
+        ready.min_by(|(_, a), (_, b)| by_order(a, b)).map(|(key, _)| key.clone())
+    }
+
+    /// Marks it as under way, and books its seats to its caller.
+    fn board(&mut self, key: &Key) -> Option<(u32, Arc<str>)> {
+        let wanted = self.wanted.get_mut(key)?;
+        wanted.under_way = true;
+        wanted.attempts += 1;
+        self.fair.served(&wanted.caller, key.seats() as f64, wanted.weight);
+        Some((wanted.attempts, Arc::clone(&wanted.caller)))
     }
 }

@@ -66,6 +66,25 @@ impl Scripted {
     }
 }
 
+/// Keeps the ids it is given, and gives out those it is told are due.
+#[derive(Debug, Default)]
+struct Shelved {
+    kept: Mutex<Vec<Asin>>,
+    due: Mutex<Vec<Asin>>,
+}
+
+impl Shelf for Shelved {
+    fn keep(&self, _: Locale, asin: Asin, _: &Snapshot) {
+        self.kept.lock().unwrap().push(asin);
+    }
+
+    fn due(&self, _: Locale, seats: usize) -> Vec<Asin> {
+        let mut due = self.due.lock().unwrap();
+        let count = seats.min(due.len());
+        due.drain(..count).collect()
+    }
+}
+
 fn us() -> Locale {
     Locale::of(Marketplace::parse("US").unwrap())
 }
@@ -83,6 +102,7 @@ fn options(upstream: &Arc<Scripted>) -> Options {
         timeout: Duration::from_secs(5),
         queue_capacity: 1000,
         upstream: Arc::clone(upstream) as Arc<dyn Upstream>,
+        shelf: Arc::new(Shelved::default()),
     }
 }
 
@@ -90,6 +110,8 @@ fn terms(within_seconds: u64) -> Terms {
     Terms {
         caller: "tester".into(),
         share: None,
+        weight: 1.0,
+        class: Class::Interactive,
         deadline: Instant::now() + Duration::from_secs(within_seconds),
         abandoned: CancellationToken::new(),
     }
@@ -265,4 +287,133 @@ async fn a_full_queue_refuses() {
     let told = all(dispatch.items(us(), asins('B', 20), terms(60)).await).await;
     let full = told.iter().filter(|item| matches!(item.result, Err(Error::QueueFull { capacity: 15, .. }))).count();
     assert_eq!(full, 5);
+}
+
+fn as_caller(name: &str, class: Class, weight: f64) -> Terms {
+    Terms { caller: name.into(), class, weight, ..terms(3000) }
+}
+
+impl Scripted {
+    /// The first letters of the ids of each call, in order.
+    fn letters(&self) -> Vec<String> {
+        let letters = |(_, question): &(Instant, Question)| match question {
+            Question::Items(items) => {
+                let mut letters: Vec<char> =
+                    items.asins.iter().filter_map(|asin| asin.as_str().chars().next()).collect();
+                letters.sort_unstable();
+                letters.into_iter().collect()
+            }
+            _ => "-".to_owned(),
+        };
+        self.asked.lock().unwrap().iter().map(letters).collect()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_small_caller_s_wait_is_its_fair_share_behind_a_greedy_one() {
+    let amazon = Arc::new(Scripted::default());
+    let dispatch = Dispatch::start(vec![options(&amazon)]);
+    let greedy = dispatch.items(us(), asins('G', 500), as_caller("greedy", Class::Interactive, 1.0)).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let asked = Instant::now();
+    let small = all(dispatch.items(us(), asins('S', 10), as_caller("small", Class::Interactive, 1.0)).await).await;
+    assert!(small.iter().all(|item| item.result.is_ok()));
+    let waited = Instant::now() - asked;
+    assert!(waited <= Duration::from_secs(3), "ten ids among two callers are two calls' worth: {waited:?}");
+    assert_eq!(amazon.letters()[2..4], ["GGGGGSSSSS", "GGGGGSSSSS"], "each has half of the seats");
+    assert_eq!(all(greedy).await.len(), 500, "and the greedy one has all the rest");
+}
+
+#[tokio::test(start_paused = true)]
+async fn shares_follow_weights_within_a_call() {
+    let amazon = Arc::new(Scripted::default());
+    let dispatch = Dispatch::start(vec![options(&amazon)]);
+    let heavy = dispatch.items(us(), asins('H', 40), as_caller("heavy", Class::Interactive, 4.0)).await;
+    let light = dispatch.items(us(), asins('L', 40), as_caller("light", Class::Interactive, 1.0)).await;
+    all(heavy).await;
+    all(light).await;
+    // The first call left before the light one had asked.
+    assert_eq!(amazon.letters()[1..4].concat().matches('H').count(), 24);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bulk_comes_after_those_who_wait_and_goes_first_for_an_id_that_somebody_waits_for() {
+    let amazon = Arc::new(Scripted::default());
+    let dispatch = Dispatch::start(vec![options(&amazon)]);
+    let bulk = dispatch.items(us(), asins('B', 40), as_caller("batch", Class::Bulk, 1.0)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let fresh = dispatch.items(us(), asins('F', 5), as_caller("web", Class::Interactive, 1.0)).await;
+    let promoted = Asin::parse("B000000039").unwrap();
+    let same = dispatch.items(us(), vec![promoted], as_caller("web", Class::Interactive, 1.0)).await;
+    all(fresh).await;
+    all(same).await;
+    assert_eq!(amazon.letters()[1], "BBBBBFFFFF");
+    let (_, second) = amazon.asked.lock().unwrap()[1].clone();
+    assert!(matches!(second, Question::Items(items) if items.asins.contains(&promoted)));
+    assert_eq!(all(bulk).await.len(), 40);
+    assert_eq!(amazon.batches().iter().sum::<usize>(), 45, "no id was asked for twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_long_enough_goes_before_newer_and_more_urgent_asks() {
+    let amazon = Arc::new(Scripted::default());
+    let dispatch = Dispatch::start(vec![Options { calls_per_second: 0.1, ..options(&amazon) }]);
+    let all_of = async |count: usize| {
+        let asked = dispatch.items(us(), asins('U', count), as_caller("urgent", Class::Interactive, 1.0)).await;
+        let old = dispatch.items(us(), asins('B', 1), as_caller("batch", Class::Bulk, 1.0)).await;
+        (asked, old)
+    };
+    let (urgent, old) = all_of(600).await;
+    assert!(all(old).await[0].result.is_ok());
+    let calls = amazon.batches().len();
+    assert!((20..60).contains(&calls), "after two steps of ageing, and not after all sixty: {calls}");
+    drop(urgent);
+}
+
+#[tokio::test(start_paused = true)]
+async fn free_seats_carry_what_is_about_to_age_and_keep_it() {
+    let amazon = Arc::new(Scripted::default());
+    let shelf = Arc::new(Shelved { due: Mutex::new(asins('R', 12)), ..Shelved::default() });
+    let dispatch = Dispatch::start(vec![Options { shelf: Arc::clone(&shelf) as Arc<dyn Shelf>, ..options(&amazon) }]);
+    assert!(one(&dispatch, terms(60)).await.is_ok());
+    assert_eq!(amazon.letters(), ["BRRRRRRRRR"]);
+    assert_eq!(shelf.kept.lock().unwrap().len(), 10, "what nobody waited for is kept all the same");
+    all(dispatch.items(us(), asins('C', 10), terms(60)).await).await;
+    assert_eq!(amazon.letters()[1], "CCCCCCCCCC", "those who wait have the seats");
+}
+
+#[tokio::test(start_paused = true)]
+async fn behind_pace_a_call_waits_for_company_as_long_as_its_callers_can() {
+    let amazon = Arc::new(Scripted::default());
+    let dispatch = Dispatch::start(vec![Options { calls_per_second: 10.0, calls_per_day: 144, ..options(&amazon) }]);
+    // Spends what is in hand: ten calls of 144.
+    all(dispatch.items(us(), asins('A', 100), terms(60)).await).await;
+    let asked = Instant::now();
+    let patient = dispatch.items(us(), asins('P', 1), terms(60)).await;
+    let later = async {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        all(dispatch.items(us(), asins('Q', 9), terms(60)).await).await
+    };
+    let (patient, _) = tokio::join!(all(patient), later);
+    assert!(patient[0].result.is_ok());
+    assert_eq!(amazon.letters().last().unwrap(), "PQQQQQQQQQ");
+    assert!(Instant::now() - asked < Duration::from_secs(21), "a full call leaves at once");
+
+    let asked = Instant::now();
+    assert!(all(dispatch.items(us(), asins('H', 1), terms(10)).await).await[0].result.is_ok());
+    let waited = Instant::now() - asked;
+    assert!((Duration::from_secs(8)..Duration::from_secs(10)).contains(&waited), "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_that_nobody_waits_for_stops_at_four_fifths_of_the_day() {
+    let amazon = Arc::new(Scripted::default());
+    let dispatch = Dispatch::start(vec![Options { calls_per_second: 10.0, calls_per_day: 100, ..options(&amazon) }]);
+    let background = Terms { class: Class::Refresh, ..terms(24 * 3600) };
+    let told = all(dispatch.items(us(), asins('R', 900), background.clone()).await).await;
+    let kept = told.iter().filter(|item| matches!(item.result, Err(Error::KeptForOthers { .. }))).count();
+    assert_eq!((kept, amazon.batches().len()), (100, 80));
+    let more = all(dispatch.items(us(), asins('S', 1), background).await).await;
+    assert!(matches!(more[0].result, Err(Error::KeptForOthers { .. })));
+    assert!(one(&dispatch, terms(60)).await.is_ok());
 }

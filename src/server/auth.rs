@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tonic::{Code, Status};
 
 use super::status;
-use crate::config;
+use crate::{config, dispatch::Class};
 
 /// The services that anybody may call: probes and tools have no tokens.
 const OPEN: [&str; 3] =
@@ -19,14 +19,20 @@ const OPEN: [&str; 3] =
 const ADMIN: &str = "/stockroom.v1.AdminService/";
 /// Where no callers are configured, a name that a caller gives itself, for status and logs.
 const CALLER_HEADER: &str = "x-stockroom-caller";
+/// `bulk`: after everybody who does not say so.
+const PRIORITY_HEADER: &str = "x-stockroom-priority";
 
 /// Who calls.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Principal {
     /// The name.
     pub(crate) name: Arc<str>,
     /// The calls to Amazon a day it may cause; `None`: no share of its own.
     pub(crate) share: Option<u32>,
+    /// Its weight among callers.
+    pub(crate) weight: f64,
+    /// How urgent its calls are.
+    pub(crate) class: Class,
 }
 
 /// Those who may call.
@@ -47,7 +53,12 @@ impl Callers {
             callers
                 .iter()
                 .map(|caller| Caller {
-                    principal: Principal { name: caller.name.as_str().into(), share: caller.calls_per_day },
+                    principal: Principal {
+                        name: caller.name.as_str().into(),
+                        share: caller.calls_per_day,
+                        weight: caller.weight,
+                        class: Class::Interactive,
+                    },
                     token_hash: Sha256::digest(caller.token.expose_secret().as_bytes()).into(),
                     admin: caller.admin,
                 })
@@ -58,7 +69,7 @@ impl Callers {
     /// Who may call a method with these headers, or why nobody may.
     pub(crate) fn admit(&self, path: &str, headers: &HeaderMap) -> Result<Principal, Status> {
         if self.0.is_empty() || is_open(path) {
-            return Ok(Principal { name: named(headers), share: None });
+            return Ok(Principal { name: named(headers), share: None, weight: 1.0, class: class(headers) });
         }
         let unauthenticated = |message: &str| status::plain(Code::Unauthenticated, "CALLER_UNKNOWN", message);
         let header = headers.get(http::header::AUTHORIZATION).ok_or_else(|| {
@@ -74,13 +85,19 @@ impl Callers {
             let message = format!("{} is not an admin of this gateway", caller.principal.name);
             return Err(status::plain(Code::PermissionDenied, "NOT_AN_ADMIN", message));
         }
-        Ok(caller.principal.clone())
+        Ok(Principal { class: class(headers), ..caller.principal.clone() })
     }
 }
 
 /// Whether the method is one that anybody may call, at any load.
 pub(crate) fn is_open(path: &str) -> bool {
     OPEN.iter().any(|service| path.starts_with(service))
+}
+
+/// Callers that can wait say so; everybody else is waited for.
+fn class(headers: &HeaderMap) -> Class {
+    let bulk = headers.get(PRIORITY_HEADER).is_some_and(|priority| priority.as_bytes().eq_ignore_ascii_case(b"bulk"));
+    if bulk { Class::Bulk } else { Class::Interactive }
 }
 
 fn named(headers: &HeaderMap) -> Arc<str> {

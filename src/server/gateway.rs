@@ -140,6 +140,8 @@ impl Gateway {
             terms: Terms {
                 caller: Arc::clone(&context.principal.name),
                 share: context.principal.share,
+                weight: context.principal.weight,
+                class: context.principal.class,
                 deadline: context.deadline,
                 abandoned: context.ended.clone(),
             },

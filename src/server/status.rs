@@ -68,7 +68,9 @@ pub(crate) fn absence(error: &Error) -> pb::Absence {
         Error::NotCached | Error::DeadlineExceeded => NotAttempted,
         Error::Undecodable => UpstreamFailed,
         Error::Dispatch(error) => match error {
-            dispatch::Error::DayBudgetSpent { .. } | dispatch::Error::CallerShareSpent { .. } => Throttled,
+            dispatch::Error::DayBudgetSpent { .. }
+            | dispatch::Error::CallerShareSpent { .. }
+            | dispatch::Error::KeptForOthers { .. } => Throttled,
             dispatch::Error::WaitExceedsDeadline { .. }
             | dispatch::Error::QueueFull { .. }
             | dispatch::Error::BreakerOpen { .. }
@@ -110,9 +112,10 @@ fn code(error: &Error) -> Code {
         Error::DeadlineExceeded => Code::DeadlineExceeded,
         Error::Undecodable => Code::Internal,
         Error::Dispatch(error) => match error {
-            dispatch::Error::DayBudgetSpent { .. } | dispatch::Error::CallerShareSpent { .. } => {
-                Code::ResourceExhausted
-            }
+            dispatch::Error::DayBudgetSpent { .. }
+            | dispatch::Error::CallerShareSpent { .. }
+            | dispatch::Error::KeptForOthers { .. } => Code::ResourceExhausted,
+
             dispatch::Error::WaitExceedsDeadline { .. }
             | dispatch::Error::QueueFull { .. }
             | dispatch::Error::BreakerOpen { .. }
@@ -165,6 +168,9 @@ fn facts(error: &Error) -> Vec<(&'static str, String)> {
             }
             dispatch::Error::BreakerOpen { operation, .. } => vec![("operation", operation.name().to_owned())],
             dispatch::Error::NotServed(marketplace) => vec![("marketplace", marketplace.to_string())],
+            dispatch::Error::KeptForOthers { resets_in } => {
+                vec![("resets_in_seconds", resets_in.as_secs().to_string())]
+            }
             dispatch::Error::Stopping => Vec::new(),
             dispatch::Error::Upstream(error) => {
                 let mut facts: Vec<_> =
