@@ -11,7 +11,7 @@ use crate::pb;
 
 pub use self::{
     asin::{Asin, NotAnAsin},
-    error::{Error, Refusal},
+    error::{BuildError, Error, Refusal},
     marketplace::{Currency, Language, Locale, Marketplace, SearchIndex},
     snapshot::Snapshot,
 };
@@ -24,7 +24,9 @@ mod marketplace;
 pub mod money;
 pub mod paapi5;
 pub mod rating;
+mod reply;
 mod snapshot;
+mod transport;
 mod tree;
 
 /// The most ids one call may carry, and the most items one page of a search has.

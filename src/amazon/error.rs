@@ -91,6 +91,26 @@ pub enum Refusal {
     Other,
 }
 
+/// A client could not be built from its options.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The access key cannot stand in a header.
+    #[error("the access key must be printable ASCII without spaces")]
+    AccessKey,
+    /// The endpoint is no address.
+    #[error("the endpoint must be an http or https address, as http://127.0.0.1:8080")]
+    Endpoint,
+    /// The certificate authorities cannot be read.
+    #[error("the certificate authorities must be one or more certificates in PEM form")]
+    CertificateAuthority,
+    /// The proxy is no address.
+    #[error("the proxy must be an address, as http://proxy.internal:3128")]
+    Proxy,
+    /// TLS could not be set up.
+    #[error("the HTTP client could not be set up")]
+    Client(#[source] reqwest::Error),
+}
+
 impl Refusal {
     /// The reason in upper case, for `google.rpc.ErrorInfo`.
     pub fn reason(self) -> &'static str {

@@ -3,13 +3,11 @@
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
-use super::{
-    failure::{self, Fault},
-    reply::Reply,
-};
+use super::failure::{self, Fault};
 use crate::amazon::{
     Answer, Asin, Error, GetItems, Items, Missing, Question, SearchPage,
     lenient::{Lenient, group},
+    reply::Reply,
     tree::{
         browse_nodes::BrowseNode,
         item::{Item, products},

@@ -6,10 +6,10 @@
 use http::StatusCode;
 use time::OffsetDateTime;
 
-use super::reply::Reply;
 use crate::amazon::{
     Error, Refusal,
     lenient::{Object, group},
+    reply::Reply,
 };
 
 group! {
