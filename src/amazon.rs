@@ -16,6 +16,7 @@ pub use self::{
     snapshot::Snapshot,
 };
 
+mod answer;
 mod asin;
 mod dates;
 mod error;
@@ -28,6 +29,7 @@ mod reply;
 mod snapshot;
 mod transport;
 mod tree;
+mod words;
 
 /// The most ids one call may carry, and the most items one page of a search has.
 pub const IDS_PER_CALL: usize = 10;
