@@ -12,14 +12,17 @@ use crate::pb;
 pub use self::{
     asin::{Asin, NotAnAsin},
     error::{BuildError, Error, Refusal},
+    files::{File, Files, Shelf},
     marketplace::{Currency, Language, Locale, Marketplace, SearchIndex},
     snapshot::Snapshot,
 };
 
 mod answer;
 mod asin;
+pub mod creators;
 mod dates;
 mod error;
+mod files;
 mod lenient;
 mod marketplace;
 pub mod money;

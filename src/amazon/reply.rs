@@ -6,7 +6,10 @@ use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use serde_json::value::RawValue;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
-use crate::amazon::{Error, lenient::Object};
+use crate::amazon::{
+    Error,
+    lenient::{Lenient, Object},
+};
 
 /// The headers that Amazon's services put their id of a call in.
 const REQUEST_ID: [&str; 4] = ["x-amzn-requestid", "x-amzn-request-id", "x-amz-request-id", "x-amz-rid"];
@@ -24,6 +27,11 @@ impl Reply {
     pub(super) fn object(&self) -> Option<Object<'_>> {
         let json: &RawValue = serde_json::from_slice(self.body.as_deref()?).ok()?;
         Object::read(json)
+    }
+
+    /// The body as what is looked for; `None` where it is not JSON, or something else.
+    pub(super) fn read<T: Lenient>(&self) -> Option<T> {
+        T::read(serde_json::from_slice(self.body.as_deref()?).ok()?)
     }
 
     /// Amazon's id of the call. Whatever else a proxy may have put there is not handed on.

@@ -1,6 +1,6 @@
 //! One HTTP request and its reply, bounded in time and size.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use reqwest::{Certificate, Proxy, Url, redirect, retry};
 use tokio::time::timeout;
@@ -73,7 +73,7 @@ impl Transport {
             Ok(Err(fault)) if fault.is_connect() && fault.is_timeout() => {
                 Err(Error::TimedOut { within: self.connect_timeout })
             }
-            Ok(Err(fault)) => Err(Error::Unreachable { source: fault.without_url().into() }),
+            Ok(Err(fault)) => Err(Error::Unreachable { source: Arc::new(fault.without_url()) }),
             Err(_) => Err(Error::TimedOut { within }),
         }
     }
