@@ -3,7 +3,10 @@
 //! They are no part of the catalog, and only the Creators API has them. Listing them or asking for a link is a call like
 //! any other and counts as one; fetching the file itself does not.
 
-use std::{fmt, time::Duration, time::SystemTime};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use futures_util::future::BoxFuture;
 use secrecy::SecretString;

@@ -39,8 +39,8 @@ group! {
 
 /// Whether Amazon does not take the token, and may take a new one.
 pub(super) fn is_stale_token(reply: &Reply) -> bool {
-    let reason = failure(reply).reason;
-    reply.status == StatusCode::UNAUTHORIZED && ["TokenExpired", "InvalidToken"].contains(&reason.as_str())
+    reply.status == StatusCode::UNAUTHORIZED
+        && ["TokenExpired", "InvalidToken"].contains(&failure(reply).reason.as_str())
 }
 
 /// Whether Amazon says that there is nothing of what was asked for.

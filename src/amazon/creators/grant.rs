@@ -1,6 +1,9 @@
 //! One request for a token (OAuth 2.0, client credentials), as Amazon's own SDK 1.3.0 sends it.
 
-use std::{sync::Arc, time::Duration, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};

@@ -1,4 +1,5 @@
-//! A listener that grants numbered tokens, answers calls as it is told, and remembers what it saw.
+//! A listener that grants numbered tokens, answers calls as it is told, and remembers what it saw. With a 429 it asks to
+//! wait 100 seconds.
 
 use std::{
     convert::Infallible,
@@ -143,7 +144,11 @@ impl State {
             let _open = self.call_gate.read().await;
             (self.answer)(&seen)
         };
-        Ok(Response::builder().status(status).body(Full::from(body)).unwrap())
+        let mut response = Response::builder().status(status);
+        if status == 429 {
+            response = response.header("retry-after", "100");
+        }
+        Ok(response.body(Full::from(body)).unwrap())
     }
 }
 

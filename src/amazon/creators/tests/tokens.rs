@@ -109,8 +109,8 @@ async fn a_renewal_that_fails_leaves_the_old_token_in_use() {
         ask(&client).await.unwrap();
     }
     fake.reach_tokens(2).await;
+    assert_eq!((fake.tokens(), fake.calls()), (2, 21));
     pass(600).await;
-    // The renewal may be a moment from being booked, and is then waited for; its failure is the same.
     assert!(matches!(ask(&client).await, Err(Error::Failed { status: 503, .. })));
     fake.answer_tokens_with(None);
     pass(60).await;
@@ -179,6 +179,24 @@ async fn a_token_service_that_fails_is_not_asked_again_for_a_while() {
     }
     fake.answer_tokens_with(None);
     ask(&client).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_wait_that_the_token_service_asks_for_is_kept() {
+    let fake = fake().await;
+    let client = client(&fake);
+    fake.answer_tokens_with(Some((429, r#"{"error": "too_many_requests"}"#)));
+    let is_throttled = |answer: Result<Answer, Error>| {
+        let hundred_seconds = Some(Duration::from_secs(100));
+        matches!(answer, Err(Error::Throttled { retry_after, .. }) if retry_after == hundred_seconds)
+    };
+    assert!(is_throttled(ask(&client).await));
+    pass(98).await;
+    assert!(is_throttled(ask(&client).await));
+    assert_eq!(fake.tokens(), 1);
+    pass(3).await;
+    assert!(is_throttled(ask(&client).await));
+    assert_eq!(fake.tokens(), 2);
 }
 
 #[tokio::test]
