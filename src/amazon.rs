@@ -11,21 +11,28 @@ use crate::pb;
 
 pub use self::{
     asin::{Asin, NotAnAsin},
-    error::{Error, Refusal},
+    error::{BuildError, Error, Refusal},
+    files::{File, Files, Shelf},
     marketplace::{Currency, Language, Locale, Marketplace, SearchIndex},
     snapshot::Snapshot,
 };
 
+mod answer;
 mod asin;
+pub mod creators;
 mod dates;
 mod error;
+mod files;
 mod lenient;
 mod marketplace;
 pub mod money;
 pub mod paapi5;
 pub mod rating;
+mod reply;
 mod snapshot;
+mod transport;
 mod tree;
+mod words;
 
 /// The most ids one call may carry, and the most items one page of a search has.
 pub const IDS_PER_CALL: usize = 10;

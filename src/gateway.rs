@@ -4,7 +4,7 @@
 use std::{fs, io, path::PathBuf, sync::Arc};
 
 use crate::{
-    amazon::{Upstream, paapi5},
+    amazon::{BuildError, Upstream, paapi5},
     cache::Cache,
     catalog::Catalog,
     config::{Account, Config, Credentials},
@@ -32,7 +32,7 @@ pub enum Error {
         account: String,
         /// Why not.
         #[source]
-        source: paapi5::BuildError,
+        source: BuildError,
     },
 }
 

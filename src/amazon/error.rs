@@ -1,11 +1,13 @@
 //! What can go wrong at Amazon, told apart by what to do about it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use crate::amazon::{Marketplace, creators::Version};
 
 /// A call to Amazon that brought no answer.
 ///
 /// No variant holds a body or a message of Amazon's: both may name access keys.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// Too many calls (HTTP 429). Amazon says the same to an account that has lost its access.
     #[error("Amazon throttled the call")]
@@ -34,7 +36,7 @@ pub enum Error {
     Unreachable {
         /// What the network said.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Arc<dyn std::error::Error + Send + Sync>,
     },
     /// An answer that cannot be read.
     #[error("Amazon's answer could not be read: {what}")]
@@ -52,7 +54,7 @@ pub enum Error {
         /// Amazon's id of the call.
         request_id: Option<String>,
     },
-    /// Amazon refuses the question itself (HTTP 400).
+    /// Amazon refuses the question itself (HTTP 400), or its API has no way to ask it (`Unsupported`).
     #[error("Amazon refuses the request with {code}")]
     Rejected {
         /// Amazon's code, as `InvalidParameterValue`.
@@ -87,8 +89,47 @@ pub enum Refusal {
     BadPartnerTag,
     /// The credential belongs to another group of marketplaces.
     WrongRegion,
+    /// The credential is not known, or its secret is wrong.
+    BadCredential,
+    /// The API does not take the token that Amazon itself gave for the credential.
+    TokenRefused,
     /// A refusal with a code that this version does not know.
     Other,
+}
+
+/// A client could not be built from its options.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The access key cannot stand in a header.
+    #[error("the access key must be printable ASCII without spaces")]
+    AccessKey,
+    /// The credential's id or secret cannot be one.
+    #[error("the credential's id and secret must be printable ASCII without spaces")]
+    Credential,
+    /// A marketplace lies outside the credential's region group.
+    #[error(
+        "a credential of version {version} is for the marketplaces of {}, and {marketplace} is one of {}",
+        .version.region_group(),
+        .marketplace.region_group()
+    )]
+    RegionGroup {
+        /// The credential's version.
+        version: Version,
+        /// The marketplace.
+        marketplace: Marketplace,
+    },
+    /// The endpoint is no address.
+    #[error("the endpoint must be an http or https address, as http://127.0.0.1:8080")]
+    Endpoint,
+    /// The certificate authorities cannot be read.
+    #[error("the certificate authorities must be one or more certificates in PEM form")]
+    CertificateAuthority,
+    /// The proxy is no address.
+    #[error("the proxy must be an address, as http://proxy.internal:3128")]
+    Proxy,
+    /// TLS could not be set up.
+    #[error("the HTTP client could not be set up")]
+    Client(#[source] reqwest::Error),
 }
 
 impl Refusal {
@@ -105,6 +146,8 @@ impl Refusal {
             Self::NotAssociate => "ACCOUNT_NOT_ASSOCIATE",
             Self::BadPartnerTag => "PARTNER_TAG_REFUSED",
             Self::WrongRegion => "ACCOUNT_WRONG_REGION",
+            Self::BadCredential => "ACCOUNT_CREDENTIAL_REFUSED",
+            Self::TokenRefused => "ACCOUNT_TOKEN_REFUSED",
             Self::Other => "ACCOUNT_REFUSED",
         }
     }
@@ -124,6 +167,12 @@ impl Refusal {
             Self::NotAssociate => "the key must belong to the primary, approved store of the Associates account",
             Self::BadPartnerTag => "the partner tag must belong to the account's store in this marketplace",
             Self::WrongRegion => "use a credential of the marketplace's own region group",
+            Self::BadCredential => {
+                "check the account's credential id, secret and version against Associates Central; they belong together"
+            }
+            Self::TokenRefused => {
+                "check the account's credential version; where it is right, look the request id up with Amazon's support"
+            }
             Self::Other => "look the request id up with Amazon's support",
         }
     }

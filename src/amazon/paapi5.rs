@@ -13,24 +13,20 @@ use std::{
 use futures_util::{FutureExt, future::BoxFuture};
 use secrecy::{ExposeSecret, SecretString};
 
-use self::{
-    signing::{Keys, Unsigned},
-    transport::Transport,
-};
+use self::signing::{Keys, Unsigned};
 use crate::{
-    amazon::{Answer, Error, Marketplace, Question, Refusal, Upstream},
+    amazon::{
+        Answer, BuildError, Error, Marketplace, Question, Refusal, Upstream,
+        transport::{self, Transport},
+    },
     pb,
 };
 
-pub use self::transport::BuildError;
-
 mod answer;
 mod failure;
-mod reply;
 mod request;
 mod resources;
 mod signing;
-mod transport;
 
 /// What a [`Client`] needs to know.
 pub struct Options {
@@ -57,6 +53,7 @@ pub struct Options {
 pub struct Client {
     keys: Keys,
     partner_tags: HashMap<Marketplace, String>,
+    endpoint: Option<String>,
     transport: Transport,
 }
 
@@ -68,7 +65,13 @@ impl Client {
         }
         Ok(Self {
             keys: Keys::new(&options.access_key, options.secret_key.expose_secret()),
-            transport: Transport::new(&options)?,
+            endpoint: options.endpoint.as_deref().map(transport::base).transpose()?,
+            transport: Transport::new(&transport::Options {
+                ca_pem: options.ca_pem.as_deref(),
+                proxy: options.proxy.as_deref(),
+                connect_timeout: options.connect_timeout,
+                max_body_bytes: options.max_body_bytes,
+            })?,
             partner_tags: options.partner_tags,
         })
     }
@@ -94,7 +97,11 @@ impl Client {
         let signature = self.keys.sign(&unsigned, SystemTime::now()).map_err(|_| refused(Refusal::BadSignature))?;
         headers.extend(signature);
 
-        let reply = self.transport.post(marketplace.paapi5_host(), &path, headers, body, within).await?;
+        let url = match &self.endpoint {
+            Some(base) => format!("{base}{path}"),
+            None => format!("https://{}{path}", marketplace.paapi5_host()),
+        };
+        let reply = self.transport.post(url, headers, body, within).await?;
         answer::read(question, &reply, SystemTime::now().into())
     }
 }

@@ -6,24 +6,16 @@
 use http::StatusCode;
 use time::OffsetDateTime;
 
-use super::reply::Reply;
 use crate::amazon::{
     Error, Refusal,
-    lenient::{Object, group},
+    answer::{self, Fault},
+    lenient::Object,
+    reply::Reply,
 };
-
-group! {
-    /// One fault that Amazon names.
-    struct Fault {
-        code: String,
-        message: String,
-    }
-}
 
 /// The faults that a body names; none where it names none.
 pub(super) fn faults(body: &Object<'_>) -> Vec<Fault> {
-    let mut listed: Vec<Fault> = body.field("errors");
-    listed.retain(|fault| !fault.code.is_empty());
+    let listed = answer::listed(body);
     if !listed.is_empty() {
         return listed;
     }
@@ -55,7 +47,7 @@ pub(super) fn error(reply: &Reply, fault: Option<&Fault>, now: OffsetDateTime) -
         "InternalFailure" | "InternalServerError" | "ServiceUnavailable" => failed(request_id),
         code => match refusal(fault).or(is_refused.then_some(Refusal::Other)) {
             Some(refusal) => Error::Refused { refusal, request_id },
-            None => Error::Rejected { code: plain(code), parameter: parameter(&fault.message), request_id },
+            None => Error::Rejected { code: answer::plain(code), parameter: parameter(&fault.message), request_id },
         },
     }
 }
@@ -83,11 +75,6 @@ fn refusal(fault: &Fault) -> Option<Refusal> {
         "UnrecognizedClient" => Refusal::UnknownKey,
         _ => return None,
     })
-}
-
-/// A code as it may be shown: letters only, not too many.
-fn plain(code: &str) -> String {
-    code.chars().filter(char::is_ascii_alphabetic).take(64).collect()
 }
 
 /// The parameter in `… provided in the request for [ItemCount] is invalid`. Only a name in mixed case is taken for one:

@@ -1,13 +1,15 @@
 //! A question in Amazon's JSON.
 
-use serde_json::{Map, Value, json};
-
-use crate::{
-    amazon::{Asin, IDS_PER_CALL, Question, SearchItems},
-    pb,
-};
+use serde_json::{Value, json};
 
 use super::resources;
+use crate::{
+    amazon::{
+        Asin, IDS_PER_CALL, Question, SearchItems,
+        words::{self, stated},
+    },
+    pb,
+};
 
 /// The body that asks a question; exactly these bytes are signed and sent.
 pub(super) fn body(question: &Question, partner_tag: &str) -> Vec<u8> {
@@ -44,17 +46,7 @@ pub(super) fn body(question: &Question, partner_tag: &str) -> Vec<u8> {
     Value::Object(body).to_string().into_bytes()
 }
 
-/// One object of all fields that are stated.
-fn stated<const N: usize>(objects: [Value; N]) -> Map<String, Value> {
-    let fields = objects.into_iter().filter_map(|object| match object {
-        Value::Object(fields) => Some(fields),
-        _ => None,
-    });
-    fields.flatten().filter(|(_, value)| !value.is_null()).collect()
-}
-
 fn search_fields(search: &SearchItems) -> Value {
-    let flags: Vec<_> = search.delivery_flags.iter().copied().filter_map(delivery_flag).collect();
     json!({
         "Keywords": search.keywords,
         "Title": search.title,
@@ -68,60 +60,20 @@ fn search_fields(search: &SearchItems) -> Value {
         "MaxPrice": search.max_price_minor_units,
         "MinReviewsRating": search.min_rating,
         "MinSavingPercent": search.min_saving_percent,
-        "DeliveryFlags": (!flags.is_empty()).then_some(flags),
-        "Condition": condition(search.condition),
-        "Availability": availability(search.availability),
+        "DeliveryFlags": words::delivery_flags(&search.delivery_flags),
+        "Condition": words::condition(search.condition),
+        "Availability": words::availability(search.availability),
         "Merchant": merchant(search.merchant),
-        "SortBy": sort_by(search.sort),
+        "SortBy": words::sort_by(search.sort),
         "ItemCount": IDS_PER_CALL,
         "ItemPage": search.page,
     })
-}
-
-fn delivery_flag(flag: pb::DeliveryFlag) -> Option<&'static str> {
-    match flag {
-        pb::DeliveryFlag::Unspecified => None,
-        pb::DeliveryFlag::AmazonGlobal => Some("AmazonGlobal"),
-        pb::DeliveryFlag::FreeShipping => Some("FreeShipping"),
-        pb::DeliveryFlag::FulfilledByAmazon => Some("FulfilledByAmazon"),
-        pb::DeliveryFlag::Prime => Some("Prime"),
-    }
-}
-
-fn condition(condition: pb::Condition) -> Option<&'static str> {
-    match condition {
-        pb::Condition::Unspecified => None,
-        pb::Condition::New => Some("New"),
-        pb::Condition::Used => Some("Used"),
-        pb::Condition::Refurbished => Some("Refurbished"),
-        pb::Condition::Collectible => Some("Collectible"),
-    }
-}
-
-fn availability(filter: pb::AvailabilityFilter) -> Option<&'static str> {
-    match filter {
-        pb::AvailabilityFilter::Unspecified => None,
-        pb::AvailabilityFilter::Available => Some("Available"),
-        pb::AvailabilityFilter::IncludeOutOfStock => Some("IncludeOutOfStock"),
-    }
 }
 
 fn merchant(filter: pb::MerchantFilter) -> Option<&'static str> {
     match filter {
         pb::MerchantFilter::Unspecified => None,
         pb::MerchantFilter::Amazon => Some("Amazon"),
-    }
-}
-
-fn sort_by(order: pb::SortOrder) -> Option<&'static str> {
-    match order {
-        pb::SortOrder::Unspecified => None,
-        pb::SortOrder::Relevance => Some("Relevance"),
-        pb::SortOrder::Featured => Some("Featured"),
-        pb::SortOrder::PriceLowToHigh => Some("Price:LowToHigh"),
-        pb::SortOrder::PriceHighToLow => Some("Price:HighToLow"),
-        pb::SortOrder::AverageReview => Some("AvgCustomerReviews"),
-        pb::SortOrder::Newest => Some("NewestArrivals"),
     }
 }
 

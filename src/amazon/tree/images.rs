@@ -18,6 +18,8 @@ group! {
         small: ImageSize,
         medium: ImageSize,
         large: ImageSize,
+        /// The Creators API alone has it.
+        hi_res: ImageSize,
     }
 }
 
@@ -44,7 +46,7 @@ impl From<ImageType> for pb::ImageSet {
             small: image.small.message(),
             medium: image.medium.message(),
             large: image.large.message(),
-            hi_res: None,
+            hi_res: image.hi_res.message(),
         }
     }
 }

@@ -4,7 +4,10 @@ use http::{HeaderMap, StatusCode};
 
 use super::*;
 use crate::{
-    amazon::{BrowseNodeId, GetBrowseNodes, GetVariations, Items, Locale, Marketplace, Refusal, SearchItems},
+    amazon::{
+        Asin, BrowseNodeId, GetBrowseNodes, GetItems, GetVariations, Items, Locale, Marketplace, Missing, Refusal,
+        SearchItems, SearchPage,
+    },
     pb,
 };
 

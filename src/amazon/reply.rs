@@ -6,7 +6,13 @@ use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use serde_json::value::RawValue;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
-use crate::amazon::{Error, lenient::Object};
+use crate::amazon::{
+    Error,
+    lenient::{Lenient, Object},
+};
+
+/// The headers that Amazon's services put their id of a call in.
+const REQUEST_ID: [&str; 4] = ["x-amzn-requestid", "x-amzn-request-id", "x-amz-request-id", "x-amz-rid"];
 
 /// One HTTP answer.
 pub(super) struct Reply {
@@ -23,10 +29,14 @@ impl Reply {
         Object::read(json)
     }
 
+    /// The body as what is looked for; `None` where it is not JSON, or something else.
+    pub(super) fn read<T: Lenient>(&self) -> Option<T> {
+        T::read(serde_json::from_slice(self.body.as_deref()?).ok()?)
+    }
+
     /// Amazon's id of the call. Whatever else a proxy may have put there is not handed on.
     pub(super) fn request_id(&self) -> Option<String> {
-        let id =
-            ["x-amzn-requestid", "x-amz-rid"].into_iter().find_map(|name| self.headers.get(name))?.to_str().ok()?;
+        let id = REQUEST_ID.into_iter().find_map(|name| self.headers.get(name))?.to_str().ok()?;
         let is_id = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         is_id.then(|| id.to_owned())
     }
@@ -77,10 +87,12 @@ mod tests {
     }
 
     #[test]
-    fn the_request_id_is_taken_from_either_header_and_from_nothing_odd() {
+    fn the_request_id_is_taken_from_each_of_its_headers_and_from_nothing_odd() {
         let id = |headers: &[_]| reply(headers).request_id();
         assert_eq!(id(&[("x-amz-rid", "RID1"), ("x-amzn-requestid", "a-b-1")]).as_deref(), Some("a-b-1"));
-        assert_eq!(id(&[("x-amz-rid", "RID1")]).as_deref(), Some("RID1"));
+        for name in REQUEST_ID {
+            assert_eq!(id(&[(name, "RID1")]).as_deref(), Some("RID1"), "{name}");
+        }
         assert_eq!(id(&[("x-amz-rid", "<b>not an id</b>")]), None);
         assert_eq!(id(&[]), None);
     }
