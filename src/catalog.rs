@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     amazon::{Asin, Locale, Missing},
-    cache::{Cache, Purge, Stats, Wish},
+    cache::{Cache, Purge, Purged, Stats, Wish},
     dispatch::{self, Dispatch, Report, Terms},
 };
 
@@ -108,9 +108,9 @@ impl Catalog {
         self.cache.stats()
     }
 
-    /// Drops answers and tells how many.
-    pub fn purge(&self, what: &Purge) -> u64 {
-        self.cache.purge(what)
+    /// Drops answers, in every tier and replica.
+    pub async fn purge(&self, what: &Purge) -> Purged {
+        self.cache.purge(what).await
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Config {
     pub callers: Vec<Caller>,
     /// How long answers are kept.
     pub cache: Cache,
+    /// The Redis that all replicas share; `None`: this replica stands alone.
+    pub redis: Option<Redis>,
     /// What bounds the gRPC port.
     pub server: Server,
     /// How to write the log.
@@ -101,6 +103,24 @@ pub struct Cache {
     pub ceiling: Duration,
 }
 
+/// The Redis that all replicas share: 6.2 or later, or Valkey.
+#[derive(Clone, Debug)]
+pub struct Redis {
+    /// Where it is. One of, with `rediss` in place of `redis` for TLS, and port 6379 where none is named:
+    ///
+    /// - `redis://[user:password@]host[:port][/database]`, a single server
+    /// - `redis-sentinel://[user:password@]host:port[,host:port ...]/service[/database]`, the primary that the Sentinels
+    ///   name. User and password are the servers' own; Sentinels are asked without
+    /// - `redis-cluster://[user:password@]host[:port][,host[:port] ...]`, a cluster; some of its nodes are enough
+    pub url: SecretString,
+    /// What every key begins with. Letters, digits, `-`, `_`, `.` and `:`. Default `stockroom`.
+    pub prefix: String,
+    /// How long to wait for it in all, once, before going on without it. Default 50 ms.
+    pub timeout: Duration,
+    /// A certificate authority to trust in place of the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
 /// What bounds the gRPC port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Server {
@@ -149,6 +169,18 @@ impl Default for Cache {
             catalog_fresh: Duration::from_secs(12 * 3600),
             offers_stale: Duration::from_secs(6 * 3600),
             ceiling: Duration::from_secs(24 * 3600),
+        }
+    }
+}
+
+impl Redis {
+    /// A Redis by its URL, with the defaults.
+    pub fn at(url: impl Into<String>) -> Self {
+        Self {
+            url: SecretString::from(url.into()),
+            prefix: "stockroom".to_owned(),
+            timeout: Duration::from_millis(50),
+            ca_file: None,
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     catalog::Catalog,
     config::{Account, Config, Credentials},
     dispatch::{Dispatch, Options},
+    store::{self, Store},
 };
 
 /// Why the floors could not be built.
@@ -34,12 +35,21 @@ pub enum Error {
         #[source]
         source: paapi5::BuildError,
     },
+    /// The shared Redis is not described rightly.
+    #[error(transparent)]
+    Redis(#[from] store::ConfigError),
 }
 
 /// Builds the catalog that a configuration describes. Starts a task for each account, so it needs a runtime.
 pub fn build(config: &Config) -> Result<Catalog, Error> {
     let accounts = config.accounts.iter().map(account).collect::<Result<_, _>>()?;
-    Ok(Catalog::new(Cache::new(&config.cache), Dispatch::start(accounts)))
+    Ok(Catalog::new(cache(config)?, Dispatch::start(accounts)))
+}
+
+fn cache(config: &Config) -> Result<Cache, Error> {
+    let Some(redis) = &config.redis else { return Ok(Cache::new(&config.cache)) };
+    let tags = config.accounts.iter().flat_map(|account| account.partner_tags.iter().cloned());
+    Ok(Cache::shared(&config.cache, Store::open(redis)?, tags))
 }
 
 fn account(account: &Account) -> Result<Options, Error> {

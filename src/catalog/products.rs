@@ -63,8 +63,9 @@ impl Catalog {
         let (wish, now) = (reading.wish(), SystemTime::now());
         let (mut wanted, mut stale, mut fallback) = (Vec::new(), Vec::new(), HashMap::new());
         let mut seen = HashSet::new();
-        for asin in asins.into_iter().filter(|asin| seen.insert(*asin)) {
-            let hit = self.cache.get(&Key::Product(reading.locale, asin), &wish, now);
+        let asins: Vec<Asin> = asins.into_iter().filter(|asin| seen.insert(*asin)).collect();
+        let keys: Vec<Key> = asins.iter().map(|asin| Key::Product(reading.locale, *asin)).collect();
+        for (asin, hit) in asins.into_iter().zip(self.cache.get_many(&keys, &wish, now).await) {
             match hit {
                 Some(hit) if hit.standing != Standing::LastResort => {
                     if hit.standing == Standing::Stale && !reading.cache_only {
