@@ -1,45 +1,64 @@
 //! A real redis-server of a test's own, on a free port, gone with the test.
 
 use std::{
+    fs,
     net::TcpListener,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use redis::FromRedisValue;
+use redis::{ErrorKind, FromRedisValue, ServerErrorKind};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
+
+const CONFIGURATION: &str = "redis.conf";
 
 /// A server of a test's own.
 pub struct RedisServer {
     process: Child,
     port: u16,
-    arguments: Vec<String>,
+    user: &'static str,
     directory: TempDir,
 }
 
 impl RedisServer {
-    /// Starts a server and waits until it answers.
-    pub async fn start(arguments: &[&str]) -> Self {
-        let server = Self::start_on(free_port(), arguments);
+    /// Starts a server with some lines of configuration and waits until it answers.
+    pub async fn start(settings: &[&str]) -> Self {
+        let server = Self::start_on(free_port(), settings);
+        server.answers().await;
+        server
+    }
+
+    /// The same with a password.
+    pub async fn start_with_password(settings: &[&str]) -> Self {
+        let mut server = Self::start_on(free_port(), &[settings, &["requirepass p@ss"]].concat());
+        server.user = ":p%40ss@";
         server.answers().await;
         server
     }
 
     /// Starts a server on a port.
-    pub fn start_on(port: u16, arguments: &[&str]) -> Self {
+    pub fn start_on(port: u16, settings: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        let process = spawn(port, &arguments, &directory);
-        Self { process, port, arguments, directory }
+        let own = format!("port {port}\nbind 127.0.0.1\ndir {}\nsave \"\"\n", directory.path().display());
+        fs::write(directory.path().join(CONFIGURATION), own + &settings.join("\n")).unwrap();
+        Self { process: spawn(&directory, &[]), port, user: "", directory }
+    }
+
+    /// Starts a Sentinel that watches a server under the name `primary`.
+    pub async fn sentinel_of(watched: &RedisServer, settings: &[&str]) -> Self {
+        let port = free_port();
+        let directory = tempfile::tempdir().unwrap();
+        let own = format!("port {port}\ndir {}\n", directory.path().display());
+        let monitor = format!("sentinel monitor primary 127.0.0.1 {} 1\n", watched.port);
+        fs::write(directory.path().join(CONFIGURATION), own + &monitor + &settings.join("\n")).unwrap();
+        let sentinel = Self { process: spawn(&directory, &["--sentinel"]), port, user: "", directory };
+        sentinel.answers().await;
+        sentinel
     }
 
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    pub fn port(&self) -> u16 {
-        self.port
+        format!("redis://{}127.0.0.1:{}", self.user, self.port)
     }
 
     /// Runs a command over a connection of its own.
@@ -60,7 +79,7 @@ impl RedisServer {
 
     /// Starts it again where it was, with what it had saved.
     pub fn restart(&mut self) {
-        self.process = spawn(self.port, &self.arguments, &self.directory);
+        self.process = spawn(&self.directory, &[]);
     }
 
     /// Makes it fall silent with its connections open.
@@ -71,6 +90,12 @@ impl RedisServer {
     /// Wakes it.
     pub fn wake(&self) {
         self.signal("-CONT");
+    }
+
+    /// Whether it has started and is reading what it had saved.
+    pub async fn is_loading(&self) -> bool {
+        let refused = self.try_run::<String>("PING").await.err();
+        refused.is_some_and(|error| error.kind() == ErrorKind::Server(ServerErrorKind::BusyLoading))
     }
 
     fn signal(&self, signal: &str) {
@@ -101,18 +126,16 @@ pub async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     }
 }
 
-/// A port that is free now. Below those that the system hands out for outgoing connections: the server must find it free
-/// again after a restart.
+/// A port that is free now. Below those that the system hands out for outgoing connections, as is the one 10,000 above it
+/// which a cluster's node takes too: the server must find it free again after a restart.
 pub fn free_port() -> u16 {
-    let mut ports = std::iter::repeat_with(|| fastrand::u16(15_000..30_000));
+    let mut ports = std::iter::repeat_with(|| fastrand::u16(12_000..22_000));
     ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
-fn spawn(port: u16, arguments: &[String], directory: &TempDir) -> Child {
+fn spawn(directory: &TempDir, arguments: &[&str]) -> Child {
     Command::new("redis-server")
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-        .arg("--dir")
-        .arg(directory.path())
+        .arg(directory.path().join(CONFIGURATION))
         .args(arguments)
         .stdout(Stdio::null())
         .spawn()
