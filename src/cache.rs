@@ -15,7 +15,7 @@ use crate::{
     store::Store,
 };
 
-pub(crate) use self::freshness::STAMP_AFTER;
+pub(crate) use self::{freshness::STAMP_AFTER, shared::lease::LEASE};
 pub use self::{
     freshness::{Horizons, Standing, Wish},
     stats::Stats,
@@ -137,6 +137,22 @@ impl Cache {
             shared.write(&key, &snapshot);
         }
         self.remember(&key, &snapshot);
+    }
+
+    /// Which keys, of one marketplace, are this process's to ask Amazon for. The others are being asked for by another
+    /// replica, whose answers can be got here shortly; a claim runs out by itself after a few seconds.
+    pub async fn claim(&self, keys: &[Key]) -> Vec<bool> {
+        match &self.shared {
+            Some(shared) if !keys.is_empty() => shared.claim(keys).await,
+            _ => vec![true; keys.len()],
+        }
+    }
+
+    /// Gives up this process's claim to a key, if it has one.
+    pub async fn release(&self, key: &Key) {
+        if let Some(shared) = &self.shared {
+            shared.release(key).await;
+        }
     }
 
     /// How long answers of different kinds stay fresh.

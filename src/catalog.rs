@@ -31,6 +31,7 @@ mod cached;
 pub mod category;
 mod compare;
 mod cost;
+mod elsewhere;
 mod picks;
 mod products;
 mod search;

@@ -20,7 +20,7 @@ use std::{
 use bytes::Bytes;
 use tokio::{sync::mpsc, task::JoinSet};
 
-use self::{names::Names, purged::Stamps};
+use self::{lease::Holder, names::Names, purged::Stamps};
 use super::{
     Horizons, Key, Purge, Standing,
     memory::Memory,
@@ -32,6 +32,7 @@ use crate::{
 };
 
 mod entry;
+pub(crate) mod lease;
 mod names;
 mod purged;
 mod writing;
@@ -43,6 +44,7 @@ const QUEUE: usize = 1024;
 pub(super) struct Shared {
     store: Store,
     names: Arc<Names>,
+    holder: Holder,
     stamps: Arc<Stamps>,
     queue: mpsc::Sender<(Key, Snapshot)>,
     dropped_writes: Arc<AtomicU64>,
@@ -67,7 +69,17 @@ impl Shared {
         let mut tasks = JoinSet::new();
         tasks.spawn(purged::follow(store.clone(), names.journal(), Arc::clone(&stamps), memory));
         tasks.spawn(writing::drain(writes, store.clone(), Arc::clone(&names), horizons, Arc::clone(&dropped_writes)));
-        Self { store, names, stamps, queue, dropped_writes, counts: Counts::default(), horizons, _tasks: tasks }
+        Self {
+            store,
+            names,
+            holder: Holder::new(),
+            stamps,
+            queue,
+            dropped_writes,
+            counts: Counts::default(),
+            horizons,
+            _tasks: tasks,
+        }
     }
 
     /// What is kept under the keys and was not purged, in their order. Whatever ails Redis, nothing is.
@@ -83,6 +95,16 @@ impl Shared {
         if self.queue.try_send((key.clone(), snapshot.clone())).is_err() {
             self.dropped_writes.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Which keys are this process's to ask Amazon for, and not being asked for by another.
+    pub(super) async fn claim(&self, keys: &[Key]) -> Vec<bool> {
+        self.holder.take(&self.store, keys.iter().map(|key| self.names.of(key))).await
+    }
+
+    /// Gives up a claim.
+    pub(super) async fn release(&self, key: &Key) {
+        self.holder.release(&self.store, self.names.of(key)).await;
     }
 
     /// Whether an answer is from before a purge that covers it.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use prost::Message;
 use tokio::{sync::mpsc, time::sleep_until};
 
-use super::{Catalog, Error, Parts, Reading};
+use super::{Catalog, Error, Parts, Reading, elsewhere::Shares};
 use crate::{
     amazon::{Asin, Snapshot},
     cache::{Hit, Key, STAMP_AFTER, Standing, Wish},
@@ -89,8 +89,14 @@ impl Catalog {
         if !stale.is_empty() {
             self.refresh(reading, stale);
         }
-        if !wanted.is_empty() {
-            self.fetch(reading.clone(), wanted, fallback, tell).await;
+        let Shares { ours, theirs } = self.share_out(reading, wanted).await;
+        if !theirs.is_empty() {
+            let (catalog, reading, fallback, tell) = (self.clone(), reading.clone(), fallback.clone(), tell.clone());
+            // Owned by nobody, and over with the lease or the deadline.
+            tokio::spawn(async move { catalog.fetch_elsewhere(reading, theirs, fallback, tell).await });
+        }
+        if !ours.is_empty() {
+            self.fetch(reading.clone(), ours, fallback, tell).await;
         }
         known
     }
@@ -119,7 +125,7 @@ impl Catalog {
         self.known(asin, Hit { snapshot, source: pb::Source::Amazon, standing: Standing::Fresh }, wish, Some(call))
     }
 
-    fn known(&self, asin: Asin, hit: Hit, wish: &Wish, call: Option<Call>) -> Known {
+    pub(super) fn known(&self, asin: Asin, hit: Hit, wish: &Wish, call: Option<Call>) -> Known {
         let freshness = self.freshness(&hit.snapshot, hit.source, hit.standing, wish);
         let outcome = match hit.snapshot.content {
             Ok(encoded) => Ok(Found { encoded, freshness }),
@@ -129,10 +135,16 @@ impl Catalog {
     }
 
     fn refresh(&self, reading: &Reading, asins: Vec<Asin>) {
-        let (catalog, locale, terms) = (self.clone(), reading.locale, reading.refresh_terms());
+        let (catalog, reading) = (self.clone(), reading.clone());
         // Owned by nobody on purpose: a refresh outlives the request that found it due, and the dispatcher bounds it.
         tokio::spawn(async move {
-            let mut told = catalog.dispatch.items(locale, asins, terms).await;
+            // Another replica that has found it due as well refreshes it for all.
+            let ours = catalog.share_out(&reading, asins).await.ours;
+            if ours.is_empty() {
+                return;
+            }
+            let (locale, terms) = (reading.locale, reading.refresh_terms());
+            let mut told = catalog.dispatch.items(locale, ours, terms).await;
             while let Some(item) = told.recv().await {
                 if let Ok(snapshot) = item.result {
                     catalog.cache.put(Key::Product(locale, item.asin), snapshot);
@@ -141,7 +153,7 @@ impl Catalog {
         });
     }
 
-    async fn fetch(
+    pub(super) async fn fetch(
         &self,
         reading: Reading,
         asins: Vec<Asin>,
@@ -173,7 +185,12 @@ impl Catalog {
                             open.swap_remove(place);
                             let hit = |snapshot| Hit { snapshot, source: pb::Source::Amazon, standing: Standing::Fresh };
                             let outcome = result.map(|snapshot| catalog.known(asin, hit(snapshot), &wish, call));
+                            let failed = outcome.is_err();
                             settle(asin, outcome.map_err(|error| (error.into(), call)));
+                            if failed {
+                                // Others that wait for this answer may try, or be told why not, at once.
+                                catalog.cache.release(&Key::Product(reading.locale, asin)).await;
+                            }
                         }
                     }
                     () = sleep_until(reading.give_up), if !open.is_empty() => {

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 const CONFIGURATION: &str = "redis.conf";
 
 /// A server of a test's own.
-pub struct RedisServer {
+pub(crate) struct RedisServer {
     process: Child,
     port: u16,
     user: &'static str,
@@ -23,14 +23,14 @@ pub struct RedisServer {
 
 impl RedisServer {
     /// Starts a server with some lines of configuration and waits until it answers.
-    pub async fn start(settings: &[&str]) -> Self {
+    pub(crate) async fn start(settings: &[&str]) -> Self {
         let server = Self::start_on(free_port(), settings);
         server.answers().await;
         server
     }
 
     /// The same with a password.
-    pub async fn start_with_password(settings: &[&str]) -> Self {
+    pub(crate) async fn start_with_password(settings: &[&str]) -> Self {
         let mut server = Self::start_on(free_port(), &[settings, &["requirepass p@ss"]].concat());
         server.user = ":p%40ss@";
         server.answers().await;
@@ -38,7 +38,7 @@ impl RedisServer {
     }
 
     /// Starts a server on a port.
-    pub fn start_on(port: u16, settings: &[&str]) -> Self {
+    pub(crate) fn start_on(port: u16, settings: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let own = format!("port {port}\nbind 127.0.0.1\ndir {}\nsave \"\"\n", directory.path().display());
         fs::write(directory.path().join(CONFIGURATION), own + &settings.join("\n")).unwrap();
@@ -46,7 +46,7 @@ impl RedisServer {
     }
 
     /// Starts a Sentinel that watches a server under the name `primary`.
-    pub async fn sentinel_of(watched: &RedisServer, settings: &[&str]) -> Self {
+    pub(crate) async fn sentinel_of(watched: &RedisServer, settings: &[&str]) -> Self {
         let port = free_port();
         let directory = tempfile::tempdir().unwrap();
         let own = format!("port {port}\ndir {}\n", directory.path().display());
@@ -57,43 +57,43 @@ impl RedisServer {
         sentinel
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://{}127.0.0.1:{}", self.user, self.port)
     }
 
     /// Runs a command over a connection of its own.
-    pub async fn run<T: FromRedisValue>(&self, command: &str) -> T {
+    pub(crate) async fn run<T: FromRedisValue>(&self, command: &str) -> T {
         self.try_run(command).await.unwrap_or_else(|error| panic!("{command}: {error}"))
     }
 
     /// Waits until it answers and is not loading.
-    pub async fn answers(&self) {
+    pub(crate) async fn answers(&self) {
         eventually("redis-server answers", async || self.try_run::<String>("PING").await.is_ok()).await;
     }
 
     /// Stops it at once, as a power cut does.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
     /// Starts it again where it was, with what it had saved.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.process = spawn(&self.directory, &[]);
     }
 
     /// Makes it fall silent with its connections open.
-    pub fn pause(&self) {
+    pub(crate) fn pause(&self) {
         self.signal("-STOP");
     }
 
     /// Wakes it.
-    pub fn wake(&self) {
+    pub(crate) fn wake(&self) {
         self.signal("-CONT");
     }
 
     /// Whether it has started and is reading what it had saved.
-    pub async fn is_loading(&self) -> bool {
+    pub(crate) async fn is_loading(&self) -> bool {
         let refused = self.try_run::<String>("PING").await.err();
         refused.is_some_and(|error| error.kind() == ErrorKind::Server(ServerErrorKind::BusyLoading))
     }
@@ -118,7 +118,7 @@ impl Drop for RedisServer {
 }
 
 /// Waits until something is so, and fails where it is not within ten seconds.
-pub async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let until = Instant::now() + Duration::from_secs(10);
     while !is_so().await {
         assert!(Instant::now() < until, "not within ten seconds: {what}");
@@ -128,7 +128,7 @@ pub async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
 
 /// A port that is free now. Below those that the system hands out for outgoing connections, as is the one 10,000 above it
 /// which a cluster's node takes too: the server must find it free again after a restart.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let mut ports = std::iter::repeat_with(|| fastrand::u16(12_000..22_000));
     ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
