@@ -1,34 +1,44 @@
-//! What has been answered before: one tier today, this process's memory.
+//! What has been answered before: in this process's memory, and behind it in the Redis that all replicas share.
 //!
 //! What is kept is a [`Snapshot`]: an encoded message with the moment Amazon gave it. A hit goes to the wire without being
 //! decoded. Whether it may still be told is [`freshness`]'s to say, each time it is asked for; the cache itself only
 //! forgets what nobody may be told any more. An answer replaces the one before it: there is no history.
+//!
+//! The shared tier saves calls to Amazon and is never waited for longer than its bound: whatever ails it is a miss. What
+//! memory has fresh is told without asking it.
+
+use std::{sync::Arc, time::SystemTime};
 
 use crate::{
     amazon::{Asin, Locale, Marketplace, Snapshot},
     config,
     dispatch::Shelf,
     pb,
+    store::Store,
 };
 
-pub(crate) use self::freshness::STAMP_AFTER;
-use self::memory::Memory;
+pub(crate) use self::{freshness::STAMP_AFTER, shared::lease::LEASE};
 pub use self::{
     freshness::{Horizons, Standing, Wish},
-    memory::Stats,
+    stats::Stats,
 };
+use self::{memory::Memory, shared::Shared};
 
 mod freshness;
 mod memory;
+mod shared;
+mod stats;
 
 /// The cache, for everybody in this process.
 #[derive(Debug)]
 pub struct Cache {
-    memory: Memory,
+    memory: Arc<Memory>,
+    shared: Option<Shared>,
     horizons: Horizons,
 }
 
-/// What an answer is kept under. The partner tag is not in it, since a process has one tag a marketplace.
+/// What an answer is kept under. The partner tag is not in it, since a process has one tag a marketplace; the shared tier,
+/// which may serve processes with others, adds it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Key {
     /// A product.
@@ -79,27 +89,72 @@ pub struct Hit {
     pub standing: Standing,
 }
 
+/// What a purge did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Purged {
+    /// Entries dropped from this process's memory.
+    pub dropped: u64,
+    /// Whether the shared tier and every other replica drop it too, which takes them a moment. Otherwise only this process
+    /// has dropped it, and the purge should be asked for again.
+    pub everywhere: bool,
+}
+
 impl Cache {
-    /// An empty cache.
+    /// An empty cache of this process alone.
     pub fn new(options: &config::Cache) -> Self {
         let horizons = Horizons::from(options);
-        Self { memory: Memory::new(options.memory_bytes, horizons), horizons }
+        Self { memory: Arc::new(Memory::new(options.memory_bytes, horizons)), shared: None, horizons }
     }
 
-    /// Looks an answer up for somebody with a wish. What may not be told to them is not found.
-    pub fn get(&self, key: &Key, wish: &Wish, now: std::time::SystemTime) -> Option<Hit> {
-        let snapshot = self.memory.get(key);
-        let hit = snapshot.and_then(|snapshot| {
-            let standing = self.horizons.standing(snapshot.age(now), snapshot.content.as_ref().err().copied(), wish);
-            (standing != Standing::Gone).then_some(Hit { snapshot, source: pb::Source::Memory, standing })
-        });
-        self.memory.count(hit.as_ref().map(|hit| hit.standing));
-        hit
+    /// An empty memory before the Redis that all replicas share; `tags` are the partner tags of the marketplaces that are
+    /// served. Starts tasks that end with the cache, so it needs a runtime.
+    pub fn shared(
+        options: &config::Cache,
+        store: Store,
+        tags: impl IntoIterator<Item = (Marketplace, String)>,
+    ) -> Self {
+        let alone = Self::new(options);
+        let shared = Shared::start(store, tags, alone.horizons, Arc::clone(&alone.memory));
+        Self { shared: Some(shared), ..alone }
+    }
+
+    /// Looks answers up for somebody with a wish, in the order of the keys. What may not be told to them is not found.
+    ///
+    /// Redis is asked, once for all, for what memory has not or has stale: another replica may have refreshed it.
+    pub async fn get_many(&self, keys: &[Key], wish: &Wish, now: SystemTime) -> Vec<Option<Hit>> {
+        let mut hits: Vec<_> = keys.iter().map(|key| self.remembered(key, wish, now)).collect();
+        if let Some(shared) = &self.shared {
+            let is_open = |hit: &Option<Hit>| hit.as_ref().is_none_or(|hit| hit.standing != Standing::Fresh);
+            let open: Vec<_> = keys.iter().zip(&mut hits).filter(|(_, hit)| is_open(hit)).collect();
+            if !open.is_empty() {
+                self.look_further(shared, open, wish, now).await;
+            }
+        }
+        hits
     }
 
     /// Keeps an answer in place of an older one.
     pub fn put(&self, key: Key, snapshot: Snapshot) {
-        self.memory.put(key, snapshot);
+        if let Some(shared) = &self.shared {
+            shared.write(&key, &snapshot);
+        }
+        self.remember(&key, &snapshot);
+    }
+
+    /// Which keys, of one marketplace, are this process's to ask Amazon for. The others are being asked for by another
+    /// replica, whose answers can be got here shortly; a claim runs out by itself after a few seconds.
+    pub async fn claim(&self, keys: &[Key]) -> Vec<bool> {
+        match &self.shared {
+            Some(shared) if !keys.is_empty() => shared.claim(keys).await,
+            _ => vec![true; keys.len()],
+        }
+    }
+
+    /// Gives up this process's claim to a key, if it has one.
+    pub async fn release(&self, key: &Key) {
+        if let Some(shared) = &self.shared {
+            shared.release(key).await;
+        }
     }
 
     /// How long answers of different kinds stay fresh.
@@ -107,14 +162,56 @@ impl Cache {
         &self.horizons
     }
 
-    /// Drops answers and tells how many.
-    pub fn purge(&self, what: &Purge) -> u64 {
-        self.memory.purge(what)
+    /// Drops answers: here at once, and in the shared tier and every replica as soon as they hear of it.
+    pub async fn purge(&self, what: &Purge) -> Purged {
+        let Some(shared) = &self.shared else {
+            return Purged { dropped: self.memory.purge(|key, _| what.covers(key)), everywhere: true };
+        };
+        shared.purge_here(what);
+        let dropped = self.memory.purge(|key, _| what.covers(key));
+        Purged { dropped, everywhere: shared.purge_elsewhere(what).await }
     }
 
     /// How each tier does, nearest first.
     pub fn stats(&self) -> Vec<Stats> {
-        vec![self.memory.stats()]
+        [Some(self.memory.stats()), self.shared.as_ref().map(Shared::stats)].into_iter().flatten().collect()
+    }
+
+    fn remembered(&self, key: &Key, wish: &Wish, now: SystemTime) -> Option<Hit> {
+        let hit = self.memory.get(key).and_then(|snapshot| self.hit(snapshot, pb::Source::Memory, wish, now));
+        self.memory.count(hit.as_ref().map(|hit| hit.standing));
+        hit
+    }
+
+    async fn look_further(&self, shared: &Shared, open: Vec<(&Key, &mut Option<Hit>)>, wish: &Wish, now: SystemTime) {
+        let keys: Vec<&Key> = open.iter().map(|(key, _)| *key).collect();
+        let found = shared.read(&keys, now).await;
+        for ((key, hit), snapshot) in open.into_iter().zip(found) {
+            let newer = snapshot
+                .filter(|found| hit.as_ref().is_none_or(|hit| hit.snapshot.fetched_at < found.fetched_at))
+                .filter(|found| self.remember(key, found))
+                .and_then(|found| self.hit(found, pb::Source::Redis, wish, now));
+            shared.count(newer.as_ref().map(|hit| hit.standing));
+            if newer.is_some() {
+                *hit = newer;
+            }
+        }
+    }
+
+    fn hit(&self, snapshot: Snapshot, source: pb::Source, wish: &Wish, now: SystemTime) -> Option<Hit> {
+        let standing = self.horizons.standing(snapshot.age(now), snapshot.content.as_ref().err().copied(), wish);
+        (standing != Standing::Gone).then_some(Hit { snapshot, source, standing })
+    }
+
+    /// Keeps an answer in memory; `false` where it has been purged.
+    fn remember(&self, key: &Key, snapshot: &Snapshot) -> bool {
+        self.memory.put(key.clone(), snapshot.clone());
+        // A purge is noted first and swept after, so one that comes while this is under way is seen here or sweeps this.
+        let purged = self.shared.as_ref().is_some_and(|shared| shared.is_purged(key, snapshot));
+        if purged {
+            self.memory.forget(key);
+        }
+        !purged
     }
 }
 
@@ -126,6 +223,10 @@ impl Key {
             Self::Page { namespace, .. } => *namespace,
         }
     }
+}
+
+impl Namespace {
+    pub(crate) const ALL: [Self; 4] = [Self::Products, Self::Searches, Self::Variations, Self::BrowseNodes];
 }
 
 impl Purge {

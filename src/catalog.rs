@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     amazon::{Asin, Locale, Missing},
-    cache::{Cache, Purge, Stats, Wish},
+    cache::{Cache, Purge, Purged, Stats, Wish},
     dispatch::{self, Class, Dispatch, Report, Terms},
 };
 
@@ -31,6 +31,7 @@ mod cached;
 pub mod category;
 mod compare;
 mod cost;
+mod elsewhere;
 mod picks;
 mod products;
 mod search;
@@ -108,9 +109,9 @@ impl Catalog {
         self.cache.stats()
     }
 
-    /// Drops answers and tells how many.
-    pub fn purge(&self, what: &Purge) -> u64 {
-        self.cache.purge(what)
+    /// Drops answers, in every tier and replica.
+    pub async fn purge(&self, what: &Purge) -> Purged {
+        self.cache.purge(what).await
     }
 }
 

@@ -7,7 +7,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 
-use crate::amazon::Marketplace;
+use crate::amazon::{Marketplace, creators::Version};
 
 pub use self::{
     convert::SandboxAccount,
@@ -42,6 +42,8 @@ pub struct Config {
     pub callers: Vec<Caller>,
     /// How long answers are kept.
     pub cache: Cache,
+    /// The Redis that all replicas share; `None`: this replica stands alone.
+    pub redis: Option<Redis>,
     /// What bounds the gRPC port.
     pub server: Server,
     /// How to write the log.
@@ -91,6 +93,17 @@ pub enum Credentials {
         /// The secret key.
         secret_key: SecretString,
     },
+    /// An OAuth 2 credential for the Creators API.
+    Creators {
+        /// Its id.
+        credential_id: String,
+        /// Its secret.
+        credential_secret: SecretString,
+        /// Its version, which names its family and its group of marketplaces.
+        version: Version,
+        /// Another address to fetch tokens from.
+        token_endpoint: Option<String>,
+    },
 }
 
 /// Somebody who may call.
@@ -121,6 +134,24 @@ pub struct Cache {
     pub offers_stale: Duration,
     /// How old any answer may be, also when Amazon fails. Default and most 24 h.
     pub ceiling: Duration,
+}
+
+/// The Redis that all replicas share: 6.2 or later, or Valkey.
+#[derive(Clone, Debug)]
+pub struct Redis {
+    /// Where it is. One of, with `rediss` in place of `redis` for TLS, and port 6379 where none is named:
+    ///
+    /// - `redis://[user:password@]host[:port][/database]`, a single server
+    /// - `redis-sentinel://[user:password@]host:port[,host:port ...]/service[/database]`, the primary that the Sentinels
+    ///   name. User and password are the servers' own; Sentinels are asked without
+    /// - `redis-cluster://[user:password@]host[:port][,host[:port] ...]`, a cluster; some of its nodes are enough
+    pub url: SecretString,
+    /// What every key begins with. Letters, digits, `-`, `_`, `.` and `:`. Default `stockroom`.
+    pub prefix: String,
+    /// How long to wait for it in all, once, before going on without it. Default 50 ms.
+    pub timeout: Duration,
+    /// A certificate authority to trust in place of the system's.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// What bounds the gRPC port.
@@ -168,6 +199,7 @@ impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Paapi5 { .. } => f.write_str("Paapi5"),
+            Self::Creators { .. } => f.write_str("Creators"),
         }
     }
 }
@@ -180,6 +212,18 @@ impl Default for Cache {
             catalog_fresh: Duration::from_secs(12 * 3600),
             offers_stale: Duration::from_secs(6 * 3600),
             ceiling: Duration::from_secs(24 * 3600),
+        }
+    }
+}
+
+impl Redis {
+    /// A Redis by its URL, with the defaults.
+    pub fn at(url: impl Into<String>) -> Self {
+        Self {
+            url: SecretString::from(url.into()),
+            prefix: "stockroom".to_owned(),
+            timeout: Duration::from_millis(50),
+            ca_file: None,
         }
     }
 }

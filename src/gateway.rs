@@ -4,11 +4,12 @@
 use std::{fs, io, path::PathBuf, sync::Arc};
 
 use crate::{
-    amazon::{BuildError, Upstream, paapi5},
+    amazon::{BuildError, Upstream, creators, paapi5},
     cache::Cache,
     catalog::Catalog,
     config::{Account, Config, Credentials},
     dispatch::{Dispatch, Options, Shelf},
+    store::{self, Store},
 };
 
 /// Why the floors could not be built.
@@ -34,13 +35,22 @@ pub enum Error {
         #[source]
         source: BuildError,
     },
+    /// The shared Redis is not described rightly.
+    #[error(transparent)]
+    Redis(#[from] store::ConfigError),
 }
 
 /// Builds the catalog that a configuration describes. Starts a task for each account, so it needs a runtime.
 pub fn build(config: &Config) -> Result<Catalog, Error> {
-    let cache = Arc::new(Cache::new(&config.cache));
+    let cache = Arc::new(cache(config)?);
     let accounts = config.accounts.iter().map(|account| options(account, &cache)).collect::<Result<_, _>>()?;
     Ok(Catalog::new(cache, Dispatch::start(accounts)))
+}
+
+fn cache(config: &Config) -> Result<Cache, Error> {
+    let Some(redis) = &config.redis else { return Ok(Cache::new(&config.cache)) };
+    let tags = config.accounts.iter().flat_map(|account| account.partner_tags.iter().cloned());
+    Ok(Cache::shared(&config.cache, Store::open(redis)?, tags))
 }
 
 fn options(account: &Account, cache: &Arc<Cache>) -> Result<Options, Error> {
@@ -65,20 +75,34 @@ fn upstream(account: &Account) -> Result<Arc<dyn Upstream>, Error> {
         })?),
         None => None,
     };
-    match &account.credentials {
-        Credentials::Paapi5 { access_key, secret_key } => {
-            let client = paapi5::Client::new(paapi5::Options {
-                access_key: access_key.clone(),
-                secret_key: secret_key.clone(),
-                partner_tags: account.partner_tags.iter().cloned().collect(),
+    let partner_tags = account.partner_tags.iter().cloned().collect();
+    let client: Result<Arc<dyn Upstream>, _> = match account.credentials.clone() {
+        Credentials::Paapi5 { access_key, secret_key } => paapi5::Client::new(paapi5::Options {
+            access_key,
+            secret_key,
+            partner_tags,
+            endpoint: account.endpoint.clone(),
+            ca_pem,
+            proxy: account.proxy.clone(),
+            connect_timeout: account.connect_timeout,
+            max_body_bytes: account.max_body_bytes,
+        })
+        .map(|client| Arc::new(client) as Arc<dyn Upstream>),
+        Credentials::Creators { credential_id, credential_secret, version, token_endpoint } => {
+            creators::Client::new(creators::Options {
+                credential_id,
+                credential_secret,
+                version,
+                partner_tags,
                 endpoint: account.endpoint.clone(),
+                token_endpoint,
                 ca_pem,
                 proxy: account.proxy.clone(),
                 connect_timeout: account.connect_timeout,
                 max_body_bytes: account.max_body_bytes,
-            });
-            let client = client.map_err(|source| Error::Upstream { account: account.name.clone(), source })?;
-            Ok(Arc::new(client))
+            })
+            .map(|client| Arc::new(client) as Arc<dyn Upstream>)
         }
-    }
+    };
+    client.map_err(|source| Error::Upstream { account: account.name.clone(), source })
 }

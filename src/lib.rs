@@ -8,6 +8,7 @@
 //! - [`catalog`]: what the services know how to do
 //! - [`cache`]: what has been answered before, and how long it may be told again
 //! - [`dispatch`]: the account's keeper, and the only way to Amazon
+//! - [`store`]: the Redis that all replicas share, where there is one
 //! - [`amazon`]: Amazon's APIs behind one trait
 //!
 //! Beside them: [`config`] (handed in, never reached for), [`telemetry`], [`sandbox`] (a fake Amazon over real HTTP that
@@ -23,6 +24,7 @@ pub mod dispatch;
 pub mod gateway;
 pub mod sandbox;
 pub mod server;
+pub mod store;
 pub mod telemetry;
 
 /// The contract's messages and clients, as generated from `proto/stockroom/v1`.

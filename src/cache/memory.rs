@@ -1,13 +1,13 @@
 //! The nearest tier: this process's memory, bounded by bytes.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, Instant, SystemTime},
-};
+use std::time::{Duration, Instant, SystemTime};
 
 use moka::{Expiry, sync};
 
-use super::{Horizons, Key, Purge, Standing};
+use super::{
+    Horizons, Key, Standing,
+    stats::{Counts, Stats},
+};
 use crate::amazon::Snapshot;
 
 /// What an entry costs beside its content: key, times, moka's own nodes. Measured roughly; it keeps small entries from
@@ -18,28 +18,7 @@ const OVERHEAD_BYTES: usize = 256;
 pub(crate) struct Memory {
     entries: sync::Cache<Key, Snapshot>,
     capacity_bytes: u64,
-    hits: AtomicU64,
-    stale_hits: AtomicU64,
-    misses: AtomicU64,
-}
-
-/// How a tier does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stats {
-    /// The tier, as `memory`.
-    pub tier: &'static str,
-    /// Entries in it.
-    pub entries: u64,
-    /// Bytes in it.
-    pub size_bytes: u64,
-    /// Bytes it may hold.
-    pub capacity_bytes: u64,
-    /// Look-ups answered.
-    pub hits: u64,
-    /// Look-ups not answered.
-    pub misses: u64,
-    /// Look-ups answered past their time, among the hits.
-    pub stale_hits: u64,
+    counts: Counts,
 }
 
 /// Forgets what may not be told to anybody any more.
@@ -69,13 +48,7 @@ impl Memory {
             .weigher(|key: &Key, snapshot: &Snapshot| weight(key, snapshot))
             .expire_after(Terms(horizons))
             .build();
-        Self {
-            entries,
-            capacity_bytes,
-            hits: AtomicU64::new(0),
-            stale_hits: AtomicU64::new(0),
-            misses: AtomicU64::new(0),
-        }
+        Self { entries, capacity_bytes, counts: Counts::default() }
     }
 
     pub(crate) fn get(&self, key: &Key) -> Option<Snapshot> {
@@ -84,11 +57,7 @@ impl Memory {
 
     /// Counts a look-up by how it ended.
     pub(crate) fn count(&self, standing: Option<Standing>) {
-        let counter = if standing.is_some() { &self.hits } else { &self.misses };
-        counter.fetch_add(1, Ordering::Relaxed);
-        if standing.is_some_and(|standing| standing != Standing::Fresh) {
-            self.stale_hits.fetch_add(1, Ordering::Relaxed);
-        }
+        self.counts.count(standing);
     }
 
     pub(crate) fn put(&self, key: Key, snapshot: Snapshot) {
@@ -98,21 +67,23 @@ impl Memory {
         }
     }
 
-    pub(crate) fn purge(&self, what: &Purge) -> u64 {
-        let covered: Vec<_> = self.entries.iter().map(|(key, _)| key).filter(|key| what.covers(key)).collect();
-        covered.iter().map(|key| u64::from(self.entries.remove(&**key).is_some())).sum()
+    /// Drops what is covered and tells how many.
+    pub(crate) fn purge(&self, covers: impl Fn(&Key, &Snapshot) -> bool) -> u64 {
+        let covered = self.entries.iter().filter(|(key, snapshot)| covers(key, snapshot)).map(|(key, _)| key);
+        covered.collect::<Vec<_>>().iter().map(|key| u64::from(self.entries.remove(&**key).is_some())).sum()
+    }
+
+    pub(crate) fn forget(&self, key: &Key) {
+        self.entries.invalidate(key);
     }
 
     pub(crate) fn stats(&self) -> Stats {
         self.entries.run_pending_tasks();
         Stats {
-            tier: "memory",
             entries: self.entries.entry_count(),
             size_bytes: self.entries.weighted_size(),
             capacity_bytes: self.capacity_bytes,
-            hits: self.hits.load(Ordering::Relaxed),
-            misses: self.misses.load(Ordering::Relaxed),
-            stale_hits: self.stale_hits.load(Ordering::Relaxed),
+            ..self.counts.stats("memory")
         }
     }
 }
@@ -131,7 +102,7 @@ mod tests {
     use super::*;
     use crate::{
         amazon::{Asin, Locale, Marketplace, Missing},
-        cache::Namespace,
+        cache::{Namespace, Purge},
         config, pb,
     };
 
@@ -189,12 +160,10 @@ mod tests {
             memory.put(key.clone(), snapshot(1, Duration::ZERO));
         }
         let left = |memory: &Memory| keys.iter().map(|key| memory.get(key).is_some()).collect::<Vec<_>>();
+        let purge = |what: &Purge| memory.purge(|key, _| what.covers(key));
         let one = Purge::Products(us.marketplace, vec![Asin::parse("B000000001").unwrap()]);
-        assert_eq!((memory.purge(&one), left(&memory)), (1, vec![false, true, true, true]));
-        assert_eq!(
-            (memory.purge(&Purge::Namespace(Namespace::Searches)), left(&memory)),
-            (1, vec![false, true, true, false])
-        );
-        assert_eq!((memory.purge(&Purge::Everything), left(&memory)), (2, vec![false; 4]));
+        assert_eq!((purge(&one), left(&memory)), (1, vec![false, true, true, true]));
+        assert_eq!((purge(&Purge::Namespace(Namespace::Searches)), left(&memory)), (1, vec![false, true, true, false]));
+        assert_eq!((purge(&Purge::Everything), left(&memory)), (2, vec![false; 4]));
     }
 }

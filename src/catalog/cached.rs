@@ -84,8 +84,8 @@ impl Catalog {
         let (wish, now) = (reading.wish(), SystemTime::now());
         let (mut wanted, mut stale) = (Vec::new(), Vec::new());
         let mut answers: Vec<Slot<K, T>> = Vec::new();
-        for request in asked {
-            let hit = self.cache.get(&key(reading.locale, &request), &wish, now);
+        let keys: Vec<Key> = asked.iter().map(|request| key(reading.locale, request)).collect();
+        for (request, hit) in asked.into_iter().zip(self.cache.get_many(&keys, &wish, now).await) {
             let standing = hit.as_ref().map_or(Standing::Gone, |hit| hit.standing);
             let answer = hit.map(|hit| {
                 let freshness = self.freshness(&hit.snapshot, hit.source, hit.standing, &wish);

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use prost::Message;
 use tokio::{sync::mpsc, time::sleep_until};
 
-use super::{Catalog, Error, Parts, Reading};
+use super::{Catalog, Error, Parts, Reading, elsewhere::Shares};
 use crate::{
     amazon::{Asin, Snapshot},
     cache::{Hit, Key, STAMP_AFTER, Standing, Wish},
@@ -63,8 +63,9 @@ impl Catalog {
         let (wish, now) = (reading.wish(), SystemTime::now());
         let (mut wanted, mut stale, mut fallback) = (Vec::new(), Vec::new(), HashMap::new());
         let mut seen = HashSet::new();
-        for asin in asins.into_iter().filter(|asin| seen.insert(*asin)) {
-            let hit = self.cache.get(&Key::Product(reading.locale, asin), &wish, now);
+        let asins: Vec<Asin> = asins.into_iter().filter(|asin| seen.insert(*asin)).collect();
+        let keys: Vec<Key> = asins.iter().map(|asin| Key::Product(reading.locale, *asin)).collect();
+        for (asin, hit) in asins.into_iter().zip(self.cache.get_many(&keys, &wish, now).await) {
             match hit {
                 Some(hit) if hit.standing != Standing::LastResort => {
                     if hit.standing == Standing::Stale && !reading.cache_only {
@@ -88,8 +89,14 @@ impl Catalog {
         if !stale.is_empty() {
             self.refresh(reading, stale);
         }
-        if !wanted.is_empty() {
-            self.fetch(reading.clone(), wanted, fallback, tell).await;
+        let Shares { ours, theirs } = self.share_out(reading, wanted).await;
+        if !theirs.is_empty() {
+            let (catalog, reading, fallback, tell) = (self.clone(), reading.clone(), fallback.clone(), tell.clone());
+            // Owned by nobody, and over with the lease or the deadline.
+            tokio::spawn(async move { catalog.fetch_elsewhere(reading, theirs, fallback, tell).await });
+        }
+        if !ours.is_empty() {
+            self.fetch(reading.clone(), ours, fallback, tell).await;
         }
         known
     }
@@ -118,7 +125,7 @@ impl Catalog {
         self.known(asin, Hit { snapshot, source: pb::Source::Amazon, standing: Standing::Fresh }, wish, Some(call))
     }
 
-    fn known(&self, asin: Asin, hit: Hit, wish: &Wish, call: Option<Call>) -> Known {
+    pub(super) fn known(&self, asin: Asin, hit: Hit, wish: &Wish, call: Option<Call>) -> Known {
         let freshness = self.freshness(&hit.snapshot, hit.source, hit.standing, wish);
         let outcome = match hit.snapshot.content {
             Ok(encoded) => Ok(Found { encoded, freshness }),
@@ -128,13 +135,19 @@ impl Catalog {
     }
 
     fn refresh(&self, reading: &Reading, asins: Vec<Asin>) {
-        let (catalog, locale, terms) = (self.clone(), reading.locale, reading.refresh_terms());
+        let (catalog, reading) = (self.clone(), reading.clone());
         // Owned by nobody on purpose: a refresh outlives the request that found it due, and the dispatcher bounds it. What
         // it brings is kept as it lands.
-        tokio::spawn(async move { catalog.dispatch.items(locale, asins, terms).await });
+        tokio::spawn(async move {
+            // Another replica that has found it due as well refreshes it for all.
+            let ours = catalog.share_out(&reading, asins).await.ours;
+            if !ours.is_empty() {
+                catalog.dispatch.items(reading.locale, ours, reading.refresh_terms()).await;
+            }
+        });
     }
 
-    async fn fetch(
+    pub(super) async fn fetch(
         &self,
         reading: Reading,
         asins: Vec<Asin>,
@@ -163,7 +176,12 @@ impl Catalog {
                             open.swap_remove(place);
                             let hit = |snapshot| Hit { snapshot, source: pb::Source::Amazon, standing: Standing::Fresh };
                             let outcome = result.map(|snapshot| catalog.known(asin, hit(snapshot), &wish, call));
+                            let failed = outcome.is_err();
                             settle(asin, outcome.map_err(|error| (error.into(), call)));
+                            if failed {
+                                // Others that wait for this answer may try, or be told why not, at once.
+                                catalog.cache.release(&Key::Product(reading.locale, asin)).await;
+                            }
                         }
                     }
                     () = sleep_until(reading.give_up), if !open.is_empty() => {

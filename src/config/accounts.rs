@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Account, Caller, Credentials, reader::Reader};
-use crate::amazon::Marketplace;
+use crate::amazon::{Marketplace, creators::Version};
 
 /// All accounts, and no marketplace served by two.
 pub(super) fn read_accounts(read: &mut Reader<'_>) -> Vec<Account> {
@@ -36,7 +36,7 @@ fn read_account(read: &mut Reader<'_>, name: &str) -> Option<Account> {
             "none is set; give one for each marketplace to serve, as { US = \"mytag-20\" }",
         );
     }
-    let credentials = read_credentials(read, name);
+    let credentials = read_credentials(read, name, &partner_tags);
     Some(Account {
         name: name.to_owned(),
         partner_tags,
@@ -54,16 +54,59 @@ fn read_account(read: &mut Reader<'_>, name: &str) -> Option<Account> {
     })
 }
 
-fn read_credentials(read: &mut Reader<'_>, name: &str) -> Option<Credentials> {
-    let protocol = format!("accounts.{name}.protocol");
-    if read.written(&protocol) == Some("creators") {
-        read.fault(&protocol, "the Creators API is not yet in this version; expected `paapi5`");
+/// The keys that one protocol has and the other has not.
+const CREATORS_KEYS: [&str; 6] = [
+    "credential_id",
+    "credential_id_file",
+    "credential_secret",
+    "credential_secret_file",
+    "credential_version",
+    "token_endpoint",
+];
+const PAAPI5_KEYS: [&str; 4] = ["access_key", "access_key_file", "secret_key", "secret_key_file"];
+
+fn read_credentials(read: &mut Reader<'_>, name: &str, served: &[(Marketplace, String)]) -> Option<Credentials> {
+    let at = |key: &str| format!("accounts.{name}.{key}");
+    let protocol = read.text(&at("protocol"))?;
+    let (other, foreign): (_, &[&str]) =
+        if protocol == "creators" { ("paapi5", &PAAPI5_KEYS) } else { ("creators", &CREATORS_KEYS) };
+    let written: Vec<_> = foreign.iter().filter(|key| read.written(&at(key)).is_some()).collect();
+    if !written.is_empty() {
+        for key in written {
+            let fault =
+                format!("is for protocol = \"{other}\", and this account's is \"{protocol}\"; change one of the two");
+            read.fault(&at(key), fault);
+        }
         return None;
     }
-    read.text(&protocol);
-    let access_key = read.secret(&format!("accounts.{name}.access_key"));
-    let secret_key = read.secret(&format!("accounts.{name}.secret_key"));
+    if protocol == "creators" {
+        return read_creators(read, name, served);
+    }
+    let (access_key, secret_key) = (read.secret(&at("access_key")), read.secret(&at("secret_key")));
     Some(Credentials::Paapi5 { access_key: access_key?.expose_secret().to_owned(), secret_key: secret_key? })
+}
+
+fn read_creators(read: &mut Reader<'_>, name: &str, served: &[(Marketplace, String)]) -> Option<Credentials> {
+    let at = |key: &str| format!("accounts.{name}.{key}");
+    let (id, secret) = (read.secret(&at("credential_id")), read.secret(&at("credential_secret")));
+    let version = read.text(&at("credential_version"));
+    if version.is_none() && read.written(&at("credential_version")).is_none() {
+        read.fault(&at("credential_version"), "is not set; it stands beside the credential, as 2.1 or 3.2");
+    }
+    let version = Version::parse(&version?).ok()?;
+    for (marketplace, _) in served.iter().filter(|(served, _)| served.region_group() != version.region_group()) {
+        let (code, group) = (marketplace.code(), marketplace.region_group());
+        let fault =
+            format!("a credential of version {version} is for {}, and {code} is in {group}", version.region_group());
+        read.fault(&at("credential_version"), fault);
+    }
+    let token_endpoint = read.url(&at("token_endpoint"));
+    Some(Credentials::Creators {
+        credential_id: id?.expose_secret().to_owned(),
+        credential_secret: secret?,
+        version,
+        token_endpoint,
+    })
 }
 
 /// The texts below a path, whose keys are marketplaces.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::{
-    Account, Cache, Config, Credentials, Faults, Log, LogFormat, Server, Settings,
+    Account, Cache, Config, Credentials, Faults, Log, LogFormat, Redis, Server, Settings,
     accounts::{read_accounts, read_callers},
     reader::Reader,
 };
@@ -72,6 +72,7 @@ impl Config {
 fn read_config(read: &mut Reader<'_>, accounts: Vec<Account>) -> Option<Config> {
     let default_marketplace = read_default_marketplace(read, &accounts);
     let listen = read.address("listen");
+    let redis = read_redis(read);
     let (callers, cache, server, log) = (read_callers(read), read_cache(read), read_server(read), read_log(read));
     Some(Config {
         listen: listen?,
@@ -81,6 +82,7 @@ fn read_config(read: &mut Reader<'_>, accounts: Vec<Account>) -> Option<Config> 
         cache,
         server,
         log,
+        redis,
         sandbox: false,
     })
 }
@@ -105,6 +107,19 @@ fn read_cache(read: &mut Reader<'_>) -> Cache {
     let offers_fresh = read.duration_within("cache.offers_fresh", offers_stale, "cache.offers_stale");
     let catalog_fresh = read.duration_within("cache.catalog_fresh", ceiling, "cache.ceiling");
     Cache { memory_bytes, offers_fresh, catalog_fresh, offers_stale, ceiling }
+}
+
+fn read_redis(read: &mut Reader<'_>) -> Option<Redis> {
+    if read.names_below("redis").is_empty() {
+        return None;
+    }
+    let (url, prefix) = (read.secret("redis.url"), read.text("redis.prefix"));
+    Some(Redis {
+        url: url?,
+        prefix: prefix?,
+        timeout: read.duration("redis.timeout"),
+        ca_file: read.file("redis.ca_file"),
+    })
 }
 
 fn read_server(read: &mut Reader<'_>) -> Server {

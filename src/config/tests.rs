@@ -8,6 +8,7 @@ const ACCOUNT: &str = r#"
 [accounts.main]
 access_key = "AKEXAMPLE"
 secret_key = "hush-hush"
+protocol = "paapi5"
 partner_tags = { US = "demo-20", UK = "demo-21" }
 "#;
 
@@ -132,11 +133,13 @@ fn each_fault_names_its_key_its_value_what_is_accepted_and_where_it_stands() {
                 "accounts.two.partner_tags.XX: there is no such marketplace; name it as US or www.amazon.com (stockroom.toml line 3)",
                 "accounts.two.partner_tags.amazon.com: it is set already (stockroom.toml line 3) (stockroom.toml line 3)",
                 "accounts.two.partner_tags.UK = \" \": expected plain text without spaces around it (stockroom.toml line 3)",
-                "accounts.two.protocol = \"creators\": the Creators API is not yet in this version; expected `paapi5` (stockroom.toml line 2)",
+                "accounts.two.credential_id: it is not set; set it or accounts.two.credential_id_file",
+                "accounts.two.credential_secret: it is not set; set it or accounts.two.credential_secret_file",
+                "accounts.two.credential_version: is not set; it stands beside the credential, as 2.1 or 3.2",
             ],
         ),
         (
-            "[accounts.two]\naccess_key = \"other\"\nsecret_key_file = \"/nowhere/secret\"\nendpoint = \"ftp://host\"\n",
+            "[accounts.two]\naccess_key = \"other\"\nsecret_key_file = \"/nowhere/secret\"\nendpoint = \"ftp://host\"\nprotocol = \"paapi5\"\n",
             &[
                 "accounts.two.partner_tags: none is set; give one for each marketplace to serve, as { US = \"mytag-20\" }",
                 "accounts.two.secret_key_file = \"/nowhere/secret\": the file cannot be read: No such file or directory \
@@ -146,16 +149,16 @@ fn each_fault_names_its_key_its_value_what_is_accepted_and_where_it_stands() {
             ],
         ),
         (
-            "[accounts.two]\naccess_key = \"a\"\nsecret_key = \"b\"\nsecret_key_file = \"c\"\npartner_tags.US = \"x\"\n",
+            "[accounts.two]\naccess_key = \"a\"\nsecret_key = \"b\"\nsecret_key_file = \"c\"\nprotocol = \"paapi5\"\npartner_tags.US = \"x\"\n",
             &[
                 "accounts.two.secret_key: accounts.two.secret_key_file is set as well (stockroom.toml line 4); keep one of \
                the two (stockroom.toml line 3)",
             ],
         ),
         (
-            "[accounts.two]\naccess_key = \"a\"\nsecret_key = \"b\"\npartner_tags.UK = \"x\"\n",
+            "[accounts.two]\naccess_key = \"a\"\nsecret_key = \"b\"\nprotocol = \"paapi5\"\npartner_tags.UK = \"x\"\n",
             &["accounts.two.partner_tags.UK = \"x\": account main serves this marketplace already; a marketplace has \
-               one account (stockroom.toml line 4)"],
+               one account (stockroom.toml line 5)"],
         ),
         (
             "[callers.web]\ntoken = \"same\"\n[callers.zoo]\ntoken = \"same\"\n[callers.x]\nadmin = true\n",
@@ -177,6 +180,7 @@ fn each_fault_names_its_key_its_value_what_is_accepted_and_where_it_stands() {
 fn account_in_variables() -> Vec<(OsString, OsString)> {
     variables(&[
         ("STOCKROOM_ACCOUNTS__MAIN__ACCESS_KEY", "AKEXAMPLE"),
+        ("STOCKROOM_ACCOUNTS__MAIN__PROTOCOL", "paapi5"),
         ("STOCKROOM_ACCOUNTS__MAIN__SECRET_KEY", "hush-hush"),
         ("STOCKROOM_ACCOUNTS__MAIN__PARTNER_TAGS__US", "demo-20"),
         ("STOCKROOM_ACCOUNTS__MAIN__PARTNER_TAGS__UK", "demo-21"),
@@ -222,7 +226,7 @@ fn a_secret_is_read_from_its_file_without_the_line_end() {
     std::fs::write(&file, "from-a-file\n").unwrap();
     let written = format!("secret_key_file = {:?}", file.display().to_string());
     let config = Config::from_settings(&settings(&ACCOUNT.replace("secret_key = \"hush-hush\"", &written))).unwrap();
-    let Credentials::Paapi5 { secret_key, .. } = &config.accounts[0].credentials;
+    let Credentials::Paapi5 { secret_key, .. } = &config.accounts[0].credentials else { panic!("not PA-API") };
     assert_eq!(secret_key.expose_secret(), "from-a-file");
 }
 
@@ -255,7 +259,7 @@ fn the_effective_configuration_is_toml_that_tells_where_each_value_came_from() {
     for line in [
         "listen = \"127.0.0.1:0\" # flag --listen",
         "secret_key = \"(hidden)\" # stockroom.toml line 4",
-        "partner_tags.UK = \"demo-21\" # stockroom.toml line 5",
+        "partner_tags.UK = \"demo-21\" # stockroom.toml line 6",
         "# proxy = (not set)",
         "offers_fresh = \"50m\" # default",
     ] {

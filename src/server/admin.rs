@@ -2,9 +2,9 @@
 
 use std::time::SystemTime;
 
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
-use super::{faults::Faults, gateway::Gateway};
+use super::{faults::Faults, gateway::Gateway, status};
 use crate::{
     amazon::Asin,
     cache::{Namespace, Purge},
@@ -62,8 +62,14 @@ impl served::admin_service_server::AdminService for AdminService {
             }
         };
         faults.check()?;
-        let dropped = what.map_or(0, |what| self.0.catalog.purge(&what));
-        Ok(Response::new(pb::PurgeCacheResponse { dropped_count: signed(dropped) }))
+        // No fault was found, so there is one.
+        let what = what.ok_or_else(|| Status::internal("a purge without a target"))?;
+        let purged = self.0.catalog.purge(&what).await;
+        if !purged.everywhere {
+            let message = "it is dropped in this process only: Redis did not take the purge; ask again";
+            return Err(status::plain(Code::Unavailable, "PURGE_NOT_SHARED", message));
+        }
+        Ok(Response::new(pb::PurgeCacheResponse { dropped_count: signed(purged.dropped) }))
     }
 }
 

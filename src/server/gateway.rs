@@ -51,6 +51,7 @@ impl Gateway {
             .flat_map(|account| {
                 let protocol = match account.credentials {
                     Credentials::Paapi5 { .. } => pb::Protocol::Paapi5,
+                    Credentials::Creators { .. } => pb::Protocol::Creators,
                 };
                 account.partner_tags.iter().map(move |(marketplace, _)| Served {
                     marketplace: *marketplace,

@@ -106,6 +106,7 @@ pub fn config() -> Config {
         cache: Cache::default(),
         server: Server::default(),
         log: Log::default(),
+        redis: None,
         sandbox: true,
     }
 }

@@ -1,0 +1,62 @@
+//! How the tiers do.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Standing;
+
+/// How a tier does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// The tier, as `memory` or `redis`.
+    pub tier: &'static str,
+    /// Entries in it; 0 where that is not known.
+    pub entries: u64,
+    /// Bytes in it; 0 where that is not known.
+    pub size_bytes: u64,
+    /// Bytes it may hold; 0 where that is not known.
+    pub capacity_bytes: u64,
+    /// Look-ups answered.
+    pub hits: u64,
+    /// Look-ups not answered.
+    pub misses: u64,
+    /// Look-ups answered past their time, among the hits.
+    pub stale_hits: u64,
+    /// Answers that it was to keep and did not.
+    pub dropped_writes: u64,
+    /// Whether it answered when it was last asked.
+    pub answers: bool,
+}
+
+/// Counts look-ups.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub hits: AtomicU64,
+    pub misses: AtomicU64,
+    pub stale_hits: AtomicU64,
+}
+
+impl Counts {
+    /// Counts a look-up by how it ended.
+    pub(super) fn count(&self, standing: Option<Standing>) {
+        let counter = if standing.is_some() { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+        if standing.is_some_and(|standing| standing != Standing::Fresh) {
+            self.stale_hits.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The stats of a tier of which nothing else is known.
+    pub(super) fn stats(&self, tier: &'static str) -> Stats {
+        Stats {
+            tier,
+            entries: 0,
+            size_bytes: 0,
+            capacity_bytes: 0,
+            hits: self.hits.load(Ordering::Relaxed),
+            misses: self.misses.load(Ordering::Relaxed),
+            stale_hits: self.stale_hits.load(Ordering::Relaxed),
+            dropped_writes: 0,
+            answers: true,
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The Redis that all replicas share: bounded, and never needed.
+//!
+//! Every question to it ends within [`Store::timeout`](crate::config::Redis::timeout), is tried once, and is not even
+//! tried for a moment after several have failed. A Redis that is dead, slow, full, read-only or loading is therefore an
+//! [`Error`] that costs little, and what it means to go on without an answer is the caller's to say. Nothing above knows
+//! that there are connections, or which of a single server, Sentinel and Cluster is behind them.
+
+use std::{fmt, future::Future, path::PathBuf, sync::Arc, time::Duration};
+
+use bb8::Pool;
+use redis::{RedisError, RedisResult};
+use secrecy::ExposeSecret;
+use tokio::time::{Instant, timeout_at};
+
+use self::{
+    address::Address,
+    breaker::Breaker,
+    connection::{Connection, Connector},
+};
+pub use self::{address::NotAnAddress, commands::Script, journal::Entry};
+use crate::config;
+
+mod address;
+mod breaker;
+mod commands;
+mod connection;
+mod journal;
+
+/// Connections kept open. They are multiplexed: a few take any number of commands, and more than one keeps a long
+/// answer from holding up all others.
+const CONNECTIONS: u32 = 4;
+
+/// A shared Redis; cheap to clone. Connections are made as they are needed, so it starts with Redis down.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    pool: Pool<Connector>,
+    connector: Connector,
+    breaker: Breaker,
+    prefix: String,
+    timeout: Duration,
+}
+
+/// Why the configuration describes no Redis.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The URL is none of the known forms.
+    #[error("redis.url is not understood")]
+    Url(#[source] NotAnAddress),
+    /// The certificate authority's file could not be read.
+    #[error("redis.ca_file: {path} cannot be read")]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It failed several times just now and is left alone for a moment.
+    #[error("Redis is left alone for a moment after it failed")]
+    Paused,
+    /// It did not answer in time, or there was no connection to ask over.
+    #[error("Redis did not answer in time")]
+    TimedOut,
+    /// It refused, or the connection broke.
+    #[error("Redis refused or the connection broke")]
+    Failed(#[source] RedisError),
+}
+
+impl Store {
+    /// The Redis that a configuration describes. Needs a runtime; does not wait for a connection.
+    pub fn open(options: &config::Redis) -> Result<Self, ConfigError> {
+        let ca_pem = match &options.ca_file {
+            Some(path) => {
+                Some(std::fs::read(path).map_err(|source| ConfigError::CaFile { path: path.clone(), source })?)
+            }
+            None => None,
+        };
+        let address = Address::parse(options.url.expose_secret()).map_err(ConfigError::Url)?;
+        let connector = Connector::new(address, ca_pem).map_err(ConfigError::Url)?;
+        let pool = Pool::builder()
+            .max_size(CONNECTIONS)
+            .min_idle(CONNECTIONS)
+            .connection_timeout(options.timeout)
+            .idle_timeout(None)
+            .build_unchecked(connector.clone());
+        let (prefix, timeout) = (options.prefix.clone(), options.timeout);
+        Ok(Self(Arc::new(Inner { pool, connector, breaker: Breaker::default(), prefix, timeout })))
+    }
+
+    /// What every key begins with.
+    pub fn prefix(&self) -> &str {
+        &self.0.prefix
+    }
+
+    /// Whether it answered when it was last asked.
+    pub fn answers(&self) -> bool {
+        self.0.breaker.is_closed()
+    }
+
+    /// Asks once, within the bound. Dropping the future is safe; what has been sent may still be done.
+    async fn run<T, F>(&self, ask: impl FnOnce(Connection) -> F) -> Result<T, Error>
+    where
+        F: Future<Output = RedisResult<T>>,
+    {
+        let inner = &*self.0;
+        if !inner.breaker.admits(Instant::now()) {
+            return Err(Error::Paused);
+        }
+        let until = Instant::now() + inner.timeout;
+        // The connection is cloned out of the pool and handed back at once. A pool starves waiters when callers hold on
+        // to connections, and these are made to be shared.
+        let connection = match inner.pool.get().await {
+            Ok(pooled) => pooled.clone(),
+            Err(bb8::RunError::TimedOut) => {
+                inner.breaker.failed(Instant::now());
+                return Err(Error::TimedOut);
+            }
+            Err(bb8::RunError::User(error)) => {
+                inner.breaker.failed(Instant::now());
+                return Err(Error::Failed(error));
+            }
+        };
+        let outcome = timeout_at(until, ask(connection.clone())).await;
+        match &outcome {
+            Ok(Err(error)) if error.is_io_error() => inner.breaker.failed(Instant::now()),
+            // To be refused is to be answered: a full or read-only Redis still has what it had.
+            Ok(_) => inner.breaker.answered(),
+            Err(_) => inner.breaker.failed(Instant::now()),
+        }
+        connection.ended(outcome.as_ref().ok().map(|answer| answer.as_ref().err()));
+        outcome.map_err(|_| Error::TimedOut)?.map_err(Error::Failed)
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("prefix", &self.0.prefix)
+            .field("timeout", &self.0.timeout)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,197 @@
+//! Connections: how they are made, and when one is given up.
+//!
+//! The pool asks of each connection only whether it has been given up, which is a look at a number and not a round trip:
+//! a PING for each question would halve what Redis can take.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, ServerErrorKind, TlsCertificates,
+    TlsMode, Value,
+    aio::{ConnectionLike, MultiplexedConnection},
+    cluster::{ClusterClient, ClusterConfig},
+    cluster_async::ClusterConnection,
+    sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType},
+};
+use tokio::{sync::Mutex, time::timeout};
+
+use super::address::{Address, NotAnAddress};
+
+/// How long making a connection may take. Nobody waits for it, since a question waits for the pool no longer than its
+/// own bound; a connection that comes later is used by the next. It is short all the same, so that an attempt at a host
+/// that was away does not outlast the absence for long.
+const CONNECT_WITHIN: Duration = Duration::from_millis(500);
+/// The same for Sentinel and Cluster, where several servers may have to be asked in turn.
+const DISCOVER_WITHIN: Duration = Duration::from_secs(3);
+/// Questions without an answer, in a row, after which a connection is given up: its other end may be gone without a
+/// word.
+const SILENT_FOR: u32 = 3;
+/// Beyond any count of unanswered questions.
+const BROKEN: u32 = u32::MAX / 2;
+
+/// One connection, shared by whoever asks; cheap to clone.
+#[derive(Clone)]
+pub(super) struct Connection {
+    link: Link,
+    unanswered: Arc<AtomicU32>,
+}
+
+#[derive(Clone)]
+enum Link {
+    Server(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+/// Makes connections.
+#[derive(Clone)]
+pub(super) enum Connector {
+    Server(Arc<Client>),
+    Sentinel(Arc<Mutex<SentinelClient>>),
+    Cluster(Arc<ClusterClient>),
+}
+
+impl Connector {
+    pub(super) fn new(address: Address, ca_pem: Option<Vec<u8>>) -> Result<Self, NotAnAddress> {
+        let certificates = ca_pem.map(|pem| TlsCertificates { client_tls: None, root_cert: Some(pem) });
+        Self::build(address, certificates).map_err(NotAnAddress::Hosts)
+    }
+
+    fn build(address: Address, certificates: Option<TlsCertificates>) -> Result<Self, RedisError> {
+        match address {
+            Address::Server(server) => Ok(Self::Server(Arc::new(match certificates {
+                Some(certificates) => Client::build_with_tls(server, certificates)?,
+                None => Client::open(server)?,
+            }))),
+            Address::Cluster(nodes) => {
+                let mut builder = ClusterClient::builder(nodes);
+                if let Some(certificates) = certificates {
+                    builder = builder.certs(certificates);
+                }
+                Ok(Self::Cluster(Arc::new(builder.build()?)))
+            }
+            Address::Sentinel { sentinels, service, database } => {
+                let addresses = sentinels.iter().map(|sentinel| sentinel.addr().clone());
+                let mut builder = SentinelClientBuilder::new(addresses, service, SentinelServerType::Master)?
+                    .set_client_to_redis_db(database);
+                if let Some(first) = sentinels.first() {
+                    if let Some(user) = first.redis_settings().username() {
+                        builder = builder.set_client_to_redis_username(user);
+                    }
+                    if let Some(password) = first.redis_settings().password() {
+                        builder = builder.set_client_to_redis_password(password);
+                    }
+                    if matches!(first.addr(), redis::ConnectionAddr::TcpTls { .. }) {
+                        builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure);
+                        if let Some(certificates) = certificates {
+                            builder = builder
+                                .set_client_to_redis_certificates(certificates.clone())
+                                .set_client_to_sentinel_certificates(certificates);
+                        }
+                    }
+                }
+                Ok(Self::Sentinel(Arc::new(Mutex::new(builder.build()?))))
+            }
+        }
+    }
+
+    /// Makes a connection over which an answer may take this long.
+    pub(super) async fn connect_patient(&self, response: Duration) -> Result<Connection, RedisError> {
+        let options = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_WITHIN))
+            .set_response_timeout(Some(response));
+        let link = match self {
+            Self::Server(client) => Link::Server(client.get_multiplexed_async_connection_with_config(&options).await?),
+            Self::Sentinel(client) => {
+                let connecting = async { client.lock().await.get_async_connection_with_config(&options).await };
+                Link::Server(timeout(DISCOVER_WITHIN, connecting).await.map_err(|_| too_slow())??)
+            }
+            Self::Cluster(client) => {
+                let options =
+                    ClusterConfig::new().set_connection_timeout(CONNECT_WITHIN).set_response_timeout(response);
+                let connecting = client.get_async_connection_with_config(options);
+                Link::Cluster(timeout(DISCOVER_WITHIN, connecting).await.map_err(|_| too_slow())??)
+            }
+        };
+        Ok(Connection { link, unanswered: Arc::default() })
+    }
+}
+
+impl bb8::ManageConnection for Connector {
+    type Connection = Connection;
+    type Error = RedisError;
+
+    async fn connect(&self) -> Result<Connection, RedisError> {
+        self.connect_patient(CONNECT_WITHIN).await
+    }
+
+    async fn is_valid(&self, connection: &mut Connection) -> Result<(), RedisError> {
+        if connection.is_given_up() { Err((ErrorKind::Io, "given up").into()) } else { Ok(()) }
+    }
+
+    fn has_broken(&self, connection: &mut Connection) -> bool {
+        connection.is_given_up()
+    }
+}
+
+impl Connection {
+    /// Tells how a question over it ended: `None` without an answer, otherwise with the error, if it was one.
+    pub(super) fn ended(&self, answer: Option<Option<&RedisError>>) {
+        match answer {
+            None => {
+                self.unanswered.fetch_add(1, Ordering::Relaxed);
+            }
+            Some(Some(error)) if is_last_word(error) => self.unanswered.store(BROKEN, Ordering::Relaxed),
+            Some(_) => self.unanswered.store(0, Ordering::Relaxed),
+        }
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.unanswered.load(Ordering::Relaxed) >= SILENT_FOR
+    }
+}
+
+/// Whether nothing good will come over a connection after this. A primary that was demoted goes on answering, and
+/// refuses every write: only another connection finds the new one.
+fn is_last_word(error: &RedisError) -> bool {
+    error.is_io_error()
+        || error.is_unrecoverable_error()
+        || error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+}
+
+fn too_slow() -> RedisError {
+    std::io::Error::from(std::io::ErrorKind::TimedOut).into()
+}
+
+impl ConnectionLike for Connection {
+    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
+        match &mut self.link {
+            Link::Server(connection) => connection.req_packed_command(command),
+            Link::Cluster(connection) => connection.req_packed_command(command),
+        }
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        match &mut self.link {
+            Link::Server(connection) => connection.req_packed_commands(pipeline, offset, count),
+            Link::Cluster(connection) => connection.req_packed_commands(pipeline, offset, count),
+        }
+    }
+
+    fn get_db(&self) -> i64 {
+        match &self.link {
+            Link::Server(connection) => connection.get_db(),
+            Link::Cluster(connection) => connection.get_db(),
+        }
+    }
+}

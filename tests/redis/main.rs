@@ -1,0 +1,77 @@
+//! The shared tier against a real Redis: what replicas have of each other, and that nothing which can ail Redis is more
+//! than a miss.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+use std::time::{Duration, SystemTime};
+
+use stockroom::{
+    amazon::{Asin, Locale, Marketplace, Snapshot},
+    cache::{Cache, Hit, Key, Namespace, Stats, Wish},
+    config,
+    pb::Protocol,
+    store::Store,
+};
+
+use self::server::{RedisServer, eventually};
+
+mod ailing;
+mod claims;
+mod purging;
+mod reaching;
+mod server;
+mod sharing;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+/// Longer than the bound of 50 ms by what a busy machine takes to run a task.
+const AT_ONCE: Duration = Duration::from_millis(500);
+
+/// A replica whose bound is generous, so that a busy machine does not fail it.
+fn replica(url: &str) -> Cache {
+    replica_with(config::Redis { timeout: Duration::from_secs(5), ..config::Redis::at(url) })
+}
+
+fn replica_with(redis: config::Redis) -> Cache {
+    let tags = [(us().marketplace, "example-20".to_owned())];
+    Cache::shared(&config::Cache::default(), Store::open(&redis).unwrap(), tags)
+}
+
+fn us() -> Locale {
+    Locale::of(Marketplace::parse("US").unwrap())
+}
+
+fn asin(n: u32) -> Asin {
+    Asin::parse(&format!("B{n:09}")).unwrap()
+}
+
+fn product(n: u32) -> Key {
+    Key::Product(us(), asin(n))
+}
+
+fn page(namespace: Namespace) -> Key {
+    Key::Page { namespace, locale: us(), request: "keywords\u{1}lamp".into() }
+}
+
+fn told(age: Duration) -> Snapshot {
+    Snapshot { fetched_at: SystemTime::now() - age, protocol: Protocol::Paapi5, content: Ok("a product".into()) }
+}
+
+async fn get(cache: &Cache, key: &Key) -> Option<Hit> {
+    cache.get_many(std::slice::from_ref(key), &Wish::default(), SystemTime::now()).await.remove(0)
+}
+
+async fn has(cache: &Cache, key: &Key) -> bool {
+    get(cache, key).await.is_some()
+}
+
+fn tier(cache: &Cache) -> Stats {
+    cache.stats().into_iter().find(|stats| stats.tier == "redis").unwrap()
+}
+
+/// Has an answer kept and waits until another replica can read it.
+async fn kept(server: &RedisServer, key: Key, snapshot: Snapshot) {
+    let writer = replica(&server.url());
+    writer.put(key.clone(), snapshot);
+    eventually("the answer is in Redis", async || has(&replica(&server.url()), &key).await).await;
+}
