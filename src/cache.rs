@@ -165,9 +165,10 @@ impl Cache {
         let Some(shared) = &self.shared else {
             return Purged { dropped: self.memory.purge(|key, _| what.covers(key)), everywhere: true };
         };
-        shared.purge_here(what);
+        let at = SystemTime::now();
+        shared.purge_here(what, at);
         let dropped = self.memory.purge(|key, _| what.covers(key));
-        Purged { dropped, everywhere: shared.purge_elsewhere(what).await }
+        Purged { dropped, everywhere: shared.purge_elsewhere(what, at).await }
     }
 
     /// How each tier does, nearest first.
