@@ -167,9 +167,10 @@ impl Cache {
         let Some(shared) = &self.shared else {
             return Purged { dropped: self.memory.purge(|key, _| what.covers(key)), everywhere: true };
         };
-        shared.purge_here(what);
+        let at = SystemTime::now();
+        shared.purge_here(what, at);
         let dropped = self.memory.purge(|key, _| what.covers(key));
-        Purged { dropped, everywhere: shared.purge_elsewhere(what).await }
+        Purged { dropped, everywhere: shared.purge_elsewhere(what, at).await }
     }
 
     /// How each tier does, nearest first.
@@ -207,11 +208,11 @@ impl Cache {
     fn remember(&self, key: &Key, snapshot: &Snapshot) -> bool {
         self.memory.put(key.clone(), snapshot.clone());
         // A purge is noted first and swept after, so one that comes while this is under way is seen here or sweeps this.
-        let purged = self.shared.as_ref().is_some_and(|shared| shared.is_purged(key, snapshot));
-        if purged {
+        let is_purged = self.shared.as_ref().is_some_and(|shared| shared.is_purged(key, snapshot));
+        if is_purged && self.memory.get(key).is_some_and(|kept| kept.fetched_at <= snapshot.fetched_at) {
             self.memory.forget(key);
         }
-        !purged
+        !is_purged
     }
 }
 

@@ -17,7 +17,7 @@ use self::{
     breaker::Breaker,
     connection::{Connection, Connector},
 };
-pub use self::{address::NotAnAddress, commands::Script, journal::Entry};
+pub use self::{address::NotAnAddress, commands::Script};
 use crate::config;
 
 mod address;

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use crate::{amazon::Missing, config};
 
 /// Amazon's bound on keeping any content but ids.
-const TERMS_CEILING: Duration = Duration::from_secs(24 * 3600);
+pub(super) const TERMS_CEILING: Duration = Duration::from_secs(24 * 3600);
 /// How long "not found" and "not accessible" hold: an item can come back, but not every minute.
 const MISSING_HOLDS: Duration = Duration::from_secs(3600);
 /// Prices this old must be shown with their time (Associates Program Policies: "less frequently than hourly").

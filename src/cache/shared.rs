@@ -23,6 +23,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 use self::{lease::Holder, names::Names, purged::Stamps};
 use super::{
     Horizons, Key, Purge, Standing,
+    freshness::TERMS_CEILING,
     memory::Memory,
     stats::{Counts, Stats},
 };
@@ -49,7 +50,6 @@ pub(super) struct Shared {
     queue: mpsc::Sender<(Key, Snapshot)>,
     dropped_writes: Arc<AtomicU64>,
     counts: Counts,
-    horizons: Horizons,
     /// Owned so that they end with it.
     _tasks: JoinSet<()>,
 }
@@ -63,7 +63,7 @@ impl Shared {
     ) -> Self {
         let tags: HashMap<_, _> = tags.into_iter().collect();
         let names = Arc::new(Names::new(store.prefix(), tags));
-        let stamps = Arc::new(Stamps::new(horizons.keep(None)));
+        let stamps = Arc::new(Stamps::default());
         let dropped_writes = Arc::new(AtomicU64::new(0));
         let (queue, writes) = mpsc::channel(QUEUE);
         let mut tasks = JoinSet::new();
@@ -77,7 +77,6 @@ impl Shared {
             queue,
             dropped_writes,
             counts: Counts::default(),
-            horizons,
             _tasks: tasks,
         }
     }
@@ -113,13 +112,13 @@ impl Shared {
     }
 
     /// From now on treats what is in Redis as gone. Memory is the caller's to sweep.
-    pub(super) fn purge_here(&self, what: &Purge) {
-        self.stamps.add(purged::targets(what), SystemTime::now());
+    pub(super) fn purge_here(&self, what: &Purge, at: SystemTime) {
+        self.stamps.add(purged::targets(what), at);
     }
 
     /// Tells every replica of a purge; `false` where Redis did not take it.
-    pub(super) async fn purge_elsewhere(&self, what: &Purge) -> bool {
-        let told = self.store.append(&self.names.journal(), &purged::text(what), self.horizons.keep(None)).await;
+    pub(super) async fn purge_elsewhere(&self, what: &Purge, at: SystemTime) -> bool {
+        let told = self.store.append(&self.names.journal(), &purged::text(what, at), TERMS_CEILING).await;
         told.inspect_err(|error| tracing::warn!(%error, "a purge did not reach the other replicas")).is_ok()
     }
 

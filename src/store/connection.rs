@@ -24,11 +24,11 @@ use tokio::{sync::Mutex, time::timeout};
 use super::address::{Address, NotAnAddress};
 
 /// How long making a connection may take. Nobody waits for it, since a question waits for the pool no longer than its
-/// own bound; a connection that comes later is used by the next. It is short all the same, so that an attempt at a host
-/// that was away does not outlast the absence for long.
-const CONNECT_WITHIN: Duration = Duration::from_millis(500);
+/// own bound; a connection that comes later is used by the next. Much less would let four TLS handshakes on a busy
+/// machine starve each other for ever; much more would have an attempt at a host that was away outlast its absence.
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// The same for Sentinel and Cluster, where several servers may have to be asked in turn.
-const DISCOVER_WITHIN: Duration = Duration::from_secs(3);
+const DISCOVER_WITHIN: Duration = Duration::from_secs(5);
 /// Questions without an answer, in a row, after which a connection is given up: its other end may be gone without a
 /// word.
 const SILENT_FOR: u32 = 3;

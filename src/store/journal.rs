@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use redis::RedisResult;
+use redis::{RedisError, RedisResult};
 use tokio::time::sleep;
 
 use super::{Error, Store, connection::Connection};
@@ -21,15 +21,6 @@ const FIELD: &str = "entry";
 
 /// A stream's answer: for each stream its entries, each with its id and its fields.
 type Told = Option<Vec<(String, Vec<(String, Vec<(String, String)>)>)>>;
-
-/// Something that was added to a journal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// When, by Redis's clock, to the millisecond and never too early.
-    pub at: SystemTime,
-    /// What.
-    pub text: String,
-}
 
 impl Store {
     /// Adds an entry, and forgets those that are older than `keep`.
@@ -47,25 +38,40 @@ impl Store {
     ///
     /// It has a connection of its own: the answer to its question may be a long time coming, and all that is asked over
     /// the same connection would wait behind it.
-    pub async fn follow(&self, journal: &str, mut hear: impl FnMut(Vec<Entry>)) -> ! {
+    pub async fn follow(&self, journal: &str, mut hear: impl FnMut(Vec<String>)) -> ! {
+        let mut has_warned = false;
         loop {
-            if let Ok(mut connection) = self.0.connector.connect_patient(HELD_FOR * 2).await {
-                let mut from = "0".to_owned();
-                while let Ok(told) = read(&mut connection, journal, &from).await {
-                    let entries = told.into_iter().flatten().flat_map(|(_, entries)| entries);
-                    let heard: Vec<Entry> = entries
-                        .filter_map(|(id, fields)| {
-                            let entry = entry(&id, fields);
-                            from = id;
-                            entry
-                        })
-                        .collect();
-                    if !heard.is_empty() {
-                        hear(heard);
-                    }
-                }
+            let error = match self.0.connector.connect_patient(HELD_FOR * 2).await {
+                Ok(connection) => hear_until_it_breaks(connection, journal, &mut hear).await,
+                Err(error) => error,
+            };
+            // Whether Redis answers is for the breaker to tell; that it refuses to be followed is not.
+            if !error.is_io_error() && !std::mem::replace(&mut has_warned, true) {
+                tracing::warn!(journal, %error, "Redis does not let a journal be followed; trying on");
             }
             sleep(RECONNECT_AFTER).await;
+        }
+    }
+}
+
+async fn hear_until_it_breaks(
+    mut connection: Connection,
+    journal: &str,
+    hear: &mut impl FnMut(Vec<String>),
+) -> RedisError {
+    let mut from = "0".to_owned();
+    loop {
+        let told = match read(&mut connection, journal, &from).await {
+            Ok(told) => told,
+            Err(error) => return error,
+        };
+        let mut heard = Vec::new();
+        for (id, fields) in told.into_iter().flatten().flat_map(|(_, entries)| entries) {
+            heard.extend(fields.into_iter().filter(|(field, _)| field == FIELD).map(|(_, text)| text));
+            from = id;
+        }
+        if !heard.is_empty() {
+            hear(heard);
         }
     }
 }
@@ -75,10 +81,4 @@ async fn read(connection: &mut Connection, journal: &str, from: &str) -> RedisRe
     read.arg("COUNT").arg(ENTRIES_A_READ).arg("BLOCK").arg(HELD_FOR.as_millis().to_string());
     read.arg("STREAMS").arg(journal).arg(from);
     read.query_async(connection).await
-}
-
-fn entry(id: &str, fields: Vec<(String, String)>) -> Option<Entry> {
-    let ms: u64 = id.split_once('-')?.0.parse().ok()?;
-    let (_, text) = fields.into_iter().find(|(field, _)| field == FIELD)?;
-    Some(Entry { at: UNIX_EPOCH.checked_add(Duration::from_millis(ms + 1))?, text })
 }

@@ -1,9 +1,9 @@
 //! A purge reaches every replica, or says that it did not.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use stockroom::{
-    cache::{Namespace, Purge},
+    cache::{Namespace, Purge, Wish},
     config,
 };
 
@@ -77,4 +77,9 @@ async fn a_purge_that_redis_does_not_take_says_so() {
     })
     .await;
     assert!(!has(&cache, &product(1)).await, "here it is gone all the same");
+    // Redis is too full to take the next answer, and still has the one from before the purge.
+    cache.put(product(1), told(Duration::ZERO));
+    let another = Wish { max_age: Some(Duration::ZERO), ..Wish::default() };
+    assert!(cache.get_many(&[product(1)], &another, SystemTime::now()).await.iter().all(Option::is_none));
+    assert!(has(&cache, &product(1)).await, "finding the old one there does not cost the new one here");
 }

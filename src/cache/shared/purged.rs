@@ -3,18 +3,21 @@
 //! Every replica holds the times of all purges that can still matter, and follows a journal to hear of new ones. An answer
 //! that is not newer than a purge which covers it is gone. The journal is heard whole after each connecting, so a replica
 //! that was cut off misses nothing; until it hears, it may still tell what was purged.
+//!
+//! The time of a purge is by the clock of the replica that was asked for it, as the times of answers are by the clocks of
+//! those that got them.
 
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use super::names;
 use crate::{
     amazon::{Asin, Marketplace, Snapshot},
-    cache::{Key, Namespace, Purge, memory::Memory},
-    store::{Entry, Store},
+    cache::{Key, Namespace, Purge, freshness::TERMS_CEILING, memory::Memory},
+    store::Store,
 };
 
 const EVERYTHING: &str = "everything";
@@ -28,34 +31,27 @@ pub(super) enum Target {
 }
 
 /// When each thing was last purged.
-#[derive(Debug)]
-pub(super) struct Stamps {
-    last: RwLock<HashMap<Target, SystemTime>>,
-    /// No answer is kept for longer, so neither need a stamp be.
-    keep: Duration,
-}
+#[derive(Debug, Default)]
+pub(super) struct Stamps(RwLock<HashMap<Target, SystemTime>>);
 
 impl Stamps {
-    pub(super) fn new(keep: Duration) -> Self {
-        Self { last: RwLock::default(), keep }
-    }
-
     /// Takes a purge in; `false` where nothing is new in it.
     pub(super) fn add(&self, targets: impl IntoIterator<Item = Target>, at: SystemTime) -> bool {
-        let mut last = self.last.write().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let mut is_news = false;
         for target in targets {
-            let stamp = last.entry(target).or_insert(SystemTime::UNIX_EPOCH);
+            let stamp = last.entry(target).or_insert(UNIX_EPOCH);
             is_news |= *stamp < at;
             *stamp = at.max(*stamp);
         }
-        last.retain(|_, stamp| stamp.elapsed().unwrap_or_default() <= self.keep);
+        // No answer is kept for longer, so neither need a stamp be.
+        last.retain(|_, stamp| stamp.elapsed().unwrap_or_default() <= TERMS_CEILING);
         is_news
     }
 
     /// Whether an answer is gone.
     pub(super) fn cover(&self, key: &Key, snapshot: &Snapshot) -> bool {
-        let last = self.last.read().unwrap_or_else(PoisonError::into_inner);
+        let last = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let is_after = |target| last.get(&target).is_some_and(|at| snapshot.fetched_at <= *at);
         is_after(Target::Everything)
             || is_after(Target::Namespace(key.namespace()))
@@ -65,11 +61,11 @@ impl Stamps {
 
 /// Hears of every purge, and sweeps memory.
 pub(super) async fn follow(store: Store, journal: String, stamps: Arc<Stamps>, memory: Arc<Memory>) {
-    let hear = |entries: Vec<Entry>| {
-        // The time is by Redis's clock, and answers are stamped by ours: a clock that is ahead must not make answers
-        // gone that are yet to come.
+    let hear = |entries: Vec<String>| {
+        // A clock elsewhere that is ahead must not make answers gone that are yet to come.
         let now = SystemTime::now();
-        let news = entries.iter().filter(|entry| stamps.add(parse(&entry.text), entry.at.min(now))).count();
+        let purges = entries.iter().filter_map(|entry| parse(entry));
+        let news = purges.filter(|(at, targets)| stamps.add(targets.iter().copied(), now.min(*at))).count();
         if news > 0 {
             memory.purge(|key, snapshot| stamps.cover(key, snapshot));
         }
@@ -86,23 +82,30 @@ pub(super) fn targets(purge: &Purge) -> Vec<Target> {
     }
 }
 
-/// A purge as an entry of the journal: its targets in words, as `searches` or `US/B000000001 US/B000000002`.
-pub(super) fn text(purge: &Purge) -> String {
-    let words = targets(purge).into_iter().map(|target| match target {
-        Target::Everything => EVERYTHING.to_owned(),
-        Target::Namespace(namespace) => names::code(namespace).to_owned(),
-        Target::Product(marketplace, asin) => format!("{}/{asin}", marketplace.code()),
-    });
-    words.collect::<Vec<_>>().join(" ")
+/// A purge as an entry of the journal: its time in nanoseconds since 1970, then its targets, as
+/// `1700000000123456789 US/B000000001 US/B000000002` or `1700000000123456789 searches`.
+pub(super) fn text(purge: &Purge, at: SystemTime) -> String {
+    let at = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    targets(purge).into_iter().fold(at.to_string(), |text, target| match target {
+        Target::Everything => text + " " + EVERYTHING,
+        Target::Namespace(namespace) => text + " " + names::code(namespace),
+        Target::Product(marketplace, asin) => format!("{text} {}/{asin}", marketplace.code()),
+    })
 }
 
-/// The targets in an entry; words that a later version may write are passed over.
-fn parse(text: &str) -> impl Iterator<Item = Target> {
-    text.split(' ').filter_map(|word| match word.split_once('/') {
+/// Reads an entry; targets that only a later version knows are passed over.
+fn parse(text: &str) -> Option<(SystemTime, Vec<Target>)> {
+    let mut words = text.split(' ');
+    let at = UNIX_EPOCH.checked_add(Duration::from_nanos(words.next()?.parse().ok()?))?;
+    Some((at, words.filter_map(target).collect()))
+}
+
+fn target(word: &str) -> Option<Target> {
+    match word.split_once('/') {
         Some((marketplace, asin)) => Some(Target::Product(Marketplace::parse(marketplace)?, Asin::parse(asin).ok()?)),
         None if word == EVERYTHING => Some(Target::Everything),
         None => Namespace::ALL.into_iter().find(|namespace| names::code(*namespace) == word).map(Target::Namespace),
-    })
+    }
 }
 
 #[cfg(test)]
@@ -121,15 +124,25 @@ mod tests {
     #[test]
     fn a_purge_is_heard_as_it_was_told() {
         let purges = [
-            (Purge::Everything, "everything"),
-            (Purge::Namespace(Namespace::BrowseNodes), "browse-nodes"),
-            (Purge::Products(us().marketplace, vec![asin(1), asin(2)]), "US/B000000001 US/B000000002"),
+            (Purge::Everything, "1700000000123456789 everything"),
+            (Purge::Namespace(Namespace::BrowseNodes), "1700000000123456789 browse-nodes"),
+            (
+                Purge::Products(us().marketplace, vec![asin(1), asin(2)]),
+                "1700000000123456789 US/B000000001 US/B000000002",
+            ),
         ];
+        let at = UNIX_EPOCH + Duration::from_nanos(1_700_000_000_123_456_789);
         for (purge, words) in purges {
-            assert_eq!(text(&purge), words);
-            assert_eq!(parse(words).collect::<Vec<_>>(), targets(&purge));
+            assert_eq!(text(&purge, at), words);
+            assert_eq!(parse(words), Some((at, targets(&purge))));
         }
-        assert_eq!(parse("sellers XX/B000000001 US/short searches").count(), 1);
+    }
+
+    #[test]
+    fn what_a_later_version_writes_is_passed_over() {
+        let one = vec![Target::Namespace(Namespace::Searches)];
+        assert_eq!(parse("0 sellers XX/B000000001 US/short searches"), Some((UNIX_EPOCH, one)));
+        assert_eq!(parse("everything"), None);
     }
 
     #[test]
@@ -145,7 +158,7 @@ mod tests {
             (Purge::Everything, [true, true, true]),
         ];
         for (purge, expected) in cases {
-            let stamps = Stamps::new(60 * minute);
+            let stamps = Stamps::default();
             assert!(stamps.add(targets(&purge), now));
             assert!(!stamps.add(targets(&purge), now - minute), "nothing new");
             let fetched = |fetched_at| {
@@ -159,8 +172,8 @@ mod tests {
 
     #[test]
     fn a_purge_that_no_answer_can_predate_is_forgotten() {
-        let stamps = Stamps::new(Duration::from_secs(60));
-        stamps.add([Target::Everything], SystemTime::now() - Duration::from_secs(61));
-        assert!(stamps.last.read().unwrap().is_empty());
+        let stamps = Stamps::default();
+        stamps.add([Target::Everything], SystemTime::now() - TERMS_CEILING - Duration::from_secs(1));
+        assert!(stamps.0.read().unwrap().is_empty());
     }
 }
