@@ -7,6 +7,7 @@ use crate::{
     amazon::{BuildError, Upstream, creators, paapi5},
     cache::Cache,
     catalog::Catalog,
+    clock::Clock,
     config::{Account, Config, Credentials},
     dispatch::{Dispatch, Options, Shelf},
     store::{self, Store},
@@ -63,6 +64,7 @@ fn options(account: &Account, cache: &Arc<Cache>) -> Result<Options, Error> {
         queue_capacity: account.queue_capacity,
         upstream: upstream(account)?,
         shelf: Arc::clone(cache) as Arc<dyn Shelf>,
+        clock: Clock::System,
     })
 }
 

@@ -200,13 +200,13 @@ impl Keeper {
         self.counts.retries += u64::from(job.attempts > 1);
         self.breakers.entry(job.question.operation()).or_default().leaving();
 
-        let (upstream, timeout) = (Arc::clone(&self.options.upstream), self.options.timeout);
+        let (upstream, timeout, clock) = (Arc::clone(&self.options.upstream), self.options.timeout, self.options.clock);
         self.under_way.spawn(async move {
             let call = AssertUnwindSafe(upstream.call(&job.question, timeout)).catch_unwind().await;
             let result = call.unwrap_or_else(|_| {
                 Err(amazon::Error::Malformed { what: "reading it panicked".to_owned(), request_id: None })
             });
-            Landed { job, result, at: SystemTime::now() }
+            Landed { job, result, at: clock.now() }
         });
     }
 
