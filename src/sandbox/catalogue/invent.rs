@@ -7,7 +7,7 @@ use fastrand::Rng;
 use crate::{
     amazon::Asin,
     sandbox::catalogue::{
-        categories::{Kind, Style},
+        categories::{Kind, Largest, Style},
         dimensions, offers,
         product::{Attribute, Book, Contributor, Dimension, Physique, Product, Rating, Role},
         words,
@@ -66,7 +66,7 @@ impl Inventor {
             ranks: (0, 0),
             released: released(rng, kind.style),
             model,
-            physique: (kind.style == Style::Device || kind.style == Style::Plain).then(|| physique(rng)),
+            physique: kind.largest.map(|largest| physique(rng, largest)),
             energy_class: has_energy_class(kind).then(|| words::pick(rng, &["A", "B", "C", "D", "E", "F"])),
             book: book(rng, kind),
             unit_count: 1,
@@ -218,10 +218,11 @@ fn released(rng: &mut Rng, style: Style) -> String {
     }
 }
 
-fn physique(rng: &mut Rng) -> Physique {
-    let mut inches = || rng.u16(10..240);
-    let tenths_of_inches = [inches(), inches(), inches()];
-    Physique { tenths_of_inches, tenths_of_pounds: rng.u16(2..160) }
+/// Sides between two fifths of the longest and all of it, and a weight likewise.
+fn physique(rng: &mut Rng, largest: Largest) -> Physique {
+    let mut part_of = |most: u16| rng.u16((most * 2).div_ceil(5)..=most);
+    let tenths_of_inches = [(); 3].map(|()| part_of(largest.tenths_of_inches));
+    Physique { tenths_of_inches, tenths_of_pounds: part_of(largest.tenths_of_pounds) }
 }
 
 fn has_energy_class(kind: &Kind) -> bool {
