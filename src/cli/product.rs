@@ -149,9 +149,9 @@ fn info_facts(info: &pb::ProductInfo) -> Vec<(&'static str, String)> {
     let people = info.contributors.iter().map(|person| format!("{} ({})", person.name, person.role));
     let size = info.dimensions.as_ref().map(|dimensions| {
         let sides = [&dimensions.length, &dimensions.width, &dimensions.height];
-        let sides = sides.into_iter().flatten().map(measure).collect::<Vec<_>>();
-        let weight = dimensions.weight.as_ref().map(measure).unwrap_or_default();
-        [sides.join(" × "), weight].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+        let sides = measures(&sides.into_iter().flatten().collect::<Vec<_>>());
+        let weight = measures(&dimensions.weight.iter().collect::<Vec<_>>());
+        [sides, weight].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
     });
     let languages = info.languages.iter().map(|language| format!("{} ({})", language.name, language.r#type));
     vec![
@@ -238,9 +238,14 @@ fn condition(condition: pb::Condition) -> &'static str {
     }
 }
 
-/// A size or weight in Amazon's unit, which Amazon writes as a heading.
-fn measure(measure: &pb::Measure) -> String {
-    format!("{} {}", measure.value, measure.unit.to_lowercase())
+/// Sizes or weights, with their unit once where they share it. Amazon writes it as a heading.
+fn measures(measures: &[&pb::Measure]) -> String {
+    let values = measures.iter().enumerate().map(|(i, measure)| {
+        let shared = measures.get(i + 1).is_some_and(|next| next.unit == measure.unit);
+        let unit = if shared { String::new() } else { format!(" {}", measure.unit.to_lowercase()) };
+        format!("{}{unit}", measure.value)
+    });
+    values.collect::<Vec<_>>().join(" × ")
 }
 
 /// As much of a date as is known.

@@ -218,11 +218,13 @@ fn released(rng: &mut Rng, style: Style) -> String {
     }
 }
 
-/// Sides between two fifths of the longest and all of it, and a weight likewise.
+/// A body near the largest that its kind has: long, less wide, and flat.
 fn physique(rng: &mut Rng, largest: Largest) -> Physique {
-    let mut part_of = |most: u16| rng.u16((most * 2).div_ceil(5)..=most);
-    let tenths_of_inches = [(); 3].map(|()| part_of(largest.tenths_of_inches));
-    Physique { tenths_of_inches, tenths_of_pounds: part_of(largest.tenths_of_pounds) }
+    let mut between = |least: u16, most: u16| rng.u16(least.max(1)..=most.max(1));
+    let Largest { tenths_of_inches: side, tenths_of_pounds: weight } = largest;
+    let [height, length, width] =
+        [between(side / 8, side / 2), between(side * 4 / 5, side), between(side / 2, side * 3 / 4)];
+    Physique { tenths_of_inches: [height, length, width], tenths_of_pounds: between(weight * 3 / 5, weight) }
 }
 
 fn has_energy_class(kind: &Kind) -> bool {
