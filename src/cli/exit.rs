@@ -22,7 +22,7 @@ Exit codes:
   69  the gateway or Amazon cannot be reached
   70  something broke
   75  not now: the deadline passed or a budget is spent; try later
-  77  not allowed";
+  77  not allowed, by the gateway or by Amazon";
 
 /// How a command that did not fail ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,13 +101,9 @@ fn code_of(code: Code) -> u8 {
         Code::InvalidArgument | Code::OutOfRange => 65,
         Code::Unavailable => 69,
         Code::ResourceExhausted | Code::DeadlineExceeded | Code::Cancelled | Code::Aborted => 75,
-        Code::PermissionDenied | Code::Unauthenticated => 77,
-        Code::Unknown
-        | Code::AlreadyExists
-        | Code::FailedPrecondition
-        | Code::Unimplemented
-        | Code::Internal
-        | Code::DataLoss => 70,
+        // Amazon refuses the account: somebody must see to it.
+        Code::FailedPrecondition | Code::PermissionDenied | Code::Unauthenticated => 77,
+        Code::Unknown | Code::AlreadyExists | Code::Unimplemented | Code::Internal | Code::DataLoss => 70,
     }
 }
 
@@ -176,6 +172,7 @@ mod tests {
             (Code::Internal, 70),
             (Code::ResourceExhausted, 75),
             (Code::DeadlineExceeded, 75),
+            (Code::FailedPrecondition, 77),
             (Code::PermissionDenied, 77),
             (Code::Unauthenticated, 77),
         ];

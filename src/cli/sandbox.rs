@@ -22,9 +22,10 @@ Examples:
   stockroom sandbox --tls --ca-out ca.pem
   stockroom sandbox --faults faults.toml
 
-A script of faults is TOML, one [[fault]] each: kind (error, status, retry-after, latency, hang, reset, truncated,
-malformed, wrong-shape or partial-errors), times (default 1), operation (default any), and what the kind needs: code,
-status and body, seconds, or milliseconds. As:
+A script of faults is TOML, one [[fault]] each: kind (error, status, retry-after, latency, hang, reset, truncated, \
+malformed, wrong-shape or partial-errors), times (default 1), operation (default any), and what the kind needs: code, \
+status and body, seconds, or milliseconds.
+
   [[fault]]
   kind = \"status\"
   status = 503
