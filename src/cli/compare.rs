@@ -79,9 +79,9 @@ fn table(rows: Vec<Vec<String>>) -> Table {
     let columns = vec![
         Column::new("ASIN").wide(10),
         Column::number("Price").wide(17),
-        Column::number("Saving").wide(6),
-        Column::new("Rating").wide(14),
-        Column::new("Prime").wide(5),
+        Column::number("Saving").wide(6).spare(),
+        Column::new("Rating").wide(14).spare(),
+        Column::new("Prime").wide(5).spare(),
         Column::cut("Title"),
     ];
     Table { columns, rows }

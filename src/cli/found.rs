@@ -14,10 +14,10 @@ pub(super) const PRODUCTS: [Column; 8] = [
     Column::new("ASIN"),
     Column::cut("Title"),
     Column::number("Price"),
-    Column::number("Saving"),
-    Column::new("Rating"),
-    Column::new("Prime"),
-    Column::new("Stock"),
+    Column::number("Saving").spare(),
+    Column::new("Rating").spare(),
+    Column::new("Prime").spare(),
+    Column::new("Stock").spare(),
 ];
 
 /// The rows of a list of products, counted on from `before`.
