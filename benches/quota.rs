@@ -215,7 +215,8 @@ impl Scenario {
                         }
                         if waited {
                             told.waits.push(now - asked);
-                            told.known_waited += u64::from(before.is_some_and(|before| asked - before.min(asked) < DAY));
+                            told.known_waited +=
+                                u64::from(before.is_some_and(|before| asked - before.min(asked) < DAY));
                         }
                     }
                 });
@@ -252,7 +253,9 @@ impl Scenario {
 }
 
 fn main() {
-    println!("| lifetime | ids | skew | look-ups/s | calls, day 2 | minimum | ratio | per item | memoizer | waited | p50 / p99 | stale | refused |");
+    println!(
+        "| lifetime | ids | skew | look-ups/s | calls, day 2 | minimum | ratio | per item | memoizer | waited | p50 / p99 | stale | refused |"
+    );
     println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     let mut first_goal = 0.0;
     for lifetime in [Lifetime::Day, Lifetime::HourOfOffers] {

@@ -261,6 +261,7 @@ impl Keeper {
         if let Err(error) = result {
             let request_id = error.request_id().unwrap_or("none");
             let operation = operation.name();
+            let error = chain(error);
             tracing::warn!(account = &*self.name, operation, request_id, attempt = job.attempts, %error, "call to Amazon failed");
             self.last_error = Some(format!("{operation}: {error} (request id {request_id})"));
         }
@@ -359,6 +360,17 @@ fn contents(items: &Items) -> HashMap<Asin, Result<bytes::Bytes, Missing>> {
     });
     let missing = items.missing.iter().map(|(asin, why)| (*asin, Err(*why)));
     missing.chain(found).collect()
+}
+
+/// An error with all its causes, as they are told where they are handled.
+fn chain(error: &amazon::Error) -> String {
+    let mut told = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        told.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    told
 }
 
 fn backoff(attempts: u32) -> Duration {
