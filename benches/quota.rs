@@ -124,7 +124,8 @@ impl Scenario {
             }
             let mut ids = Vec::with_capacity(count);
             while ids.len() < count {
-                let id = shares.partition_point(|reached| *reached < random.f64()) as u32;
+                let drawn = random.f64();
+                let id = shares.partition_point(|reached| *reached < drawn) as u32;
                 if !ids.contains(&id) {
                     ids.push(id);
                 }

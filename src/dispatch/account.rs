@@ -276,11 +276,14 @@ impl Keeper {
             | amazon::Error::Unreachable { .. } => job.attempts < ATTEMPTS,
             amazon::Error::Malformed { .. } | amazon::Error::Refused { .. } | amazon::Error::Rejected { .. } => false,
         };
+        let refused_together = matches!(error, amazon::Error::Rejected { .. }) && job.keys().len() > 1;
         let error = Error::Upstream(Arc::new(error));
         let paused = self.breakers.get(&operation).and_then(|breaker| breaker.closed_for(now));
         let leaves_at = (now + backoff(job.attempts)).max(self.pace.next());
         for key in job.keys() {
-            let hurried = if retryable && paused.is_none() {
+            let hurried = if refused_together {
+                self.queue.part(&key, job.keys().len() / 2, now)
+            } else if retryable && paused.is_none() {
                 self.queue.put_back(&key, leaves_at)
             } else {
                 self.queue.settle(&key)
