@@ -1,22 +1,24 @@
-//! A fake Amazon over real HTTP: an invented shop that answers PA-API 5.0 calls, checks their signatures, keeps an account's
-//! limits, and fails on purpose when told to.
+//! A fake Amazon over real HTTP: an invented shop that answers PA-API 5.0 and the Creators API, checks signatures and tokens,
+//! keeps an account's limits, and fails on purpose when told to.
 //!
-//! The command line starts it for demonstrations and tests start it for themselves. It shares no code with the client side
-//! of the API, so that each checks the other. Only `catalogue`, `search` and `limits` are of no particular API.
+//! The command line starts it for demonstrations and tests start it for themselves. One address serves both APIs, and both
+//! use up the same limits. It shares no code with the client side of the APIs, so that each checks the other.
 
 use std::{
     fmt, io,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    time::{Duration, Instant},
 };
 
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use self::house::House;
 use crate::amazon::Marketplace;
 
 pub use self::{
+    creators::{credential, credential_versions, token_path},
     faults::{Fault, FaultKind, ScriptError},
     hold::Hold,
     record::Call,
@@ -24,9 +26,12 @@ pub use self::{
 };
 
 mod catalogue;
+mod creators;
 pub mod examples;
+mod fate;
 mod faults;
 mod hold;
+mod house;
 mod limits;
 mod paapi5;
 mod record;
@@ -35,7 +40,7 @@ mod server;
 mod signature;
 mod tls;
 
-/// The one access key that the sandbox knows.
+/// The one access key for PA-API that the sandbox knows.
 pub const ACCESS_KEY: &str = "SANDBOXACCESSKEY0001";
 
 /// The secret that belongs to it.
@@ -63,21 +68,35 @@ pub struct Options {
     pub latency: Duration,
     /// Faults that befall the first calls.
     pub faults: Vec<Fault>,
+    /// Faults that befall the first requests for tokens; those of one operation never do.
+    pub token_faults: Vec<Fault>,
+    /// How long a token of the Creators API is good for. Default an hour, which is Amazon's.
+    pub token_lifetime: Duration,
+    /// Whether the Creators API tells ratings to those who ask for them. Amazon's documentation lists no such resource, while its SDK
+    /// has them. Default no. A search by the least rating works either way.
+    pub creators_reviews: bool,
     /// Speak TLS with this certificate. Default: plain HTTP.
     pub tls: Option<Tls>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { calls_per_second: 10.0, calls_per_day: 8640, latency: Duration::ZERO, faults: Vec::new(), tls: None }
+        Self {
+            calls_per_second: 10.0,
+            calls_per_day: 8640,
+            latency: Duration::ZERO,
+            faults: Vec::new(),
+            token_faults: Vec::new(),
+            token_lifetime: Duration::from_secs(3600),
+            creators_reviews: false,
+            tls: None,
+        }
     }
 }
 
 /// A running sandbox. Dropping it stops it.
 pub struct Sandbox {
-    address: SocketAddr,
-    secure: bool,
-    house: Arc<server::House>,
+    house: Arc<House>,
     server: JoinHandle<()>,
     stop: CancellationToken,
     _stop_on_drop: DropGuard,
@@ -90,15 +109,14 @@ impl Sandbox {
         tokio::task::spawn_blocking(|| catalogue::Catalogue::get().words()).await?;
         let stop = CancellationToken::new();
         let tls = options.tls.clone();
-        let house = Arc::new(server::House::new(options));
-        let secure = tls.is_some();
+        let house = Arc::new(House::new(url(address, tls.is_some()), options));
         let server = tokio::spawn(server::serve(listener, tls, Arc::clone(&house), stop.clone()));
-        Ok(Self { address, secure, house, server, _stop_on_drop: stop.clone().drop_guard(), stop })
+        Ok(Self { house, server, _stop_on_drop: stop.clone().drop_guard(), stop })
     }
 
     /// Where it is: `http://127.0.0.1:PORT`, or `https`.
     pub fn url(&self) -> String {
-        format!("{}://{}", if self.secure { "https" } else { "http" }, self.address)
+        self.house.url.clone()
     }
 
     /// Adds a fault, after those that are still to come.
@@ -106,9 +124,15 @@ impl Sandbox {
         locked(&self.house.faults).push(fault);
     }
 
-    /// Forgets the faults that are still to come.
+    /// Forgets the faults that are still to come, of tokens too.
     pub fn clear_faults(&self) {
         locked(&self.house.faults).clear();
+        locked(&self.house.token_faults).clear();
+    }
+
+    /// Adds a fault of the requests for tokens, after those that are still to come.
+    pub fn inject_for_tokens(&self, fault: Fault) {
+        locked(&self.house.token_faults).push(fault);
     }
 
     /// Keeps the answers to calls that arrive from now on, until the hold is released or dropped. The calls count against the
@@ -125,6 +149,36 @@ impl Sandbox {
     /// Every call that has arrived, in order.
     pub fn calls(&self) -> Vec<Call> {
         self.house.record.calls()
+    }
+
+    /// Keeps the answers to requests for tokens that arrive from now on, until the hold is released or dropped.
+    pub fn hold_tokens(&self) -> Hold {
+        self.house.token_gate.close()
+    }
+
+    /// How many tokens have been asked for since the start, whether given or not. They are no calls.
+    pub fn token_requests(&self) -> usize {
+        self.house.tokens.requests()
+    }
+
+    /// Waits until so many tokens in total have been asked for since the start.
+    pub async fn tokens_asked(&self, requests: usize) {
+        self.house.tokens.asked(requests).await;
+    }
+
+    /// Forgets every token, so that calls with them are answered with `InvalidToken`.
+    pub fn revoke_tokens(&self) {
+        self.house.tokens.revoke();
+    }
+
+    /// Ends the life of every token, so that calls with them are answered with `TokenExpired`.
+    pub fn expire_tokens(&self) {
+        self.house.tokens.expire(Instant::now());
+    }
+
+    /// Whether the account has lost the sales that Amazon asks for: if so, both APIs answer `AssociateNotEligible`.
+    pub fn lose_eligibility(&self, lost: bool) {
+        self.house.eligible.store(!lost, Ordering::Relaxed);
     }
 
     /// Changes the calls a second; earlier calls still count.
@@ -150,6 +204,10 @@ impl fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sandbox").field("url", &self.url()).finish_non_exhaustive()
     }
+}
+
+fn url(address: SocketAddr, secure: bool) -> String {
+    format!("{}://{address}", if secure { "https" } else { "http" })
 }
 
 /// Locks, also after a panic elsewhere: what these locks keep is whole after every statement.

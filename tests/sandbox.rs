@@ -16,6 +16,15 @@ use crate::client::{Client, generous_sandbox, sandbox};
 #[path = "sandbox/client.rs"]
 mod client;
 #[cfg(test)]
+#[path = "sandbox/creators.rs"]
+mod creators;
+#[cfg(test)]
+#[path = "sandbox/creators_files.rs"]
+mod creators_files;
+#[cfg(test)]
+#[path = "sandbox/creators_tokens.rs"]
+mod creators_tokens;
+#[cfg(test)]
 #[path = "sandbox/requests.rs"]
 mod requests;
 #[cfg(test)]

@@ -21,7 +21,7 @@ Examples:
   stockroom sandbox --rate 1 --per-day 100 --latency 300ms
   stockroom sandbox --tls --ca-out ca.pem";
 
-/// Runs a fake Amazon: real HTTP and signatures, invented products
+/// Runs a fake Amazon: real HTTP, signatures and tokens, invented products
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct RunSandbox {
@@ -88,11 +88,22 @@ impl RunSandbox {
         let ca_file = self.ca_out.as_ref().map(|file| format!("ca_file = {:?}\n", file.display().to_string()));
         format!(
             "A fake Amazon listens on {url}; all products are invented.\n\nTo put a gateway in front of it, in stockroom.toml:\n\n\
-             [accounts.sandbox]\naccess_key = \"{}\"\nsecret_key = \"{}\"\nendpoint = \"{url}\"\n{}partner_tags = {{ {} }}\n\n",
+             [accounts.sandbox]\naccess_key = \"{}\"\nsecret_key = \"{}\"\nendpoint = \"{url}\"\n{}partner_tags = {{ {} }}\n\n\
+             The Creators API is at the same address. Its credentials, and where each gets its tokens:\n\n{}\n",
             sandbox::ACCESS_KEY,
             sandbox::SECRET_KEY,
             ca_file.unwrap_or_default(),
-            tags.join(", ")
+            tags.join(", "),
+            credentials(url)
         )
     }
+}
+
+/// One line for each version: id, secret, and the token's URL.
+fn credentials(url: &str) -> String {
+    let line = |version| {
+        let (id, secret) = sandbox::credential(version)?;
+        Some(format!("{version}  {id}  {secret}  {url}{}\n", sandbox::token_path(version)?))
+    };
+    sandbox::credential_versions().filter_map(line).collect()
 }

@@ -1,15 +1,18 @@
 //! Faults on purpose: what goes wrong, for which operation, and how often; given by a test or read from a script.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde::Deserialize;
 
-use crate::{amazon::Operation, sandbox::paapi5};
+use crate::{
+    amazon::Operation,
+    sandbox::{creators, paapi5},
+};
 
 /// A fault that befalls the next calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Only calls of this operation; `None`: any call.
+    /// Only calls of this operation; `None`: any call, also for feeds and reports.
     pub operation: Option<Operation>,
     /// How many calls it befalls.
     pub times: u32,
@@ -21,7 +24,9 @@ pub struct Fault {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FaultKind {
     /// Amazon's error of this code, as `AssociateNotEligible`, with the status and body that Amazon documents for it; `Retired` and
-    /// `RetiredFlat` are the two forms of the refusal since PA-API's end. A code that Amazon does not have is sent with status 400.
+    /// `RetiredFlat` are the two forms of the refusal since PA-API's end. For calls of the Creators API it is a reason, as
+    /// `TokenExpired`, or an exception, as `ThrottleException`, and PA-API's codes mean what comes closest; for token requests it is
+    /// OAuth's, as `invalid_scope` or `server_error`. A code that Amazon does not have is sent with status 400.
     Error(&'static str),
     /// This status, with this body as `text/html`.
     Status {
@@ -107,8 +112,8 @@ impl Fault {
         faults.map(|(entry, number)| entry.read().map_err(|what| ScriptError::Fault { number, what })).collect()
     }
 
-    /// Uses one of the faults for a call, the first that fits.
-    pub(crate) fn take(faults: &mut Vec<Self>, operation: Operation) -> Option<FaultKind> {
+    /// Uses one of the faults for a request, the first that fits. Not every request has an operation of the catalog.
+    pub(crate) fn take(faults: &mut Vec<Self>, operation: Option<Operation>) -> Option<FaultKind> {
         let fault = faults.iter_mut().find(|fault| fault.times > 0 && fault.is_meant_for(operation))?;
         fault.times -= 1;
         let kind = fault.kind.clone();
@@ -116,9 +121,9 @@ impl Fault {
         Some(kind)
     }
 
-    fn is_meant_for(&self, operation: Operation) -> bool {
-        let possible = self.kind != FaultKind::PartialErrors || operation == Operation::GetItems;
-        possible && self.operation.is_none_or(|wanted| wanted == operation)
+    fn is_meant_for(&self, operation: Option<Operation>) -> bool {
+        let possible = self.kind != FaultKind::PartialErrors || operation == Some(Operation::GetItems);
+        possible && self.operation.is_none_or(|wanted| operation == Some(wanted))
     }
 }
 
@@ -165,8 +170,10 @@ impl Entry {
 
 fn known_code(code: Option<String>) -> Result<&'static str, String> {
     let code = code.ok_or("code must be given")?;
-    paapi5::error_codes().find(|known| *known == code).ok_or_else(|| {
-        format!("code is {code}; it must be one of {}", paapi5::error_codes().collect::<Vec<_>>().join(", "))
+    // Some are errors of both APIs.
+    let known: BTreeSet<_> = paapi5::error_codes().chain(creators::error_names()).collect();
+    known.get(code.as_str()).copied().ok_or_else(|| {
+        format!("code is {code}; it must be one of {}", known.into_iter().collect::<Vec<_>>().join(", "))
     })
 }
 
@@ -227,7 +234,7 @@ mod tests {
         let only_search = Fault { operation: Some(Operation::SearchItems), ..Fault::new(1, FaultKind::Hang) };
         let only_items = Fault::new(1, FaultKind::PartialErrors);
         let mut faults = vec![only_search, Fault::new(2, FaultKind::Reset), only_items];
-        let mut take = |operation| Fault::take(&mut faults, operation);
+        let mut take = |operation| Fault::take(&mut faults, Some(operation));
         assert_eq!(take(Operation::GetItems), Some(FaultKind::Reset));
         assert_eq!(take(Operation::SearchItems), Some(FaultKind::Hang));
         assert_eq!(take(Operation::SearchItems), Some(FaultKind::Reset));

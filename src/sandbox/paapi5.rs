@@ -13,8 +13,12 @@ use crate::{
     },
 };
 
-pub(crate) use self::errors::{Refusal, names as error_codes};
-use self::{fields::Fields, item::Showing, resources::Resources};
+use self::item::Showing;
+pub(crate) use self::{
+    errors::{Refusal, names as error_codes},
+    fields::Fields,
+    resources::{Resources, known as known_resources},
+};
 
 mod browse_nodes;
 mod errors;
@@ -32,6 +36,16 @@ mod variations;
 /// Every operation.
 pub(crate) const OPERATIONS: [Operation; 4] =
     [Operation::GetItems, Operation::SearchItems, Operation::GetVariations, Operation::GetBrowseNodes];
+
+/// What an answer depends on besides the request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scene {
+    pub(crate) now: OffsetDateTime,
+    /// Whether the account has sold enough to be answered.
+    pub(crate) eligible: bool,
+    /// Whether to pretend that the first item of a `GetItems` is not accessible.
+    pub(crate) hide_first: bool,
+}
 
 const TARGET_PREFIX: &str = "com.amazon.paapi5.v1.ProductAdvertisingAPIv1.";
 
@@ -57,39 +71,53 @@ pub(crate) fn authenticate(
     Ok(operation)
 }
 
-/// Answers a request that has been authenticated. `hide_first` pretends that the first item of a `GetItems` is not accessible.
+/// Answers a request that has been authenticated.
 pub(crate) fn answer(
     operation: Operation,
     received: Received<'_>,
     body: &Value,
-    now: OffsetDateTime,
-    hide_first: bool,
+    scene: Scene,
 ) -> Result<Value, Refusal> {
     let fields = Fields::of(body)?;
     // Everything about the request's own form comes before what depends on the account, and that before the data.
     let marketplace = marketplace(received, &fields)?;
-    let tag = fields.required_text("PartnerTag")?;
+    fields.required_text("PartnerTag")?;
     fields.required_text("PartnerType")?;
     fields.one_of("PartnerType", &["Associates"])?;
-    let resources = Resources::read(&fields, operation)?;
-    let showing = Showing::read(&fields, marketplace, tag, &resources, now)?;
-    let checked = || if tag == partner_tag(marketplace) { Ok(()) } else { Err(Refusal::named("InvalidPartnerTag")) };
+    tell(operation, marketplace, &fields, &Resources::read(&fields, operation)?, scene)
+}
+
+/// Answers a request in a marketplace whose resources have been read.
+pub(crate) fn tell(
+    operation: Operation,
+    marketplace: Marketplace,
+    fields: &Fields<'_>,
+    resources: &Resources<'_>,
+    scene: Scene,
+) -> Result<Value, Refusal> {
+    let tag = fields.required_text("PartnerTag")?;
+    let showing = Showing::read(fields, marketplace, tag, resources, scene.now)?;
+    let checked = || match tag == partner_tag(marketplace) {
+        false => Err(Refusal::named("InvalidPartnerTag")),
+        true if !scene.eligible => Err(Refusal::named("AssociateNotEligible")),
+        true => Ok(()),
+    };
     match operation {
-        Operation::GetItems => get_items::Request::read(&fields).and_then(|request| {
+        Operation::GetItems => get_items::Request::read(fields).and_then(|request| {
             checked()?;
-            Ok(request.answer(&showing, hide_first))
+            Ok(request.answer(&showing, scene.hide_first))
         }),
-        Operation::SearchItems => search_items::Request::read(&fields, marketplace).and_then(|request| {
+        Operation::SearchItems => search_items::Request::read(fields, marketplace).and_then(|request| {
             checked()?;
             Ok(request.answer(&showing))
         }),
-        Operation::GetVariations => variations::Request::read(&fields).and_then(|request| {
+        Operation::GetVariations => variations::Request::read(fields).and_then(|request| {
             checked()?;
             Ok(request.answer(&showing))
         }),
-        Operation::GetBrowseNodes => browse_nodes::ids(&fields).and_then(|ids| {
+        Operation::GetBrowseNodes => browse_nodes::ids(fields).and_then(|ids| {
             checked()?;
-            Ok(browse_nodes::answer(&ids, &resources))
+            Ok(browse_nodes::answer(&ids, resources))
         }),
     }
 }

@@ -10,11 +10,13 @@ use crate::{amazon::Operation, sandbox::locked};
 /// A call that arrived.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// What was asked; `None` where the path names no operation.
+    /// What was asked; `None` where the path names no operation of the catalog.
     pub operation: Option<Operation>,
+    /// The path, which tells the two APIs apart.
+    pub path: String,
     /// The `Host` header.
     pub host: String,
-    /// The `ItemIds` of the body.
+    /// The `ItemIds` of the body, or its `itemIds`.
     pub item_ids: Vec<String>,
     /// The body; null where it is no JSON.
     pub body: Value,

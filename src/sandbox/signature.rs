@@ -124,15 +124,17 @@ fn canonical_request(request: Received<'_>, signed_headers: &str) -> Option<Stri
     Some(format!("{text}\n{signed_headers}\n{}", hex(&Sha256::digest(request.body))))
 }
 
-fn hmac(key: &[u8]) -> Hmac<Sha256> {
+/// The keyed hash that a text is fed to.
+pub(crate) fn hmac(key: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).expect("HMAC takes keys of any length")
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
+/// `None` where it is not hexadecimal.
+pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
     let pairs = text.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
     pairs.map(|pair| pair.and_then(|pair| u8::from_str_radix(pair, 16).ok())).collect()
 }

@@ -9,7 +9,18 @@ use rustls::{ServerConfig, pki_types::PrivateKeyDer};
 
 use crate::amazon::Marketplace;
 
-/// A certificate for this machine and for all of PA-API's hosts, and the authority that signed it.
+/// The Creators API's host and those of its tokens (Amazon's SDK 1.3.0, `configuration.py` and `oauth2_config.py`).
+const CREATORS_HOSTS: [&str; 7] = [
+    "creatorsapi.amazon",
+    "creatorsapi.auth.us-east-1.amazoncognito.com",
+    "creatorsapi.auth.eu-south-2.amazoncognito.com",
+    "creatorsapi.auth.us-west-2.amazoncognito.com",
+    "api.amazon.com",
+    "api.amazon.co.uk",
+    "api.amazon.co.jp",
+];
+
+/// A certificate for this machine and for all of Amazon's hosts, and the authority that signed it.
 #[derive(Clone)]
 pub struct Tls {
     pub(crate) config: Arc<ServerConfig>,
@@ -22,8 +33,7 @@ pub struct Tls {
 pub struct TlsError(#[source] Box<dyn std::error::Error + Send + Sync>);
 
 impl Tls {
-    /// Makes a new authority and a certificate for `localhost`, `127.0.0.1`, `::1` and every `webservices.amazon.*` host. The keys live
-    /// in memory only.
+    /// Makes a new authority and a certificate for `localhost`, `127.0.0.1`, `::1` and every host of both APIs. The keys live in memory only.
     pub fn self_signed() -> Result<Self, TlsError> {
         let ca_key = KeyPair::generate().map_err(failed)?;
         let mut ca = CertificateParams::default();
@@ -33,8 +43,8 @@ impl Tls {
         let ca_pem = ca.self_signed(&ca_key).map_err(failed)?.pem();
         let issuer = Issuer::new(ca, ca_key);
 
-        let hosts = Marketplace::all().map(|marketplace| marketplace.paapi5_host().to_owned());
-        let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into_iter().chain(hosts);
+        let hosts = Marketplace::all().map(Marketplace::paapi5_host).chain(CREATORS_HOSTS);
+        let names = ["localhost", "127.0.0.1", "::1"].into_iter().chain(hosts).map(str::to_owned);
         let mut leaf = CertificateParams::new(names.collect::<Vec<_>>()).map_err(failed)?;
         leaf.distinguished_name.push(DnType::CommonName, "Stockroom sandbox");
         leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

@@ -13,6 +13,8 @@ pub(crate) struct Refusal {
     exception: &'static str,
     code: &'static str,
     message: String,
+    /// The parameter at fault.
+    parameter: Option<String>,
     /// Whether code and message stand beside the type instead of in a list.
     flat: bool,
 }
@@ -127,19 +129,28 @@ impl Refusal {
         let unknown = (name, 400, "Validation", name, "The request is refused.");
         let (_, status, exception, code, message) = TABLE.into_iter().find(|row| row.0 == name).unwrap_or(unknown);
         let message = message.replace("{key}", ACCESS_KEY).replace("{signing}", SIGNING);
-        Self { status, exception, code, message, flat: name == "RetiredFlat" }
+        Self { status, exception, code, message, parameter: None, flat: name == "RetiredFlat" }
     }
 
     /// A required field is absent.
     pub(crate) fn missing(parameter: &str) -> Self {
         let message = format!("The request must contain the parameter {parameter}.");
-        Self { message, ..Self::named("MissingParameter") }
+        Self { message, parameter: Some(parameter.to_owned()), ..Self::named("MissingParameter") }
     }
 
     /// A value is out of range or unknown.
     pub(crate) fn invalid(parameter: &str, value: &str) -> Self {
         let message = format!("The value [{value}] provided in the request for [{parameter}] is invalid.");
-        Self { message, ..Self::named("InvalidParameterValue") }
+        Self { message, parameter: Some(parameter.to_owned()), ..Self::named("InvalidParameterValue") }
+    }
+
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The parameter that is absent or wrong.
+    pub(crate) fn parameter(&self) -> Option<&str> {
+        self.parameter.as_deref()
     }
 
     /// The body, in the form that was seen live.

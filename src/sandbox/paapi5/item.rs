@@ -22,6 +22,10 @@ const CONDITIONS: [(&str, Wanted); 5] = [
     ("Refurbished", Wanted::Refurbished),
 ];
 
+/// The resource of each size of a picture, its name in the answer, and its pixels. The last is asked for in the Creators API alone.
+const SIZES: [(&str, &str, u32); 4] =
+    [("Small", "Small", 75), ("Medium", "Medium", 160), ("Large", "Large", 500), ("HighRes", "HiRes", 1500)];
+
 /// How the products of an answer are shown.
 #[derive(Debug)]
 pub(crate) struct Showing<'a> {
@@ -117,10 +121,9 @@ impl<'a> Showing<'a> {
 
     fn images(&self, product: &Product) -> Option<Value> {
         let image = |group: &str, which: char| {
-            let sizes = [("Small", 75), ("Medium", 160), ("Large", 500)];
-            let asked = sizes.into_iter().filter(|(size, _)| self.resources.has(&format!("Images.{group}.{size}")));
+            let asked = SIZES.into_iter().filter(|(size, ..)| self.resources.has(&format!("Images.{group}.{size}")));
             asked
-                .fold(Tree::new(), |tree, (size, pixels)| tree.with(size, picture(product, which, pixels)))
+                .fold(Tree::new(), |tree, (_, name, pixels)| tree.with(name, picture(product, which, pixels)))
                 .unless_empty()
         };
         let variants: Vec<_> = ['b', 'c'].into_iter().filter_map(|which| image("Variants", which)).collect();

@@ -13,16 +13,15 @@ impl<'a> Resources<'a> {
     /// Reads `Resources`; an item's title where there are none.
     pub(crate) fn read(fields: &Fields<'a>, operation: Operation) -> Result<Self, Refusal> {
         let asked = fields.texts("Resources")?;
-        let (common, own) = match operation {
-            Operation::GetItems => (OF_ITEMS, [].as_slice()),
-            Operation::SearchItems => (OF_ITEMS, ["SearchRefinements"].as_slice()),
-            Operation::GetVariations => (OF_ITEMS, OF_VARIATIONS),
-            Operation::GetBrowseNodes => ([].as_slice(), ["BrowseNodes.Ancestor", "BrowseNodes.Children"].as_slice()),
-        };
-        if let Some(unknown) = asked.iter().find(|name| !common.contains(name) && !own.contains(name)) {
+        if let Some(unknown) = asked.iter().find(|name| !known(operation).any(|known| known == **name)) {
             return Err(Refusal::invalid("Resources", unknown));
         }
         Ok(Self(if asked.is_empty() { vec!["ItemInfo.Title"] } else { asked }))
+    }
+
+    /// These very resources.
+    pub(crate) fn of(names: Vec<&'a str>) -> Self {
+        Self(names)
     }
 
     /// Whether this very resource was asked for.
@@ -34,6 +33,17 @@ impl<'a> Resources<'a> {
     pub(crate) fn has_within(&self, name: &str) -> bool {
         self.0.iter().any(|asked| asked.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
     }
+}
+
+/// Every resource that an operation has.
+pub(crate) fn known(operation: Operation) -> impl Iterator<Item = &'static str> {
+    let (common, own) = match operation {
+        Operation::GetItems => (OF_ITEMS, [].as_slice()),
+        Operation::SearchItems => (OF_ITEMS, ["SearchRefinements"].as_slice()),
+        Operation::GetVariations => (OF_ITEMS, OF_VARIATIONS),
+        Operation::GetBrowseNodes => ([].as_slice(), ["BrowseNodes.Ancestor", "BrowseNodes.Children"].as_slice()),
+    };
+    common.iter().chain(own).copied()
 }
 
 const OF_VARIATIONS: &[&str] = &[
