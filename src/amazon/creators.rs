@@ -30,7 +30,10 @@ use crate::{
     pb,
 };
 
-pub use self::version::{NotAVersion, Version};
+pub use self::{
+    request::unaskable,
+    version::{NotAVersion, Version},
+};
 
 mod answer;
 mod failure;

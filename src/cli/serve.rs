@@ -3,32 +3,30 @@
 use std::net::SocketAddr;
 
 use clap::Args;
-use secrecy::SecretString;
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
 };
 
+use self::sandboxed::Protocol;
 use super::{
     exit::{Failure, Outcome},
     out::{Format, Out},
     settings::{Environment, Sources},
 };
 use crate::{
-    amazon::Marketplace,
-    config::{Config, SandboxAccount, Settings},
+    config::{Config, Settings},
     gateway,
     sandbox::{self, Sandbox},
     server, telemetry,
 };
 
-/// What the built-in sandbox allows: Amazon's largest rate, and the day that goes with it.
-const SANDBOX_CALLS_PER_SECOND: f64 = 10.0;
-const SANDBOX_CALLS_PER_DAY: u32 = 864_000;
+mod sandboxed;
 
 const EXAMPLES: &str = "\
 Examples:
   stockroom serve --sandbox                     try it, with invented products
+  stockroom serve --sandbox --protocol creators
   stockroom serve --config stockroom.toml       in front of Amazon
   stockroom serve --listen 0.0.0.0:50051 --log-format json
 
@@ -46,6 +44,9 @@ pub(super) struct Serve {
     /// Serve the invented products of a built-in fake Amazon, without any account
     #[arg(long)]
     sandbox: bool,
+    /// Which of Amazon's APIs is spoken with the sandbox
+    #[arg(long, value_enum, requires = "sandbox", default_value = "paapi5")]
+    protocol: Protocol,
     /// The form of the log: auto, pretty or json
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
@@ -62,17 +63,22 @@ impl Serve {
             .flag("listen", "--listen", self.listen.as_deref())
             .flag("log.format", "--log-format", self.log_format.as_deref())
             .flag("log.filter", "--log-filter", self.log_filter.as_deref());
-        if self.sandbox { serve_sandbox(&settings).await } else { serve(Config::from_settings(&settings)?).await }
+        if self.sandbox {
+            serve_sandbox(&settings, self.protocol).await
+        } else {
+            serve(Config::from_settings(&settings)?).await
+        }
     }
 }
 
-async fn serve_sandbox(settings: &Settings) -> Result<Outcome, Failure> {
+async fn serve_sandbox(settings: &Settings, protocol: Protocol) -> Result<Outcome, Failure> {
     // Checked before any port is opened; only the endpoint is not known yet.
-    let mut config = Config::for_sandbox(settings, sandbox_account())?;
+    let mut config = Config::for_sandbox(settings, protocol.accounts())?;
     let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
     let options = sandbox::Options {
-        calls_per_second: SANDBOX_CALLS_PER_SECOND,
-        calls_per_day: SANDBOX_CALLS_PER_DAY,
+        // One sandbox is all the accounts' Amazon, which counts for each of them.
+        calls_per_second: sandboxed::CALLS_PER_SECOND * config.accounts.len() as f64,
+        calls_per_day: sandboxed::CALLS_PER_DAY,
         ..Default::default()
     };
     let sandbox = Sandbox::start(listener, options).await.map_err(Failure::local("the sandbox cannot start"))?;
@@ -82,17 +88,6 @@ async fn serve_sandbox(settings: &Settings) -> Result<Outcome, Failure> {
     let outcome = serve(config).await;
     sandbox.stop().await;
     outcome
-}
-
-fn sandbox_account() -> SandboxAccount {
-    SandboxAccount {
-        endpoint: String::new(),
-        access_key: sandbox::ACCESS_KEY.to_owned(),
-        secret_key: SecretString::from(sandbox::SECRET_KEY),
-        partner_tags: Marketplace::all().map(|marketplace| (marketplace, sandbox::partner_tag(marketplace))).collect(),
-        calls_per_second: SANDBOX_CALLS_PER_SECOND,
-        calls_per_day: SANDBOX_CALLS_PER_DAY,
-    }
 }
 
 async fn serve(config: Config) -> Result<Outcome, Failure> {

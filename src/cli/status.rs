@@ -165,6 +165,7 @@ fn account_part(page: &mut Page, account: &pb::AccountStatus, now: SystemTime) {
         words::number(calls.retries)
     );
     let mut facts = vec![
+        ("API", words::protocol(account.protocol()).to_owned()),
         ("day", day(&budget, now)),
         ("rate", rate),
         ("queue", queue_words(&queue)),
@@ -232,6 +233,7 @@ mod tests {
             version: "1.2.3".to_owned(),
             accounts: vec![pb::AccountStatus {
                 name: "main".to_owned(),
+                protocol: pb::Protocol::Creators.into(),
                 marketplaces: vec!["www.amazon.com".to_owned()],
                 calls_per_second: 1.0,
                 current_calls_per_second: 0.5,
@@ -249,6 +251,7 @@ mod tests {
 Stockroom 1.2.3
 
 Account main: www.amazon.com
+  API    Creators API
   day    ░░░░░░░░░░░░░░░░░░░░ 0 of 8,640 calls left; the next in 1m
   rate   0.5 of 1 calls a second; Amazon throttled it
   queue  0 of 0 places taken

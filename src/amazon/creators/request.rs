@@ -46,12 +46,17 @@ pub(super) fn body(question: &Question, partner_tag: &str) -> Result<Vec<u8>, Er
     Ok(Value::Object(body).to_string().into_bytes())
 }
 
+/// The wishes of a search that the API has no words for, by the names of their fields: it sells new items only, and knows
+/// no filter for sellers.
+pub fn unaskable(search: &SearchItems) -> impl Iterator<Item = &'static str> {
+    let condition = !matches!(search.condition, pb::Condition::Unspecified | pb::Condition::New);
+    let merchant = search.merchant != pb::MerchantFilter::Unspecified;
+    [(condition, "condition"), (merchant, "merchant")].into_iter().filter_map(|(asked, name)| asked.then_some(name))
+}
+
 fn search_fields(search: &SearchItems) -> Result<Value, Error> {
-    if !matches!(search.condition, pb::Condition::Unspecified | pb::Condition::New) {
-        return Err(unsupported("condition"));
-    }
-    if search.merchant != pb::MerchantFilter::Unspecified {
-        return Err(unsupported("merchant"));
+    if let Some(parameter) = unaskable(search).next() {
+        return Err(unsupported(parameter));
     }
     Ok(json!({
         "keywords": search.keywords,
