@@ -32,6 +32,7 @@ pub mod category;
 mod compare;
 mod cost;
 mod elsewhere;
+mod files;
 mod picks;
 mod products;
 mod search;

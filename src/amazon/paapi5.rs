@@ -84,7 +84,8 @@ impl Client {
         let operation = question.operation().name();
         let target = format!("com.amazon.paapi5.v1.ProductAdvertisingAPIv1.{operation}");
         let path = format!("/paapi5/{}", operation.to_ascii_lowercase());
-        let body = request::body(question, partner_tag);
+        let unsupported = || Error::Rejected { code: "Unsupported".to_owned(), parameter: None, request_id: None };
+        let body = request::body(question, partner_tag).ok_or_else(unsupported)?;
         let mut headers = vec![
             // Not a coding: the body is plain JSON, and Amazon insists on the header.
             ("content-encoding", "amz-1.0".to_owned()),
