@@ -118,6 +118,11 @@ impl Client {
         })
     }
 
+    /// The version of its credential.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
     /// Takes another credential of the same version for calls that begin from now on. Those under way keep their token.
     pub fn rotate(&self, credential_id: String, credential_secret: SecretString) -> Result<(), BuildError> {
         let tokens = tokens(Source {

@@ -8,7 +8,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
 };
 
-use self::sandboxed::Protocol;
+use self::{reload::Reload, sandboxed::Protocol};
 use super::{
     exit::{Failure, Outcome},
     out::{Format, Out},
@@ -21,6 +21,7 @@ use crate::{
     server, telemetry,
 };
 
+mod reload;
 mod sandboxed;
 
 const EXAMPLES: &str = "\
@@ -57,49 +58,66 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self, environment: Environment) -> Result<Outcome, Failure> {
-        let settings = self
-            .sources
-            .load(environment)?
-            .flag("listen", "--listen", self.listen.as_deref())
-            .flag("log.format", "--log-format", self.log_format.as_deref())
-            .flag("log.filter", "--log-filter", self.log_filter.as_deref());
+        let settings = self.settings(environment.clone())?;
+        // Checked before any port is opened.
+        let config = self.config(&settings)?;
         if self.sandbox {
-            serve_sandbox(&settings, self.protocol).await
+            self.serve_sandbox(environment, settings, config).await
         } else {
-            serve(Config::from_settings(&settings)?).await
+            self.serve(environment, settings, config).await
         }
     }
-}
 
-async fn serve_sandbox(settings: &Settings, protocol: Protocol) -> Result<Outcome, Failure> {
-    // Checked before any port is opened; only the endpoint is not known yet.
-    let mut config = Config::for_sandbox(settings, protocol.accounts())?;
-    let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
-    let options = sandbox::Options {
-        // One sandbox is all the accounts' Amazon, which counts for each of them.
-        calls_per_second: sandboxed::CALLS_PER_SECOND * config.accounts.len() as f64,
-        calls_per_day: sandboxed::CALLS_PER_DAY,
-        ..Default::default()
-    };
-    let sandbox = Sandbox::start(listener, options).await.map_err(Failure::local("the sandbox cannot start"))?;
-    for account in &mut config.accounts {
-        account.endpoint = Some(sandbox.url());
+    fn settings(&self, environment: Environment) -> Result<Settings, Failure> {
+        let settings = self.sources.load(environment)?;
+        Ok(settings
+            .flag("listen", "--listen", self.listen.as_deref())
+            .flag("log.format", "--log-format", self.log_format.as_deref())
+            .flag("log.filter", "--log-filter", self.log_filter.as_deref()))
     }
-    let outcome = serve(config).await;
-    sandbox.stop().await;
-    outcome
-}
 
-async fn serve(config: Config) -> Result<Outcome, Failure> {
-    telemetry::start(&config.log).map_err(Failure::local("the log cannot be written"))?;
-    let shutdown = shutdown_signal()?;
-    let catalog = gateway::build(&config).map_err(Failure::local("the gateway cannot be built"))?;
-    let listener = bind(config.listen).await?;
-    let address = listener.local_addr().map_err(Failure::local("the port's address cannot be told"))?;
-    // Whoever does not read the greeting gets the service all the same.
-    let _ = Out::stdout(Format::Table).text(&greeting(&config, address));
-    server::serve(config, catalog, listener, shutdown).await.map_err(Failure::local("the gateway stopped"))?;
-    Ok(Outcome::Done)
+    /// The configuration; where a sandbox is, it does not know yet.
+    fn config(&self, settings: &Settings) -> Result<Config, Failure> {
+        Ok(if self.sandbox {
+            Config::for_sandbox(settings, self.protocol.accounts())?
+        } else {
+            Config::from_settings(settings)?
+        })
+    }
+
+    async fn serve_sandbox(
+        self,
+        environment: Environment,
+        settings: Settings,
+        mut config: Config,
+    ) -> Result<Outcome, Failure> {
+        let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+        let options = sandboxed::options(config.accounts.len());
+        let sandbox = Sandbox::start(listener, options).await.map_err(Failure::local("the sandbox cannot start"))?;
+        for account in &mut config.accounts {
+            account.endpoint = Some(sandbox.url());
+        }
+        let outcome = self.serve(environment, settings, config).await;
+        sandbox.stop().await;
+        outcome
+    }
+
+    async fn serve(self, environment: Environment, settings: Settings, config: Config) -> Result<Outcome, Failure> {
+        telemetry::start(&config.log).map_err(Failure::local("the log cannot be written"))?;
+        let shutdown = shutdown_signal()?;
+        let hangup = signal(SignalKind::hangup()).map_err(Failure::local("signals cannot be received"))?;
+        let (catalog, rotation) = gateway::rotatable(&config).map_err(Failure::local("the gateway cannot be built"))?;
+        let listener = bind(config.listen).await?;
+        let address = listener.local_addr().map_err(Failure::local("the port's address cannot be told"))?;
+        // Whoever does not read the greeting gets the service all the same.
+        let _ = Out::stdout(Format::Table).text(&greeting(&config, address));
+        let reload = Reload { command: self, environment, settings, config: config.clone(), rotation };
+        let reloading = tokio::spawn(reload.at_each(hangup));
+        let served = server::serve(config, catalog, listener, shutdown).await;
+        reloading.abort();
+        served.map_err(Failure::local("the gateway stopped"))?;
+        Ok(Outcome::Done)
+    }
 }
 
 pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {

@@ -9,8 +9,8 @@ use crate::{
 };
 
 /// What each account may call: Amazon's largest rate, and the day that goes with it.
-pub(super) const CALLS_PER_SECOND: f64 = 10.0;
-pub(super) const CALLS_PER_DAY: u32 = 864_000;
+const CALLS_PER_SECOND: f64 = 10.0;
+const CALLS_PER_DAY: u32 = 864_000;
 
 /// The accounts that speak the Creators API: a credential is good for one group of marketplaces.
 const CREATORS: [(&str, &str); 3] = [("sandbox-na", "3.1"), ("sandbox-eu", "3.2"), ("sandbox-fe", "3.3")];
@@ -37,6 +37,16 @@ impl Protocol {
             }
             Self::Creators => CREATORS.into_iter().filter_map(|(name, version)| creators(name, version)).collect(),
         }
+    }
+}
+
+/// A sandbox for so many accounts: it is the Amazon of all of them, and counts them as one.
+pub(super) fn options(accounts: usize) -> sandbox::Options {
+    let accounts = u32::try_from(accounts).unwrap_or(1);
+    sandbox::Options {
+        calls_per_second: CALLS_PER_SECOND * f64::from(accounts),
+        calls_per_day: CALLS_PER_DAY.saturating_mul(accounts),
+        ..sandbox::Options::default()
     }
 }
 
