@@ -88,7 +88,7 @@ impl RunSandbox {
         let ca_file = self.ca_out.as_ref().map(|file| format!("ca_file = {:?}\n", file.display().to_string()));
         format!(
             "A fake Amazon listens on {url}; all products are invented.\n\nTo put a gateway in front of it, in stockroom.toml:\n\n\
-             [accounts.sandbox]\naccess_key = \"{}\"\nsecret_key = \"{}\"\nendpoint = \"{url}\"\n{}partner_tags = {{ {} }}\n\n\
+             [accounts.sandbox]\nprotocol = \"paapi5\"\naccess_key = \"{}\"\nsecret_key = \"{}\"\nendpoint = \"{url}\"\n{}partner_tags = {{ {} }}\n\n\
              The Creators API is at the same address. Its credentials, and where each gets its tokens:\n\n{}\n",
             sandbox::ACCESS_KEY,
             sandbox::SECRET_KEY,
@@ -106,4 +106,27 @@ fn credentials(url: &str) -> String {
         Some(format!("{version}  {id}  {secret}  {url}{}\n", sandbox::token_path(version)?))
     };
     sandbox::credential_versions().filter_map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::config::{Config, Settings};
+
+    #[derive(Parser)]
+    struct Alone {
+        #[command(flatten)]
+        command: RunSandbox,
+    }
+
+    #[test]
+    fn the_configuration_that_it_tells_is_one() {
+        let told = Alone::parse_from(["stockroom"]).command.how_to_call("http://127.0.0.1:8180");
+        let (_, toml) = told.split_once("stockroom.toml:").unwrap();
+        let (toml, _) = toml.split_once("The Creators API").unwrap();
+        let config = Config::from_settings(&Settings::default().file("stockroom.toml", toml)).unwrap();
+        assert_eq!(config.accounts[0].partner_tags.len(), 22);
+    }
 }

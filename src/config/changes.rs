@@ -63,7 +63,7 @@ fn differing(one: &BTreeMap<String, String>, other: &BTreeMap<String, String>) -
 mod tests {
     use super::*;
 
-    const ACCOUNT: &str = "[accounts.main]\naccess_key = \"a\"\nsecret_key = \"b\"\npartner_tags.US = \"demo-20\"\n";
+    const ACCOUNT: &str = "[accounts.main]\nprotocol = \"paapi5\"\naccess_key = \"a\"\nsecret_key = \"b\"\npartner_tags.US = \"demo-20\"\n";
 
     fn read(text: &str) -> (Settings, Config) {
         let settings = Settings::default().file("stockroom.toml", text);

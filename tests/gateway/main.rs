@@ -41,5 +41,8 @@ mod faults;
 mod files;
 mod listener;
 mod products;
+mod program;
+mod rotation;
 mod search;
+mod secrecy;
 mod tokens;
