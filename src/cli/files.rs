@@ -115,9 +115,9 @@ mod tests {
     fn a_list_leaves_out_what_no_file_states_and_a_link_stands_alone() {
         let file = |name: &str, size| pb::AccountFile { name: name.to_owned(), size_bytes: size, ..Default::default() };
         let expected = "\
-Name     Bytes
-----     -----
-a.gz     1,234
+Name   Bytes
+----   -----
+a.gz   1,234
 b.csv
 ";
         let files = [file("a.gz", Some(1234)), file("b.csv", None)];
