@@ -11,19 +11,21 @@ use std::{sync::Arc, time::SystemTime};
 
 use crate::{
     amazon::{Asin, Locale, Marketplace, Snapshot},
+    clock::Clock,
     config,
     dispatch::Shelf,
     pb,
     store::Store,
 };
 
+use self::{due::Due, memory::Memory, shared::Shared};
 pub(crate) use self::{freshness::STAMP_AFTER, shared::lease::LEASE};
 pub use self::{
     freshness::{Horizons, Standing, Wish},
     stats::Stats,
 };
-use self::{memory::Memory, shared::Shared};
 
+mod due;
 mod freshness;
 mod memory;
 mod shared;
@@ -35,6 +37,8 @@ pub struct Cache {
     memory: Arc<Memory>,
     shared: Option<Shared>,
     horizons: Horizons,
+    due: Due,
+    clock: Clock,
 }
 
 /// What an answer is kept under. The partner tag is not in it, since a process has one tag a marketplace; the shared tier,
@@ -103,7 +107,13 @@ impl Cache {
     /// An empty cache of this process alone.
     pub fn new(options: &config::Cache) -> Self {
         let horizons = Horizons::from(options);
-        Self { memory: Arc::new(Memory::new(options.memory_bytes, horizons)), shared: None, horizons }
+        Self {
+            memory: Arc::new(Memory::new(options.memory_bytes, horizons)),
+            shared: None,
+            horizons,
+            due: Due::default(),
+            clock: Clock::System,
+        }
     }
 
     /// An empty memory before the Redis that all replicas share; `tags` are the partner tags of the marketplaces that are
@@ -116,6 +126,16 @@ impl Cache {
         let alone = Self::new(options);
         let shared = Shared::start(store, tags, alone.horizons, Arc::clone(&alone.memory));
         Self { shared: Some(shared), ..alone }
+    }
+
+    /// The same with another clock, for simulations.
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// What time it is for the ages of answers.
+    pub fn now(&self) -> SystemTime {
+        self.clock.now()
     }
 
     /// Looks answers up for somebody with a wish, in the order of the keys. What may not be told to them is not found.
@@ -179,7 +199,15 @@ impl Cache {
     }
 
     fn remembered(&self, key: &Key, wish: &Wish, now: SystemTime) -> Option<Hit> {
-        let hit = self.memory.get(key).and_then(|snapshot| self.hit(snapshot, pb::Source::Memory, wish, now));
+        let kept = self.memory.get(key);
+        if let (Key::Product(locale, asin), Some(kept)) = (key, &kept)
+            && kept.snapshot.content.is_ok()
+            && kept.is_first_read(wish.offers)
+        {
+            let fresh = self.horizons.fresh(None, &Wish { max_age: None, ..*wish });
+            self.due.read(*locale, *asin, kept.snapshot.fetched_at, fresh);
+        }
+        let hit = kept.and_then(|kept| self.hit(kept.snapshot, pb::Source::Memory, wish, now));
         self.memory.count(hit.as_ref().map(|hit| hit.standing));
         hit
     }
@@ -209,7 +237,7 @@ impl Cache {
         self.memory.put(key.clone(), snapshot.clone());
         // A purge is noted first and swept after, so one that comes while this is under way is seen here or sweeps this.
         let is_purged = self.shared.as_ref().is_some_and(|shared| shared.is_purged(key, snapshot));
-        if is_purged && self.memory.get(key).is_some_and(|kept| kept.fetched_at <= snapshot.fetched_at) {
+        if is_purged && self.memory.get(key).is_some_and(|kept| kept.snapshot.fetched_at <= snapshot.fetched_at) {
             self.memory.forget(key);
         }
         !is_purged
@@ -249,7 +277,10 @@ impl Shelf for Cache {
         self.put(Key::Product(locale, asin), snapshot.clone());
     }
 
-    fn due(&self, _: Locale, _: usize) -> Vec<Asin> {
-        Vec::new()
+    fn due(&self, locale: Locale, seats: usize) -> Vec<Asin> {
+        self.due.take(locale, seats, self.now(), |asin, fetched_at| {
+            let kept = self.memory.get(&Key::Product(locale, asin));
+            kept.is_some_and(|kept| kept.snapshot.fetched_at == fetched_at)
+        })
     }
 }

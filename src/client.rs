@@ -3,7 +3,7 @@
 //! Every call has a deadline, and an error comes back decoded. The client retries nothing but a call that was never
 //! sent, because the connection it was meant for had just been closed.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 use tonic::{Status, transport::Channel};
@@ -52,6 +52,7 @@ impl Default for Options {
 /// A connection to a gateway. Cloning it is cheap and shares the connection.
 #[derive(Clone)]
 pub struct Client {
+    url: Arc<str>,
     channel: Channel,
     bearer: Option<Bearer>,
     deadline: Duration,
@@ -101,7 +102,7 @@ impl Client {
     pub fn new(url: &str, options: Options) -> Result<Self, ConnectError> {
         let channel = connect::channel(url, &options.caller)?;
         let bearer = options.token.as_ref().map(connect::bearer).transpose()?;
-        Ok(Self { channel, bearer, deadline: options.deadline })
+        Ok(Self { url: url.into(), channel, bearer, deadline: options.deadline })
     }
 
     unary! {
@@ -207,7 +208,7 @@ impl Client {
         }
         match outcome {
             Ok(response) => Ok((response.into_inner(), call)),
-            Err(status) => Err(Error::decode(&status, call.id())),
+            Err(status) => Err(Error::decode(&status, call.id()).at(&self.url)),
         }
     }
 }

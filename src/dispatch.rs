@@ -16,7 +16,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::amazon::{self, Answer, Asin, Locale, Marketplace, Operation, Question, Snapshot, Upstream};
+use crate::{
+    amazon::{self, Answer, Asin, Locale, Marketplace, Operation, Question, Snapshot, Upstream},
+    clock::Clock,
+};
 
 use self::account::Ask;
 pub use self::{breaker::State as BreakerState, report::Report};
@@ -62,6 +65,8 @@ pub struct Options {
     pub upstream: Arc<dyn Upstream>,
     /// Who keeps what is fetched.
     pub shelf: Arc<dyn Shelf>,
+    /// The clock that stamps answers.
+    pub clock: Clock,
 }
 
 /// Who keeps what is fetched, and knows what will be wanted again. Both are called from the account's task, so they must

@@ -7,6 +7,7 @@ use crate::{
     amazon::{BuildError, Upstream, creators, paapi5},
     cache::Cache,
     catalog::Catalog,
+    clock::Clock,
     config::{Account, Config, Credentials},
     dispatch::{Dispatch, Options, Shelf},
     store::{self, Store},
@@ -78,6 +79,7 @@ fn options(account: &Account, upstream: Arc<dyn Upstream>, cache: &Arc<Cache>) -
         queue_capacity: account.queue_capacity,
         upstream,
         shelf: Arc::clone(cache) as Arc<dyn Shelf>,
+        clock: Clock::System,
     }
 }
 

@@ -11,7 +11,7 @@
 //! - [`store`]: the Redis that all replicas share, where there is one
 //! - [`amazon`]: Amazon's APIs behind one trait
 //!
-//! Beside them: [`config`] (handed in, never reached for), [`telemetry`], [`sandbox`] (a fake Amazon over real HTTP that
+//! Beside them: [`config`] (handed in, never reached for), [`telemetry`], [`clock`], [`sandbox`] (a fake Amazon over real HTTP that
 //! only the command line and tests know), and the generated contract, [`pb`] and [`served`].
 
 pub mod amazon;
@@ -19,6 +19,7 @@ pub mod cache;
 pub mod catalog;
 pub mod cli;
 pub mod client;
+pub mod clock;
 pub mod config;
 pub mod dispatch;
 pub mod gateway;

@@ -1,6 +1,12 @@
 //! The nearest tier: this process's memory, bounded by bytes.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::{Duration, Instant, SystemTime},
+};
 
 use moka::{Expiry, sync};
 
@@ -16,9 +22,25 @@ const OVERHEAD_BYTES: usize = 256;
 
 #[derive(Debug)]
 pub(crate) struct Memory {
-    entries: sync::Cache<Key, Snapshot>,
+    entries: sync::Cache<Key, Kept>,
     capacity_bytes: u64,
     counts: Counts,
+}
+
+/// An answer, and whether it was read since it was fetched.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    pub(crate) snapshot: Snapshot,
+    read: Arc<AtomicU8>,
+}
+
+impl Kept {
+    /// Whether this is its first read, of those that want offers or of the others.
+    pub(crate) fn is_first_read(&self, offers: bool) -> bool {
+        let mark = 1 << u8::from(offers);
+        // Most reads are not the first: looking before marking keeps the line of the cache shared among cores.
+        self.read.load(Ordering::Relaxed) & mark == 0 && self.read.fetch_or(mark, Ordering::Relaxed) & mark == 0
+    }
 }
 
 /// Forgets what may not be told to anybody any more.
@@ -30,14 +52,14 @@ impl Terms {
     }
 }
 
-impl Expiry<Key, Snapshot> for Terms {
-    fn expire_after_create(&self, _: &Key, snapshot: &Snapshot, _: Instant) -> Option<Duration> {
-        self.left(snapshot)
+impl Expiry<Key, Kept> for Terms {
+    fn expire_after_create(&self, _: &Key, kept: &Kept, _: Instant) -> Option<Duration> {
+        self.left(&kept.snapshot)
     }
 
     // Without this moka keeps the remaining time of the entry that was replaced.
-    fn expire_after_update(&self, _: &Key, snapshot: &Snapshot, _: Instant, _: Option<Duration>) -> Option<Duration> {
-        self.left(snapshot)
+    fn expire_after_update(&self, _: &Key, kept: &Kept, _: Instant, _: Option<Duration>) -> Option<Duration> {
+        self.left(&kept.snapshot)
     }
 }
 
@@ -45,13 +67,13 @@ impl Memory {
     pub(crate) fn new(capacity_bytes: u64, horizons: Horizons) -> Self {
         let entries = sync::Cache::builder()
             .max_capacity(capacity_bytes)
-            .weigher(|key: &Key, snapshot: &Snapshot| weight(key, snapshot))
+            .weigher(|key: &Key, kept: &Kept| weight(key, &kept.snapshot))
             .expire_after(Terms(horizons))
             .build();
         Self { entries, capacity_bytes, counts: Counts::default() }
     }
 
-    pub(crate) fn get(&self, key: &Key) -> Option<Snapshot> {
+    pub(crate) fn get(&self, key: &Key) -> Option<Kept> {
         self.entries.get(key)
     }
 
@@ -62,14 +84,14 @@ impl Memory {
 
     pub(crate) fn put(&self, key: Key, snapshot: Snapshot) {
         // Two calls may land out of order; the later word of Amazon's stays.
-        if self.entries.get(&key).is_none_or(|kept| kept.fetched_at <= snapshot.fetched_at) {
-            self.entries.insert(key, snapshot);
+        if self.entries.get(&key).is_none_or(|kept| kept.snapshot.fetched_at <= snapshot.fetched_at) {
+            self.entries.insert(key, Kept { snapshot, read: Arc::default() });
         }
     }
 
     /// Drops what is covered and tells how many.
     pub(crate) fn purge(&self, covers: impl Fn(&Key, &Snapshot) -> bool) -> u64 {
-        let covered = self.entries.iter().filter(|(key, snapshot)| covers(key, snapshot)).map(|(key, _)| key);
+        let covered = self.entries.iter().filter(|(key, kept)| covers(key, &kept.snapshot)).map(|(key, _)| key);
         covered.collect::<Vec<_>>().iter().map(|key| u64::from(self.entries.remove(&**key).is_some())).sum()
     }
 
@@ -138,7 +160,7 @@ mod tests {
         let (new, old) = (snapshot(1, Duration::ZERO), snapshot(2, Duration::from_secs(60)));
         memory.put(key("US", "B000000001"), new.clone());
         memory.put(key("US", "B000000001"), old);
-        assert_eq!(memory.get(&key("US", "B000000001")), Some(new));
+        assert_eq!(memory.get(&key("US", "B000000001")).map(|kept| kept.snapshot), Some(new));
     }
 
     #[test]
@@ -147,7 +169,7 @@ mod tests {
         memory.put(key("US", "B000000001"), snapshot(1, Duration::from_secs(24 * 3600)));
         let absent = Snapshot { content: Err(Missing::NotFound), ..snapshot(0, Duration::from_secs(3600)) };
         memory.put(key("US", "B000000002"), absent);
-        assert_eq!((memory.get(&key("US", "B000000001")), memory.get(&key("US", "B000000002"))), (None, None));
+        assert!(["B000000001", "B000000002"].iter().all(|asin| memory.get(&key("US", asin)).is_none()));
     }
 
     #[test]

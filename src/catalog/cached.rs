@@ -3,7 +3,7 @@
 //! A request names its kind and writes itself in a normal form, so that equal questions have one key whatever the order
 //! of their arguments. An answer that there is nothing is kept too.
 
-use std::{collections::BTreeMap, fmt::Display, time::SystemTime};
+use std::{collections::BTreeMap, fmt::Display};
 
 use prost::Message;
 use tokio::time::timeout_at;
@@ -81,7 +81,7 @@ impl Catalog {
         L: Fn(Vec<K>, Terms) -> F,
         F: Future<Output = Loaded<K, T>> + Send + 'static,
     {
-        let (wish, now) = (reading.wish(), SystemTime::now());
+        let (wish, now) = (reading.wish(), self.cache.now());
         let (mut wanted, mut stale) = (Vec::new(), Vec::new());
         let mut answers: Vec<Slot<K, T>> = Vec::new();
         let keys: Vec<Key> = asked.iter().map(|request| key(reading.locale, request)).collect();

@@ -46,6 +46,9 @@ const FRIENDLY: [(&str, &[&str], &str); 36] = [
     ("everything", &["All"], ""),
 ];
 
+/// How alike two names are for one to be meant by the other (Jaro-Winkler, 0 to 1).
+const ALIKE: f64 = 0.75;
+
 /// A category that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Category {
@@ -59,7 +62,10 @@ pub struct Category {
 
 /// No category of the marketplace has the name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{marketplace} has no category {name:?}; did you mean {}?", .nearest.join(", "))]
+#[error("{marketplace} has no category {name:?}; {}", match .nearest.as_slice() {
+    [] => "ListCategories names them all".to_owned(),
+    nearest => format!("did you mean {}?", nearest.join(", ")),
+})]
 pub struct Unknown {
     marketplace: Marketplace,
     name: String,
@@ -99,9 +105,13 @@ fn nearest(marketplace: Marketplace, wanted: &str) -> Vec<&'static str> {
     let friendly =
         FRIENDLY.iter().filter(|(_, indices, _)| first_of(marketplace, indices).is_some()).map(|(name, ..)| *name);
     let names = friendly.chain(marketplace.search_indices().iter().map(|index| index.id()));
-    let mut by_likeness: Vec<_> =
-        names.map(|name| (strsim::jaro_winkler(wanted, &name.to_lowercase()), name)).collect();
+    let mut by_likeness: Vec<_> = names
+        .map(|name| (strsim::jaro_winkler(wanted, &name.to_lowercase()), name))
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .collect();
     by_likeness.sort_by(|a, b| b.0.total_cmp(&a.0));
+    // A friendly name and an index may be the same word; the friendly one comes first.
+    by_likeness.dedup_by(|later, first| later.1.eq_ignore_ascii_case(first.1));
     by_likeness.into_iter().take(3).map(|(_, name)| name).collect()
 }
 

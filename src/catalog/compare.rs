@@ -99,7 +99,7 @@ impl Comparison {
                 LowestPrice => price_text(best_offer(product)),
                 HighestRating => format!("{:.1} stars", stars(product)?),
                 MostReviews => format!("{} reviews", reviews(product)?),
-                BiggestSaving => format!("{} % off", saving(product)?),
+                BiggestSaving => format!("{}% off", saving(product)?),
                 pb::CompareField::Unspecified => return None,
             };
             let asins = winners.iter().map(|(asin, _)| asin.to_string()).collect();

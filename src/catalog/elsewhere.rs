@@ -1,9 +1,6 @@
 //! What another replica is asking Amazon for at this moment is waited for, and not asked again.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, SystemTime},
-};
+use std::{collections::HashMap, time::Duration};
 
 use tokio::{
     sync::mpsc,
@@ -51,7 +48,7 @@ impl Catalog {
         let (wish, until) = (reading.wish(), reading.give_up.min(Instant::now() + LEASE));
         while Instant::now() < until && !tell.is_closed() {
             let keys: Vec<Key> = open.iter().map(|asin| Key::Product(reading.locale, *asin)).collect();
-            let hits = self.cache.get_many(&keys, &wish, SystemTime::now()).await;
+            let hits = self.cache.get_many(&keys, &wish, self.cache.now()).await;
             let mut missing = Vec::new();
             for (asin, hit) in open.into_iter().zip(hits) {
                 match hit.filter(|hit| hit.standing < Standing::LastResort) {

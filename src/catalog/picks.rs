@@ -67,7 +67,7 @@ impl Catalog {
         candidates.found.retain(|(_, product)| saving(product).is_some_and(|percent| percent >= least));
         candidates.found.sort_by_key(|(_, product)| std::cmp::Reverse(saving(product)));
         let basis = format!(
-            "at least {least} % off, biggest saving first, among the first {looked_at} of {} that Amazon listed",
+            "at least {least}% off, biggest saving first, among the first {looked_at} of {} that Amazon listed",
             candidates.total_results
         );
         Ok(candidates.pick(reading, limit, basis))

@@ -1,9 +1,6 @@
 //! The primitive under everything that shows products: many ids in, each one's outcome out as soon as it is known.
 
-use std::{
-    collections::{HashMap, HashSet},
-    time::SystemTime,
-};
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use prost::Message;
@@ -60,7 +57,7 @@ impl Catalog {
         asins: impl IntoIterator<Item = Asin>,
     ) -> mpsc::UnboundedReceiver<Known> {
         let (tell, known) = mpsc::unbounded_channel();
-        let (wish, now) = (reading.wish(), SystemTime::now());
+        let (wish, now) = (reading.wish(), self.cache.now());
         let (mut wanted, mut stale, mut fallback) = (Vec::new(), Vec::new(), HashMap::new());
         let mut seen = HashSet::new();
         let asins: Vec<Asin> = asins.into_iter().filter(|asin| seen.insert(*asin)).collect();
@@ -116,7 +113,7 @@ impl Catalog {
             source: source.into(),
             is_stale: standing != Standing::Fresh,
             protocol: snapshot.protocol.into(),
-            price_stamp_required: wish.offers && snapshot.age(SystemTime::now()) >= STAMP_AFTER,
+            price_stamp_required: wish.offers && snapshot.age(self.cache.now()) >= STAMP_AFTER,
         }
     }
 

@@ -119,7 +119,7 @@ impl Catalog {
         wanted: usize,
     ) -> Result<SearchSlice, Error> {
         let mut slice = self.search_page(reading, plan, from, wanted).await?;
-        while let Some(next) = slice.next.filter(|_| slice.products.len() < wanted) {
+        while let Some(next) = slice.next.filter(|_| slice.products.len() < wanted && slice.cut_short.is_none()) {
             match self.search_page(reading, plan, next, wanted - slice.products.len()).await {
                 Ok(more) => slice.append(more),
                 Err(error) => {
@@ -149,16 +149,27 @@ impl Catalog {
             if slice.products.len() == wanted {
                 break;
             }
+            let found = match known.outcome {
+                Ok(found) => found,
+                // One that has gone since the page was made is a result less, not a failure of the search.
+                Err(Error::Missing { .. }) => {
+                    place += 1;
+                    continue;
+                }
+                Err(error) if slice.products.is_empty() => return Err(error),
+                Err(error) => {
+                    slice.cut_short = Some(error);
+                    break;
+                }
+            };
             place += 1;
-            // One that has gone since the page was made is a result less, not a failure of the search.
-            let Ok(found) = known.outcome else { continue };
             if plan.min_rating.is_some() && !plan.passes(&found.product()?) {
                 slice.dropped += 1;
                 continue;
             }
             slice.products.push(found.entry(reading.parts));
         }
-        if slice.products.len() < wanted {
+        if slice.products.len() < wanted && slice.cut_short.is_none() {
             // Also past the results that a short page did not have.
             place = place.max((from / IDS_PER_CALL + 1) * IDS_PER_CALL);
         }
@@ -257,6 +268,7 @@ impl SearchSlice {
         self.products.extend(more.products);
         self.next = more.next;
         self.dropped += more.dropped;
+        self.cut_short = more.cut_short;
         self.tally.merge(&more.tally);
     }
 }

@@ -12,9 +12,9 @@ use crate::pb;
 
 const EXAMPLES: &str = "\
 Examples:
-  stockroom browse 1000
-  stockroom browse 1000 --depth 2
-  stockroom search headphones --browse-node 1000";
+  stockroom browse 9000010000
+  stockroom browse 9000010000 --depth 2
+  stockroom search headphones --browse-node 9000010000";
 
 /// Shows browse nodes as a tree
 #[derive(Args, Debug)]

@@ -14,9 +14,9 @@ use crate::pb::{self, compare_products_response::Event};
 
 const EXAMPLES: &str = "\
 Examples:
-  stockroom compare B000000001 B000000002
-  stockroom compare B000000001 B000000002 B000000003 --format markdown
-  stockroom compare B000000001 B000000002 --json | jq .row.price";
+  stockroom compare B0SBHEAD01 B0SBHEAD02
+  stockroom compare B0SBHEAD01 B0SBHEAD02 B0SBHEAD03 --format markdown
+  stockroom compare B0SBHEAD01 B0SBHEAD02 --json | jq .row.price";
 
 /// Compares two to ten products; rows come as they are known
 #[derive(Args, Debug)]
@@ -62,8 +62,14 @@ fn event_text(event: &Event, style: Style) -> String {
         Event::Row(row) => table(vec![cells(row)]).rows(style),
         Event::Missing(missing) => {
             let why = missing.absence.as_ref().map_or("missing".to_owned(), words::absence);
-            let blank = String::new;
-            table(vec![vec![missing.asin.clone(), blank(), blank(), blank(), blank(), format!("({why})")]]).rows(style)
+            match style {
+                // Outside the columns, where nothing cuts it.
+                Style::Text(_) => format!("{}  {why}\n", missing.asin),
+                Style::Markdown => {
+                    let blank = String::new;
+                    table(vec![vec![missing.asin.clone(), blank(), blank(), blank(), blank(), why]]).rows(style)
+                }
+            }
         }
         Event::Summary(summary) => format!("\n{}", summary_page(summary).render(style)),
     }
@@ -73,9 +79,9 @@ fn table(rows: Vec<Vec<String>>) -> Table {
     let columns = vec![
         Column::new("ASIN").wide(10),
         Column::number("Price").wide(17),
-        Column::number("Saving").wide(6),
-        Column::new("Rating").wide(14),
-        Column::new("Prime").wide(5),
+        Column::number("Saving").wide(6).spare(),
+        Column::new("Rating").wide(14).spare(),
+        Column::new("Prime").wide(5).spare(),
         Column::cut("Title"),
     ];
     Table { columns, rows }
@@ -149,7 +155,7 @@ mod tests {
         let expected = "\
 ASIN                    Price  Saving  Rating          Prime  Title
 B000000001             $33.99    -15%  ★ 4.5 (1,200)   yes    Example Lamp with a long name that…
-B000000002                                                    (not found)
+B000000002  not found
 ";
         assert_eq!(text, expected);
     }

@@ -22,7 +22,7 @@ Exit codes:
   69  the gateway or Amazon cannot be reached
   70  something broke
   75  not now: the deadline passed or a budget is spent; try later
-  77  not allowed";
+  77  not allowed, by the gateway or by Amazon";
 
 /// How a command that did not fail ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +87,7 @@ impl Failure {
             Self::OutputClosed => 0,
             Self::Usage(_) | Self::Connect(client::ConnectError::Url { .. } | client::ConnectError::Token) => 2,
             Self::Config(_) => 64,
+            Self::Call(error) if never_reached(error) => 69,
             Self::Call(error) => code_of(error.code),
             Self::Output(_) | Self::Connect(client::ConnectError::Tls(_)) | Self::Local { .. } => 70,
         }
@@ -100,13 +101,9 @@ fn code_of(code: Code) -> u8 {
         Code::InvalidArgument | Code::OutOfRange => 65,
         Code::Unavailable => 69,
         Code::ResourceExhausted | Code::DeadlineExceeded | Code::Cancelled | Code::Aborted => 75,
-        Code::PermissionDenied | Code::Unauthenticated => 77,
-        Code::Unknown
-        | Code::AlreadyExists
-        | Code::FailedPrecondition
-        | Code::Unimplemented
-        | Code::Internal
-        | Code::DataLoss => 70,
+        // Amazon refuses the account: somebody must see to it.
+        Code::FailedPrecondition | Code::PermissionDenied | Code::Unauthenticated => 77,
+        Code::Unknown | Code::AlreadyExists | Code::Unimplemented | Code::Internal | Code::DataLoss => 70,
     }
 }
 
@@ -135,16 +132,25 @@ fn complain(failure: &Failure) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
+/// Whether no gateway was there: all that a gateway answers has a reason, and a deadline may have passed on the way.
+fn never_reached(error: &client::Error) -> bool {
+    error.reason.is_empty() && !matches!(error.code, Code::Ok | Code::DeadlineExceeded | Code::Cancelled)
+}
+
 fn in_lines(error: &client::Error) -> String {
-    let mut text = if error.message.is_empty() { format!("{:?}", error.code) } else { error.message.clone() };
+    let mut text = match (error.field_violations.is_empty(), error.message.is_empty()) {
+        // The message would only repeat the first.
+        (false, _) => "the gateway refused the request".to_owned(),
+        (true, false) => error.message.clone(),
+        (true, true) => format!("{:?}", error.code),
+    };
     for violation in &error.field_violations {
         text.push_str(&format!("\n  {}: {}", violation.field, violation.description));
     }
     if let Some(wait) = error.retry_after {
         text.push_str(&format!("\n  try again in {}", super::words::duration(wait)));
     }
-    // An answer of a gateway has a reason; without one it was never reached.
-    if error.code == Code::Unavailable && error.reason.is_empty() {
+    if never_reached(error) {
         text.push_str("\n  is a gateway running there? `stockroom serve --sandbox` starts one to try");
     }
     let reason = if error.reason.is_empty() { String::new() } else { format!(" {}", error.reason) };
@@ -166,6 +172,7 @@ mod tests {
             (Code::Internal, 70),
             (Code::ResourceExhausted, 75),
             (Code::DeadlineExceeded, 75),
+            (Code::FailedPrecondition, 77),
             (Code::PermissionDenied, 77),
             (Code::Unauthenticated, 77),
         ];

@@ -14,10 +14,10 @@ pub(super) const PRODUCTS: [Column; 8] = [
     Column::new("ASIN"),
     Column::cut("Title"),
     Column::number("Price"),
-    Column::number("Saving"),
-    Column::new("Rating"),
-    Column::new("Prime"),
-    Column::new("Stock"),
+    Column::number("Saving").spare(),
+    Column::new("Rating").spare(),
+    Column::new("Prime").spare(),
+    Column::new("Stock").spare(),
 ];
 
 /// The rows of a list of products, counted on from `before`.
@@ -44,11 +44,8 @@ pub(super) fn product_rows(entries: &[pb::ProductEntry], before: usize) -> Vec<V
 /// A page of a search.
 pub(super) fn found(answer: &pb::SearchProductsResponse, now: SystemTime) -> Page {
     let mut page = Page::default();
-    let title = understood(&mut page, answer.understood.as_ref(), answer.total_results);
+    understood(&mut page, answer.understood.as_ref(), answer.total_results);
     page.table(&PRODUCTS, product_rows(&answer.products, 0));
-    if answer.products.is_empty() {
-        page.line(format!("No product matches in {title}."));
-    }
     facets(&mut page, &answer.facets);
     page.line(words::incomplete(answer.incomplete.as_ref()));
     page.line(dropped(answer.dropped_count));
@@ -90,15 +87,18 @@ pub(super) fn sum(one: pb::Cost, other: pb::Cost) -> pb::Cost {
     }
 }
 
-/// Tells what was asked of Amazon, and gives its place in words.
-fn understood(page: &mut Page, understood: Option<&pb::UnderstoodQuery>, total: i64) -> String {
-    let Some(understood) = understood else { return "this marketplace".to_owned() };
-    let place = format!("{} on {}", understood.search_index, understood.marketplace);
-    page.line(format!("{} products in {place}", words::number(total)));
+/// Tells what was asked of Amazon.
+fn understood(page: &mut Page, understood: Option<&pb::UnderstoodQuery>, total: i64) {
+    let Some(understood) = understood else { return };
+    let place = match understood.search_index.as_str() {
+        "All" => format!("on {}", understood.marketplace),
+        index => format!("in {index} on {}", understood.marketplace),
+    };
+    let noun = if total == 1 { "product" } else { "products" };
+    page.line(format!("{} {noun} {place}", words::number(total)));
     if !understood.filters.is_empty() {
         page.line(format!("filters: {}", understood.filters.join("; ")));
     }
-    place
 }
 
 fn facets(page: &mut Page, facets: &[pb::Facet]) {

@@ -139,7 +139,8 @@ fn list(
     cost: Option<&pb::Cost>,
 ) -> Page {
     let mut page = Page::default();
-    page.line(format!("{search_index}: {basis}")).table(&PRODUCTS, product_rows(products, 0));
+    let place = if search_index == "All" { "Everything" } else { search_index };
+    page.line(format!("{place}: {basis}")).table(&PRODUCTS, product_rows(products, 0));
     if products.is_empty() {
         page.line("No product matches.");
     }

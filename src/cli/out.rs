@@ -34,6 +34,8 @@ impl Out {
     /// Writes to stdout; tables fit the terminal where it is one.
     pub(super) fn stdout(format: Format) -> Self {
         let width = if io::stdout().is_terminal() { comfy_table::Table::new().width() } else { None };
+        // Some terminals do not tell their width, and say that it is 0.
+        let width = width.filter(|width| *width > 0);
         Self { writer: Box::new(io::stdout()), format, width }
     }
 

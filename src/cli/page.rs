@@ -39,7 +39,11 @@ pub(super) struct Column {
     title: &'static str,
     room: Room,
     align: CellAlignment,
+    spare: bool,
 }
+
+/// What a column that is cut must be able to show, before others make room for it.
+const LEAST_REST: usize = 16;
 
 /// How much room a column gets.
 #[derive(Clone, Copy, Debug)]
@@ -54,19 +58,24 @@ enum Room {
 
 impl Column {
     pub(super) const fn new(title: &'static str) -> Self {
-        Self { title, room: Room::Content, align: CellAlignment::Left }
+        Self { title, room: Room::Content, align: CellAlignment::Left, spare: false }
     }
 
     pub(super) const fn number(title: &'static str) -> Self {
-        Self { title, room: Room::Content, align: CellAlignment::Right }
+        Self { align: CellAlignment::Right, ..Self::new(title) }
     }
 
     pub(super) const fn cut(title: &'static str) -> Self {
-        Self { title, room: Room::Rest, align: CellAlignment::Left }
+        Self { room: Room::Rest, ..Self::new(title) }
     }
 
     pub(super) const fn wide(self, width: u16) -> Self {
         Self { room: Room::Fixed(width), ..self }
+    }
+
+    /// One that a narrow terminal leaves out.
+    pub(super) const fn spare(self) -> Self {
+        Self { spare: true, ..self }
     }
 }
 
@@ -151,17 +160,45 @@ impl Table {
     fn without_empty_columns(self) -> Self {
         let filled = |i: usize| self.rows.iter().any(|row| row.get(i).is_some_and(|cell| !cell.is_empty()));
         let keep: Vec<bool> = (0..self.columns.len()).map(filled).collect();
-        let rows = self.rows.iter().map(|row| kept(row, &keep)).collect();
-        Self { columns: kept(&self.columns, &keep), rows }
+        self.with_columns(&keep)
+    }
+
+    fn with_columns(&self, keep: &[bool]) -> Self {
+        let rows = self.rows.iter().map(|row| kept(row, keep)).collect();
+        Self { columns: kept(&self.columns, keep), rows }
+    }
+
+    /// The table without the spare columns that a terminal has no room for, the last of them first.
+    fn narrowed(&self, width: Option<u16>) -> Self {
+        let apart = usize::from(gap(width));
+        let needs: Vec<usize> =
+            self.columns.iter().enumerate().map(|(i, column)| self.needs(i, column) + apart).collect();
+        let mut excess = needs.iter().sum::<usize>().saturating_sub(width.map_or(usize::MAX, usize::from));
+        let mut keep = vec![true; self.columns.len()];
+        let spare = self.columns.iter().zip(&mut keep).zip(needs).rev().filter(|((column, _), _)| column.spare);
+        for ((_, keep), need) in spare {
+            *keep = excess == 0;
+            excess = excess.saturating_sub(need);
+        }
+        self.with_columns(&keep)
+    }
+
+    fn needs(&self, i: usize, column: &Column) -> usize {
+        let cells = self.rows.iter().filter_map(|row| row.get(i)).map(|cell| cell.chars().count());
+        match column.room {
+            Room::Content => cells.max().unwrap_or_default().max(column.title.len()),
+            Room::Rest => LEAST_REST,
+            Room::Fixed(chars) => chars.into(),
+        }
     }
 
     fn head_and_rows(&self, style: Style) -> String {
         match style {
             Style::Text(width) => {
-                let titles: Vec<String> = self.columns.iter().map(|column| column.title.to_owned()).collect();
+                let table = self.narrowed(width);
+                let titles = table.titles();
                 let rule = titles.iter().map(|title| "-".repeat(title.chars().count())).collect();
-                let rows = [titles, rule].into_iter().chain(self.rows.iter().cloned());
-                self.text(rows, width)
+                table.text([titles, rule].into_iter().chain(table.rows.iter().cloned()), width)
             }
             Style::Markdown => self.head(style) + &self.rows(style),
         }
@@ -169,15 +206,17 @@ impl Table {
 
     /// The head alone, for rows that follow one by one.
     pub(super) fn head(&self, style: Style) -> String {
-        let titles: Vec<String> = self.columns.iter().map(|column| column.title.to_owned()).collect();
         match style {
-            Style::Text(width) => self.text([titles], width),
+            Style::Text(width) => {
+                let table = self.narrowed(width);
+                table.text([table.titles()], width)
+            }
             Style::Markdown => {
                 let rule = self
                     .columns
                     .iter()
                     .map(|column| if column.align == CellAlignment::Right { " ---: |" } else { " --- |" });
-                format!("{}|{}\n", markdown_row(&titles), rule.collect::<String>())
+                format!("{}|{}\n", markdown_row(&self.titles()), rule.collect::<String>())
             }
         }
     }
@@ -185,9 +224,16 @@ impl Table {
     /// The rows alone.
     pub(super) fn rows(&self, style: Style) -> String {
         match style {
-            Style::Text(width) => self.text(self.rows.iter().cloned(), width),
+            Style::Text(width) => {
+                let table = self.narrowed(width);
+                table.text(table.rows.iter().cloned(), width)
+            }
             Style::Markdown => self.rows.iter().map(|row| markdown_row(row)).collect(),
         }
+    }
+
+    fn titles(&self) -> Vec<String> {
+        self.columns.iter().map(|column| column.title.to_owned()).collect()
     }
 
     fn text(&self, rows: impl IntoIterator<Item = Vec<String>>, width: Option<u16>) -> String {
@@ -196,8 +242,7 @@ impl Table {
         if let Some(width) = width {
             table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
         }
-        // A narrow terminal has no room to spare.
-        let gap = if width.is_some_and(|width| width < 100) { 1 } else { 2 };
+        let gap = gap(width);
         for cells in rows {
             let aligned = cells.iter().zip(&self.columns);
             let mut row = Row::from(
@@ -217,6 +262,11 @@ impl Table {
         }
         lines(&table.lines().collect::<Vec<_>>(), |line| line.trim_end().to_owned())
     }
+}
+
+/// What stands between two columns. A narrow terminal has no room to spare.
+fn gap(width: Option<u16>) -> u16 {
+    if width.is_some_and(|width| width < 100) { 1 } else { 2 }
 }
 
 fn kept<T: Clone>(all: &[T], keep: &[bool]) -> Vec<T> {
@@ -269,6 +319,20 @@ mod tests {
         let expected = "ASIN        Price Title\n----        ----- -----\n\
                         B000000001 ¥3,200 無線ヘッドホン…\nB000000002        Plain\n";
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_narrow_terminal_shows_fewer_columns_rather_than_no_titles() {
+        let columns =
+            [Column::new("ASIN"), Column::cut("Title"), Column::new("Prime").spare(), Column::new("Stock").spare()];
+        let row = ["B000000001", "An Example Lamp", "yes", "In stock"].map(str::to_owned).to_vec();
+        let head = |width| {
+            let text = Page::default().table(&columns, vec![row.clone()]).render(Style::Text(Some(width)));
+            text.lines().next().unwrap_or_default().split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(head(60), ["ASIN", "Title", "Prime", "Stock"]);
+        assert_eq!(head(40), ["ASIN", "Title", "Prime"]);
+        assert_eq!(head(30), ["ASIN", "Title"]);
     }
 
     #[test]

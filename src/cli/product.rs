@@ -15,10 +15,10 @@ use crate::pb::{self, product_outcome};
 
 const EXAMPLES: &str = "\
 Examples:
-  stockroom product B000000001
-  stockroom product B000000001 B000000002 --json
-  stockroom product B000000001 --variations
-  stockroom product B000000001 --max-age 0s";
+  stockroom product B0SBHEAD01
+  stockroom product B0SBHEAD01 B0SBHEAD02 --json
+  stockroom product B0SBPARENT --variations
+  stockroom product B0SBHEAD01 --max-age 0s";
 
 /// Shows all that is known of products
 #[derive(Args, Debug)]
@@ -148,9 +148,10 @@ fn offer_facts(offer: Option<&pb::Offer>) -> Vec<(&'static str, String)> {
 fn info_facts(info: &pb::ProductInfo) -> Vec<(&'static str, String)> {
     let people = info.contributors.iter().map(|person| format!("{} ({})", person.name, person.role));
     let size = info.dimensions.as_ref().map(|dimensions| {
-        let sides = [&dimensions.length, &dimensions.width, &dimensions.height, &dimensions.weight];
-        let sides = sides.into_iter().flatten().map(|side| format!("{} {}", side.value, side.unit));
-        sides.collect::<Vec<_>>().join(", ")
+        let sides = [&dimensions.length, &dimensions.width, &dimensions.height];
+        let sides = measures(&sides.into_iter().flatten().collect::<Vec<_>>());
+        let weight = measures(&dimensions.weight.iter().collect::<Vec<_>>());
+        [sides, weight].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
     });
     let languages = info.languages.iter().map(|language| format!("{} ({})", language.name, language.r#type));
     vec![
@@ -237,6 +238,16 @@ fn condition(condition: pb::Condition) -> &'static str {
     }
 }
 
+/// Sizes or weights, with their unit once where they share it. Amazon writes it as a heading.
+fn measures(measures: &[&pb::Measure]) -> String {
+    let values = measures.iter().enumerate().map(|(i, measure)| {
+        let shared = measures.get(i + 1).is_some_and(|next| next.unit == measure.unit);
+        let unit = if shared { String::new() } else { format!(" {}", measure.unit.to_lowercase()) };
+        format!("{}{unit}", measure.value)
+    });
+    values.collect::<Vec<_>>().join(" × ")
+}
+
 /// As much of a date as is known.
 fn date(date: &pb::PartialDate) -> String {
     match (date.year, date.month, date.day) {
@@ -260,6 +271,10 @@ fn family_page(answer: &pb::GetVariationsResponse) -> Page {
         let name = if dimension.display_name.is_empty() { &dimension.name } else { &dimension.display_name };
         ("differ in", format!("{name}: {}", dimension.values.join(", ")))
     }));
+    if answer.variations.is_empty() {
+        page.line("It has no variations.").line(words::cost(answer.cost.as_ref()));
+        return page;
+    }
     page.facts(facts).table(&PRODUCTS, product_rows(&answer.variations, 0)).line(words::cost(answer.cost.as_ref()));
     if !answer.next_page_token.is_empty() {
         page.line(format!("next page: --page-token {}", answer.next_page_token));

@@ -19,7 +19,17 @@ const EXAMPLES: &str = "\
 Examples:
   stockroom sandbox
   stockroom sandbox --rate 1 --per-day 100 --latency 300ms
-  stockroom sandbox --tls --ca-out ca.pem";
+  stockroom sandbox --tls --ca-out ca.pem
+  stockroom sandbox --faults faults.toml
+
+A script of faults is TOML, one [[fault]] each: kind (error, status, retry-after, latency, hang, reset, truncated, \
+malformed, wrong-shape or partial-errors), times (default 1), operation (default any), and what the kind needs: code, \
+status and body, seconds, or milliseconds.
+
+  [[fault]]
+  kind = \"status\"
+  status = 503
+  times = 3";
 
 /// Runs a fake Amazon: real HTTP, signatures and tokens, invented products
 #[derive(Args, Debug)]
@@ -51,11 +61,12 @@ pub(super) struct RunSandbox {
 impl RunSandbox {
     pub(super) async fn run(self) -> Result<Outcome, Failure> {
         let options = self.options()?;
+        let (rate, day) = (options.calls_per_second, options.calls_per_day);
         let shutdown = shutdown_signal()?;
         let listener = bind(self.listen).await?;
         let sandbox = Sandbox::start(listener, options).await.map_err(Failure::local("the sandbox cannot start"))?;
         // Whoever does not read how to call it gets the service all the same.
-        let _ = Out::stdout(Format::Table).text(&self.how_to_call(&sandbox.url()));
+        let _ = Out::stdout(Format::Table).text(&self.how_to_call(&sandbox.url(), rate, day));
         shutdown.await;
         sandbox.stop().await;
         Ok(Outcome::Done)
@@ -82,13 +93,16 @@ impl RunSandbox {
         Ok(options)
     }
 
-    fn how_to_call(&self, url: &str) -> String {
+    fn how_to_call(&self, url: &str, rate: f64, day: u32) -> String {
         let tags = Marketplace::all().map(|m| format!("{} = \"{}\"", m.code(), sandbox::partner_tag(m)));
         let tags: Vec<String> = tags.collect();
-        let ca_file = self.ca_out.as_ref().map(|file| format!("ca_file = {:?}\n", file.display().to_string()));
+        // Whole, since a gateway may be started elsewhere.
+        let whole = |file: &PathBuf| fs::canonicalize(file).unwrap_or_else(|_| file.clone()).display().to_string();
+        let ca_file = self.ca_out.as_ref().map(|file| format!("ca_file = {:?}\n", whole(file)));
         format!(
             "A fake Amazon listens on {url}; all products are invented.\n\nTo put a gateway in front of it, in stockroom.toml:\n\n\
-             [accounts.sandbox]\nprotocol = \"paapi5\"\naccess_key = \"{}\"\nsecret_key = \"{}\"\nendpoint = \"{url}\"\n{}partner_tags = {{ {} }}\n\n\
+             [accounts.sandbox]\nprotocol = \"paapi5\"\naccess_key = \"{}\"\nsecret_key = \"{}\"\nendpoint = \"{url}\"\n{}\
+             calls_per_second = {rate}\ncalls_per_day = {day}\npartner_tags = {{ {} }}\n\n\
              The Creators API is at the same address. Its credentials, and where each gets its tokens:\n\n{}\n",
             sandbox::ACCESS_KEY,
             sandbox::SECRET_KEY,
@@ -123,7 +137,7 @@ mod tests {
 
     #[test]
     fn the_configuration_that_it_tells_is_one() {
-        let told = Alone::parse_from(["stockroom"]).command.how_to_call("http://127.0.0.1:8180");
+        let told = Alone::parse_from(["stockroom"]).command.how_to_call("http://127.0.0.1:8180", 1.0, 8640);
         let (_, toml) = told.split_once("stockroom.toml:").unwrap();
         let (toml, _) = toml.split_once("The Creators API").unwrap();
         let config = Config::from_settings(&Settings::default().file("stockroom.toml", toml)).unwrap();

@@ -18,7 +18,7 @@ const EXAMPLES: &str = "\
 Examples:
   stockroom search wireless headphones
   stockroom search headphones --category electronics --max-price 150 --min-rating 4 --prime
-  stockroom search --author \"Ada Example\" --sort newest --json
+  stockroom search --author \"Ilse Ferro\" --sort newest --json
   stockroom search lamp --all --format markdown";
 
 /// Finds products by words and filters

@@ -151,18 +151,16 @@ fn greeting(config: &Config, address: SocketAddr) -> String {
     for account in &config.accounts {
         let codes: Vec<&str> = account.partner_tags.iter().map(|(marketplace, _)| marketplace.code()).collect();
         let from = account.endpoint.as_deref().unwrap_or("Amazon");
-        let rate = format!("{} calls a second, {} a day", account.calls_per_second, account.calls_per_day);
+        let calls = if account.calls_per_second == 1.0 { "call" } else { "calls" };
+        let rate = format!("{} {calls} a second, {} a day", account.calls_per_second, account.calls_per_day);
         text.push_str(&format!("  account {}: {} from {from}; {rate}\n", account.name, codes.join(" ")));
     }
     if config.sandbox {
         text.push_str("  all products are invented\n");
     }
-    let callers = config.callers.len();
-    text.push_str(&if callers == 0 {
-        "  anybody may call\n".to_owned()
-    } else {
-        format!("  {callers} callers may call\n")
-    });
+    let callers: Vec<&str> = config.callers.iter().map(|caller| caller.name.as_str()).collect();
+    let callers = if callers.is_empty() { "anybody".to_owned() } else { callers.join(", ") };
+    text.push_str(&format!("  {callers} may call\n"));
     text.push_str(&to_try(address, config.sandbox));
     text
 }

@@ -12,6 +12,7 @@ use super::{
     words,
 };
 use crate::{
+    amazon::Marketplace,
     client::Health as Answer,
     pb::{self, purge_cache_request::Target},
 };
@@ -29,7 +30,7 @@ pub(super) struct Status {
 /// Drops products, a namespace or everything from the cache
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  stockroom purge B000000001 -m UK\n  stockroom purge --namespace searches\n  stockroom purge --everything"
+    after_help = "Examples:\n  stockroom purge B0SBHEAD01 -m UK\n  stockroom purge --namespace searches\n  stockroom purge --everything"
 )]
 pub(super) struct Purge {
     #[command(flatten)]
@@ -94,7 +95,8 @@ impl Purge {
         let answer = self.remote.client()?.purge_cache(pb::PurgeCacheRequest { target: Some(target) }).await?;
         self.remote.out().answer(&answer, |answer| {
             let mut page = Page::default();
-            page.line(format!("Dropped {} entries from memory.", words::number(answer.dropped_count)));
+            let entries = if answer.dropped_count == 1 { "entry" } else { "entries" };
+            page.line(format!("Dropped {} {entries} from memory.", words::number(answer.dropped_count)));
             page
         })?;
         Ok(Outcome::Done)
@@ -107,7 +109,7 @@ impl Health {
         let (word, name) = match answer {
             Answer::Serving => ("serving", "SERVING"),
             Answer::NotServing => ("not serving", "NOT_SERVING"),
-            Answer::Unknown => ("unknown", "UNKNOWN"),
+            Answer::Unknown => ("no such service", "UNKNOWN"),
         };
         let mut out = self.remote.out();
         match out.style() {
@@ -164,17 +166,17 @@ fn account_part(page: &mut Page, account: &pb::AccountStatus, now: SystemTime) {
         words::number(calls.refused),
         words::number(calls.retries)
     );
-    let mut facts = vec![
-        ("API", words::protocol(account.protocol()).to_owned()),
+    let facts = vec![
+        ("speaks", words::protocol(account.protocol()).to_owned()),
+        ("serves", account.marketplaces.iter().map(|name| code(name)).collect::<Vec<_>>().join(" ")),
         ("day", day(&budget, now)),
         ("rate", rate),
         ("queue", queue_words(&queue)),
         ("calls", ended),
+        ("breakers", breakers(&account.breakers)),
         ("last error", account.last_error.clone()),
     ];
-    facts.extend(account.breakers.iter().map(|breaker| ("breaker", breaker_words(breaker))));
-    let heading = format!("Account {}: {}", account.name, account.marketplaces.join(", "));
-    page.heading(heading).facts(facts);
+    page.heading(format!("Account {}", account.name)).facts(facts);
     let caller = |caller: &pb::CallerSpending| {
         vec![caller.caller.clone(), words::number(caller.spent), caller.limit.map(words::number).unwrap_or_default()]
     };
@@ -195,6 +197,18 @@ fn queue_words(queue: &pb::QueueStatus) -> String {
     let wait = words::wire_duration(queue.predicted_wait).filter(|wait| *wait > Duration::ZERO);
     let wait = wait.map_or(String::new(), |wait| format!("; who joins now waits {}", words::duration(wait)));
     format!("{} of {} places taken{wait}", words::number(queue.length), words::number(queue.capacity))
+}
+
+/// The code of a marketplace, or its name where this version does not know it.
+fn code(marketplace: &str) -> &str {
+    Marketplace::parse(marketplace).map_or(marketplace, |known| known.code())
+}
+
+/// The breakers that hold something back; most of the time there are none.
+fn breakers(breakers: &[pb::BreakerStatus]) -> String {
+    let tripped = breakers.iter().filter(|breaker| breaker.state() != pb::BreakerState::Closed);
+    let tripped: Vec<String> = tripped.map(breaker_words).collect();
+    if tripped.is_empty() { "all closed".to_owned() } else { tripped.join("; ") }
 }
 
 fn breaker_words(breaker: &pb::BreakerStatus) -> String {
@@ -229,6 +243,11 @@ mod tests {
 
     #[test]
     fn the_day_is_a_bar_and_a_spent_day_tells_when_it_goes_on() {
+        let breaker = |operation: &str, state: pb::BreakerState, seconds| pb::BreakerStatus {
+            operation: operation.to_owned(),
+            state: state.into(),
+            retry_after: (seconds > 0).then_some(prost_types::Duration { seconds, nanos: 0 }),
+        };
         let answer = pb::GetStatusResponse {
             version: "1.2.3".to_owned(),
             accounts: vec![pb::AccountStatus {
@@ -243,6 +262,10 @@ mod tests {
                     left: 0,
                     next_release_time: Some(prost_types::Timestamp { seconds: 90, nanos: 0 }),
                 }),
+                breakers: vec![
+                    breaker("GetItems", pb::BreakerState::Closed, 0),
+                    breaker("SearchItems", pb::BreakerState::Open, 30),
+                ],
                 ..Default::default()
             }],
             ..Default::default()
@@ -250,12 +273,14 @@ mod tests {
         let expected = "\
 Stockroom 1.2.3
 
-Account main: www.amazon.com
-  API    Creators API
-  day    ░░░░░░░░░░░░░░░░░░░░ 0 of 8,640 calls left; the next in 1m
-  rate   0.5 of 1 calls a second; Amazon throttled it
-  queue  0 of 0 places taken
-  calls  0 answered, 0 throttled, 0 failed, 0 refused; 0 were retries
+Account main
+  speaks    Creators API
+  serves    US
+  day       ░░░░░░░░░░░░░░░░░░░░ 0 of 8,640 calls left; the next in 1m
+  rate      0.5 of 1 calls a second; Amazon throttled it
+  queue     0 of 0 places taken
+  calls     0 answered, 0 throttled, 0 failed, 0 refused; 0 were retries
+  breakers  SearchItems open; try again in 30s
 ";
         assert_eq!(status_page(&answer, SystemTime::UNIX_EPOCH).render(Style::Text(None)), expected);
     }

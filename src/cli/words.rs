@@ -191,9 +191,9 @@ pub(super) fn number(number: impl Into<i64>) -> String {
     if number < 0 { format!("-{grouped}") } else { grouped }
 }
 
-/// A part of a whole as a bar of twenty cells.
+/// A part of a whole as a bar of twenty cells; none is filled only where the part is nothing.
 pub(super) fn bar(part: i64, whole: i64) -> String {
-    let share = if whole > 0 { part.clamp(0, whole).saturating_mul(20) / whole } else { 0 };
+    let share = if whole > 0 { (part.clamp(0, whole).saturating_mul(20) + whole - 1) / whole } else { 0 };
     let filled = usize::try_from(share).unwrap_or_default();
     "█".repeat(filled) + &"░".repeat(20 - filled)
 }
@@ -249,6 +249,7 @@ mod tests {
     fn a_bar_is_never_longer_than_twenty_cells() {
         assert_eq!(bar(5, 10), format!("{}{}", "█".repeat(10), "░".repeat(10)));
         assert_eq!(bar(11, 10), "█".repeat(20));
+        assert_eq!((bar(0, 8640), bar(1, 8640)), ("░".repeat(20), format!("█{}", "░".repeat(19))));
         assert_eq!(bar(3, 0), "░".repeat(20));
     }
 }

@@ -52,6 +52,14 @@ impl Error {
             request_id: details.request_info().map_or(request_id, |info| info.request_id.as_str()).to_owned(),
         }
     }
+
+    /// Says where no gateway was. One that answers gives a reason, and knows itself where it is.
+    pub(super) fn at(mut self, url: &str) -> Self {
+        if self.reason.is_empty() && self.code != Code::DeadlineExceeded {
+            self.message = format!("no gateway answers at {url}: {}", self.message);
+        }
+        self
+    }
 }
 
 /// The message. Where the call never reached a server the causes say why, and one of them only "transport error".

@@ -281,7 +281,7 @@ impl fmt::Display for Kind {
             }
             Self::Horizon(most) => {
                 let most = show_duration(*most);
-                write!(f, "a duration with its unit, from `1s` to `{most}`; Amazon's terms allow no longer")
+                write!(f, "a duration with its unit, from `1s` to `{most}`; it can only be shortened")
             }
         }
     }
@@ -296,7 +296,7 @@ mod tests {
         let reference = reference();
         assert_eq!(reference.lines().count(), KEYS.len() + 2);
         assert!(reference.contains("`STOCKROOM_ACCOUNTS__NAME__PARTNER_TAGS__MARKETPLACE`"));
-        assert!(reference.contains("from `1s` to `50m`; Amazon's terms allow no longer. | `50m` |"));
+        assert!(reference.contains("from `1s` to `50m`; it can only be shortened. | `50m` |"));
     }
 
     #[test]

@@ -102,10 +102,10 @@ fn each_fault_names_its_key_its_value_what_is_accepted_and_where_it_stands() {
             "[cache]\nmemmory = \"1MiB\"\noffers_fresh = \"2h\"\ncatalog_fresh = 5\n",
             &[
                 "cache.memmory: there is no such key; did you mean cache.memory? (stockroom.toml line 2)",
-                "cache.offers_fresh = \"2h\": expected a duration with its unit, from `1s` to `50m`; Amazon's terms allow \
-                 no longer (stockroom.toml line 3)",
-                "cache.catalog_fresh = \"5\": expected a duration with its unit, from `1s` to `12h`; Amazon's terms \
-                 allow no longer (stockroom.toml line 4)",
+                "cache.offers_fresh = \"2h\": expected a duration with its unit, from `1s` to `50m`; it can only be \
+                 shortened (stockroom.toml line 3)",
+                "cache.catalog_fresh = \"5\": expected a duration with its unit, from `1s` to `12h`; it can only be \
+                 shortened (stockroom.toml line 4)",
             ],
         ),
         (

@@ -200,13 +200,13 @@ impl Keeper {
         self.counts.retries += u64::from(job.attempts > 1);
         self.breakers.entry(job.question.operation()).or_default().leaving();
 
-        let (upstream, timeout) = (Arc::clone(&self.options.upstream), self.options.timeout);
+        let (upstream, timeout, clock) = (Arc::clone(&self.options.upstream), self.options.timeout, self.options.clock);
         self.under_way.spawn(async move {
             let call = AssertUnwindSafe(upstream.call(&job.question, timeout)).catch_unwind().await;
             let result = call.unwrap_or_else(|_| {
                 Err(amazon::Error::Malformed { what: "reading it panicked".to_owned(), request_id: None })
             });
-            Landed { job, result, at: SystemTime::now() }
+            Landed { job, result, at: clock.now() }
         });
     }
 
@@ -261,6 +261,7 @@ impl Keeper {
         if let Err(error) = result {
             let request_id = error.request_id().unwrap_or("none");
             let operation = operation.name();
+            let error = chain(error);
             tracing::warn!(account = &*self.name, operation, request_id, attempt = job.attempts, %error, "call to Amazon failed");
             self.last_error = Some(format!("{operation}: {error} (request id {request_id})"));
         }
@@ -275,11 +276,14 @@ impl Keeper {
             | amazon::Error::Unreachable { .. } => job.attempts < ATTEMPTS,
             amazon::Error::Malformed { .. } | amazon::Error::Refused { .. } | amazon::Error::Rejected { .. } => false,
         };
+        let refused_together = matches!(error, amazon::Error::Rejected { .. }) && job.keys().len() > 1;
         let error = Error::Upstream(Arc::new(error));
         let paused = self.breakers.get(&operation).and_then(|breaker| breaker.closed_for(now));
         let leaves_at = (now + backoff(job.attempts)).max(self.pace.next());
         for key in job.keys() {
-            let hurried = if retryable && paused.is_none() {
+            let hurried = if refused_together {
+                self.queue.part(&key, job.keys().len() / 2, now)
+            } else if retryable && paused.is_none() {
                 self.queue.put_back(&key, leaves_at)
             } else {
                 self.queue.settle(&key)
@@ -359,6 +363,17 @@ fn contents(items: &Items) -> HashMap<Asin, Result<bytes::Bytes, Missing>> {
     });
     let missing = items.missing.iter().map(|(asin, why)| (*asin, Err(*why)));
     missing.chain(found).collect()
+}
+
+/// An error with all its causes, as they are told where they are handled.
+fn chain(error: &amazon::Error) -> String {
+    let mut told = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        told.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    told
 }
 
 fn backoff(attempts: u32) -> Duration {

@@ -77,6 +77,8 @@ struct Wanted {
     arrival: u64,
     not_before: Instant,
     attempts: u32,
+    /// The most ids a call may carry that carries this one: fewer after Amazon refused a call it was in.
+    company: usize,
     under_way: bool,
 }
 
@@ -233,6 +235,7 @@ impl Queue {
             arrival,
             not_before: now,
             attempts: 0,
+            company: IDS_PER_CALL,
             under_way: false,
         });
         if waiter.terms.class < wanted.class {
@@ -270,9 +273,12 @@ impl Queue {
             Key::Question(question) => question,
             Key::Item(locale, asin) => {
                 let mut asins = vec![asin];
-                while asins.len() < IDS_PER_CALL {
-                    let next = self.first(now, |key, _| key.locale() == Some(locale));
-                    let Some(key @ Key::Item(_, asin)) = next else { break };
+                let mut most = self.company(&Key::Item(locale, asin));
+                while asins.len() < most {
+                    let fits =
+                        |key: &Key, wanted: &Wanted| key.locale() == Some(locale) && wanted.company > asins.len();
+                    let Some(key @ Key::Item(_, asin)) = self.first(now, fits) else { break };
+                    most = most.min(self.company(&key));
                     self.board(&key);
                     asins.push(asin);
                 }
@@ -298,6 +304,7 @@ impl Queue {
             arrival: self.arrivals,
             not_before: now,
             attempts: 1,
+            company: IDS_PER_CALL,
             under_way: true,
         };
         self.wanted.insert(key, wanted);
@@ -315,6 +322,16 @@ impl Queue {
             (wanted.waiters, wanted.not_before, wanted.under_way) = (patient, not_before, false);
         }
         hurried
+    }
+
+    /// Puts an id back that was in a call which Amazon refused, to leave again in a call half as large: one id that Amazon
+    /// does not bear shall not cost the others their answers. The try does not count.
+    pub(crate) fn part(&mut self, key: &Key, company: usize, now: Instant) -> Vec<Waiter> {
+        if let Some(wanted) = self.wanted.get_mut(key) {
+            wanted.company = company;
+            wanted.attempts = wanted.attempts.saturating_sub(1);
+        }
+        self.put_back(key, now)
     }
 
     /// Takes out all who wait for the key.
@@ -355,6 +372,10 @@ impl Queue {
             class.cmp(&other.0).then(clock.total_cmp(&other.1)).then(arrival.cmp(&other.2))
         };
         ready.min_by(|(_, a), (_, b)| by_order(a, b)).map(|(key, _)| key.clone())
+    }
+
+    fn company(&self, key: &Key) -> usize {
+        self.wanted.get(key).map_or(1, |wanted| wanted.company)
     }
 
     /// Marks it as under way, and books its seats to its caller.

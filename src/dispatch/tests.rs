@@ -20,6 +20,8 @@ use crate::{
 #[derive(Debug, Default)]
 struct Scripted {
     takes: Duration,
+    /// Whether Amazon refuses every call that carries an id which begins with P.
+    poison: bool,
     script: Mutex<VecDeque<amazon::Error>>,
     asked: Mutex<Vec<(Instant, Question)>>,
 }
@@ -32,10 +34,16 @@ impl Upstream for Scripted {
     fn call<'a>(&'a self, question: &'a Question, _: Duration) -> BoxFuture<'a, Result<Answer, amazon::Error>> {
         self.asked.lock().unwrap().push((Instant::now(), question.clone()));
         let scripted = self.script.lock().unwrap().pop_front();
+        let poisoned =
+            matches!(question, Question::Items(items) if items.asins.iter().any(|a| a.as_str().starts_with('P')));
+        let poisoned = poisoned && self.poison;
         async move {
             tokio::time::sleep(self.takes).await;
             match (scripted, question) {
                 (Some(error), _) => Err(error),
+                (None, _) if poisoned => {
+                    Err(amazon::Error::Rejected { code: "Invalid".to_owned(), parameter: None, request_id: None })
+                }
                 (None, Question::Items(items)) => {
                     let product = |asin: &Asin| pb::Product { asin: asin.to_string(), ..Default::default() };
                     let products = items.asins.iter().filter(|a| !a.as_str().starts_with('X')).map(product).collect();
@@ -103,6 +111,7 @@ fn options(upstream: &Arc<Scripted>) -> Options {
         queue_capacity: 1000,
         upstream: Arc::clone(upstream) as Arc<dyn Upstream>,
         shelf: Arc::new(Shelved::default()),
+        clock: Clock::System,
     }
 }
 
@@ -416,4 +425,15 @@ async fn work_that_nobody_waits_for_stops_at_four_fifths_of_the_day() {
     let more = all(dispatch.items(us(), asins('S', 1), background).await).await;
     assert!(matches!(more[0].result, Err(Error::KeptForOthers { .. })));
     assert!(one(&dispatch, terms(60)).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_that_amazon_does_not_bear_costs_no_other_its_answer() {
+    let amazon = Arc::new(Scripted { poison: true, ..Scripted::default() });
+    let dispatch = Dispatch::start(vec![options(&amazon)]);
+    let ids = [asins('B', 7), asins('P', 1), asins('C', 2)].concat();
+    let told = all(dispatch.items(us(), ids, terms(60)).await).await;
+    let refused: Vec<_> = told.iter().filter(|item| item.result.is_err()).map(|item| item.asin).collect();
+    assert_eq!((told.len(), refused), (10, asins('P', 1)));
+    assert!(amazon.batches().len() <= 8, "halved again and again, not asked one by one: {:?}", amazon.batches());
 }

@@ -112,7 +112,8 @@ pub(crate) fn answer(
     }
 }
 
-/// The token of an `Authorization` header, and the version beside it. Tokens of versions 2.x must have one.
+/// The token of an `Authorization` header, and the version beside it. Tokens of versions 2.x must have one; those of 3.x, which
+/// some clients send with one as well, begin with `Atc|`.
 fn bearer(header: &str) -> Option<(&str, Option<&str>)> {
     let claim = header.strip_prefix("Bearer ")?;
     let (token, version) = match claim.split_once(',') {

@@ -4,8 +4,8 @@ use tonic::{Code, Status};
 
 use super::status;
 
-/// Faults told in full; a status must fit into a client's header list (8 KiB in Java by default).
-const TOLD: usize = 20;
+/// The bytes that faults may take; a status must fit into a client's header list (8 KiB in Java by default).
+const MOST_BYTES: usize = 2800;
 
 /// The faults of one request.
 #[derive(Debug, Default)]
@@ -64,18 +64,25 @@ impl Faults {
         let message = format!("{count} {noun} in the request: {}{more}", shortened(&first));
         let facts = [("faults", count.to_string())];
         Err(status::with(Code::InvalidArgument, "INVALID_REQUEST", message, facts, |details| {
-            for (field, fault) in self.0.iter().take(TOLD) {
-                details.add_bad_request_violation(field, shortened(fault));
+            let (mut told, mut bytes) = (0, 0);
+            for (field, fault) in &self.0 {
+                let fault = shortened(fault);
+                bytes += field.len() + fault.len();
+                if bytes > MOST_BYTES {
+                    break;
+                }
+                details.add_bad_request_violation(field, fault);
+                told += 1;
             }
-            if count > TOLD {
-                details.add_bad_request_violation("", format!("and {} faults more", count - TOLD));
+            if told < count {
+                details.add_bad_request_violation("", format!("and {} faults more", count - told));
             }
         }))
     }
 }
 
-/// A text that a caller sent comes back to them cut to a length that a status can bear.
+/// What a caller sent comes back to them cut to a length that a status can bear.
 fn shortened(text: &str) -> String {
-    const MOST: usize = 120;
+    const MOST: usize = 240;
     if text.chars().count() <= MOST { text.to_owned() } else { text.chars().take(MOST).chain(['…']).collect() }
 }

@@ -75,7 +75,7 @@ pub(crate) fn parse(
     };
     let min_saving_percent =
         query.min_saving_percent.and_then(|percent| saving("query.min_saving_percent", percent, faults));
-    filters.extend(min_saving_percent.map(|percent| format!("at least {percent} % off (by Amazon)")));
+    filters.extend(min_saving_percent.map(|percent| format!("at least {percent}% off (by Amazon)")));
 
     let mut delivery_flags = Vec::new();
     for (n, flag) in query.delivery_flags.iter().enumerate() {

@@ -99,7 +99,7 @@ impl Walk {
             let page = self.gateway.catalog.search_page(&self.reading, &self.plan, place, self.limit - sent).await;
             let message = match page {
                 Ok(page) => {
-                    next = page.next;
+                    next = page.next.filter(|_| page.cut_short.is_none());
                     sent += page.products.len();
                     total = page.total_results;
                     whole.merge(&page.tally);
@@ -111,7 +111,7 @@ impl Walk {
                         facets: if facets && understood.is_some() { page.facets } else { Vec::new() },
                         understood: understood.take(),
                         dropped_count: page.dropped,
-                        incomplete: None,
+                        incomplete: page.cut_short.as_ref().map(status::incomplete),
                         cost: Some(page.tally.cost()),
                     })
                 }

@@ -84,6 +84,7 @@ fn catalog(server: &RedisServer, amazon: &Arc<Amazon>) -> Catalog {
         queue_capacity: 100,
         upstream: Arc::clone(amazon) as Arc<dyn Upstream>,
         shelf: Arc::clone(&cache) as Arc<dyn dispatch::Shelf>,
+        clock: stockroom::clock::Clock::System,
     };
     Catalog::new(cache, Dispatch::start(vec![options]))
 }

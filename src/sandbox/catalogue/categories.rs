@@ -1,7 +1,7 @@
 //! The departments of the shop: browse nodes three levels deep, and what kinds of product the leaves hold.
 //!
 //! Both come from `data/sandbox/kinds.txt`: five lines a kind, which are its place, its trade (search indices, style, price in
-//! dollars, variation dimensions), what it may be called, what may be said of it in the title, and its features.
+//! dollars, variation dimensions, longest side and weight), what it may be called, what may be said of it in the title, and its features.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -40,9 +40,18 @@ pub(crate) struct Kind {
     pub(crate) dollars: (u64, u64),
     /// The names of the dimensions it varies in.
     pub(crate) dimensions: Vec<&'static str>,
+    /// The largest that one is; `None` for what has no body.
+    pub(crate) largest: Option<Largest>,
     pub(crate) nouns: Vec<&'static str>,
     pub(crate) extras: Vec<&'static str>,
     pub(crate) features: Vec<&'static str>,
+}
+
+/// The longest side in tenths of an inch, and the weight in tenths of a pound.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Largest {
+    pub(crate) tenths_of_inches: u16,
+    pub(crate) tenths_of_pounds: u16,
 }
 
 /// How a product is named, and what is known of it.
@@ -95,6 +104,7 @@ impl Tree {
         let style = Style::parse(trade.next()?)?;
         let (low, high) = trade.next()?.split_once('-')?;
         let dimensions = trade.next()?.split(',').filter(|name| *name != "-").collect();
+        let largest = Largest::parse(trade.next()?);
         let mut phrases = || lines.next().map(|line| line.split(" / ").filter(|phrase| *phrase != "-").collect());
         Some(Kind {
             path,
@@ -103,6 +113,7 @@ impl Tree {
             style,
             dollars: (low.parse().ok()?, high.parse().ok()?),
             dimensions,
+            largest,
             nouns: phrases()?,
             extras: phrases()?,
             features: phrases()?,
@@ -126,6 +137,18 @@ impl Tree {
         }
         self.nodes.insert(id, Node { id, name, context_free_name, parent, children: Vec::new() });
         id
+    }
+}
+
+impl Largest {
+    /// Reads `8 in, 0.9 lb`.
+    fn parse(text: &str) -> Option<Self> {
+        let (side, weight) = text.strip_suffix(" lb")?.split_once(" in, ")?;
+        let (pounds, tenths) = weight.split_once('.').unwrap_or((weight, "0"));
+        Some(Self {
+            tenths_of_inches: side.parse::<u16>().ok()? * 10,
+            tenths_of_pounds: pounds.parse::<u16>().ok()? * 10 + tenths.parse::<u16>().ok()?,
+        })
     }
 }
 
@@ -161,6 +184,7 @@ mod tests {
             assert_eq!(tree.node(leaf).unwrap().parent, Some(middle));
             assert_eq!(tree.node(middle).unwrap().parent, Some(root));
             assert!(kind.dollars.0 <= kind.dollars.1 && !kind.features.is_empty(), "{kind:?}");
+            assert_eq!(kind.largest.is_some(), matches!(kind.style, Style::Device | Style::Plain), "{kind:?}");
         }
     }
 

@@ -7,7 +7,7 @@ use fastrand::Rng;
 use crate::{
     amazon::Asin,
     sandbox::catalogue::{
-        categories::{Kind, Style},
+        categories::{Kind, Largest, Style},
         dimensions, offers,
         product::{Attribute, Book, Contributor, Dimension, Physique, Product, Rating, Role},
         words,
@@ -66,7 +66,7 @@ impl Inventor {
             ranks: (0, 0),
             released: released(rng, kind.style),
             model,
-            physique: (kind.style == Style::Device || kind.style == Style::Plain).then(|| physique(rng)),
+            physique: kind.largest.map(|largest| physique(rng, largest)),
             energy_class: has_energy_class(kind).then(|| words::pick(rng, &["A", "B", "C", "D", "E", "F"])),
             book: book(rng, kind),
             unit_count: 1,
@@ -218,10 +218,13 @@ fn released(rng: &mut Rng, style: Style) -> String {
     }
 }
 
-fn physique(rng: &mut Rng) -> Physique {
-    let mut inches = || rng.u16(10..240);
-    let tenths_of_inches = [inches(), inches(), inches()];
-    Physique { tenths_of_inches, tenths_of_pounds: rng.u16(2..160) }
+/// A body near the largest that its kind has: long, less wide, and flat.
+fn physique(rng: &mut Rng, largest: Largest) -> Physique {
+    let mut between = |least: u16, most: u16| rng.u16(least.max(1)..=most.max(1));
+    let Largest { tenths_of_inches: side, tenths_of_pounds: weight } = largest;
+    let [height, length, width] =
+        [between(side / 8, side / 2), between(side * 4 / 5, side), between(side / 2, side * 3 / 4)];
+    Physique { tenths_of_inches: [height, length, width], tenths_of_pounds: between(weight * 3 / 5, weight) }
 }
 
 fn has_energy_class(kind: &Kind) -> bool {

@@ -9,6 +9,7 @@ use crate::{
             invent::{Inventor, family},
             offers,
             product::{Attribute, Basis, Contributor, Listing, Price, Product, Rating, Stock},
+            words,
         },
         examples,
     },
@@ -56,7 +57,6 @@ fn headphones(inventor: &mut Inventor) -> Vec<Product> {
         let mut product = ordinary(inventor, "Over-Ear Headphones", asin, title, us_cents);
         product.popularity = popularity;
         product.rating = Some(Rating { tenths_of_stars, reviews });
-        product.brand = title.split(' ').next().unwrap_or_default();
         if let Some(price) = product.listings.iter_mut().find_map(|listing| listing.price.as_mut()) {
             price.basis = (list > 0).then_some((list, Basis::ListPrice));
         }
@@ -135,6 +135,7 @@ fn ordinary(inventor: &mut Inventor, kind: &str, id: &str, title: &str, us_cents
     let mut product = inventor.product(kind_named(kind), Vec::new());
     product.asin = asin(id);
     product.title = title.to_owned();
+    product.brand = words::brand_of(title, product.kind.names[0]).unwrap_or(product.brand);
     product.rating = product.rating.or(Some(Rating { tenths_of_stars: 43, reviews: 210 }));
     product.listings = vec![offers::plain(Price { us_cents, basis: None })];
     product

@@ -14,6 +14,11 @@ pub(crate) fn word(rng: &mut Rng, list: &str) -> &'static str {
     WORDS.get(list).map_or("", |words| pick(rng, words))
 }
 
+/// The brand that a title of a department begins with, if it begins with one.
+pub(crate) fn brand_of(title: &str, department: &str) -> Option<&'static str> {
+    BRANDS.get(department)?.iter().copied().find(|brand| title.starts_with(brand))
+}
+
 /// A brand of a department.
 pub(crate) fn brand(rng: &mut Rng, department: &str) -> &'static str {
     BRANDS.get(department).map_or("", |brands| pick(rng, brands))

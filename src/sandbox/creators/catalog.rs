@@ -58,8 +58,9 @@ pub(crate) fn answer(
         return Err(Refusal::not_found(kind, id.and_then(Value::as_str).unwrap_or_default()));
     }
     for error in list(&mut told, "/errors") {
-        let message = error["message"].as_str().unwrap_or_default();
-        error["message"] = message.replace("Product Advertising API", "Creators API").into();
+        if let Some(Value::String(message)) = error.get_mut("message") {
+            *message = message.replace("Product Advertising API", "Creators API");
+        }
     }
     for item in list(&mut told, &format!("/{result}/items")) {
         tell_absent(item);

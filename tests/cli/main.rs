@@ -1,0 +1,9 @@
+//! The program as people run it: its commands against a gateway of its own, and the README's word for what they print.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that panics has failed")]
+
+mod support;
+
+mod commands;
+mod readme;
+mod serving;

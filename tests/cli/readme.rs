@@ -1,0 +1,63 @@
+//! The README is true: its commands print what stands below them, and its tables are the program's own.
+
+use crate::{commands::words, support::Gateway};
+
+const README: &str = include_str!("../../README.md");
+const PROTOS: [&str; 4] = [
+    include_str!("../../proto/stockroom/v1/search_service.proto"),
+    include_str!("../../proto/stockroom/v1/product_service.proto"),
+    include_str!("../../proto/stockroom/v1/browse_service.proto"),
+    include_str!("../../proto/stockroom/v1/admin_service.proto"),
+];
+
+/// Every `stockroom` command of a `console` block, in the README's order, against one gateway.
+#[test]
+fn the_commands_print_what_the_readme_shows() {
+    let gateway = Gateway::start();
+    let blocks: Vec<&str> =
+        README.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(!blocks.is_empty());
+    for (command, shown) in
+        blocks.iter().flat_map(|block| block.split("$ stockroom ").skip(1)).map(|c| c.split_once('\n').unwrap())
+    {
+        let arguments = words(command);
+        let ended = gateway.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        let printed = ended.stdout + &ended.stderr;
+        assert_eq!(lasting(&printed), lasting(shown), "`stockroom {command}` prints now:\n\n{printed}");
+    }
+}
+
+#[test]
+fn the_configuration_is_that_of_the_program() {
+    let reference = stockroom::config::reference();
+    assert!(
+        README.contains(reference.trim()),
+        "put this between the README's markers; `stockroom config --reference` prints it:\n\n{reference}"
+    );
+}
+
+#[test]
+fn every_exit_code_and_every_rpc_is_told() {
+    let gateway = Gateway::start();
+    let help = gateway.run(&["--help"]).stdout;
+    let codes = help.split("Exit codes:\n").nth(1).unwrap().lines().map(|line| line.trim().split_once("  ").unwrap());
+    let codes: Vec<String> = codes.map(|(code, meaning)| format!("| {code} | {meaning} |")).collect();
+    let rpcs: Vec<String> = PROTOS.iter().flat_map(|proto| rpcs(proto)).collect();
+    assert!(codes.len() > 5 && rpcs.len() > 10);
+    for told in codes.iter().chain(&rpcs) {
+        assert!(README.contains(told), "the README lacks {told}");
+    }
+}
+
+/// The RPCs of a proto file, as the README names them.
+fn rpcs(proto: &str) -> Vec<String> {
+    let service = proto.lines().find_map(|line| line.strip_prefix("service ")).unwrap().trim_end_matches(" {");
+    let names = proto.lines().filter_map(|line| line.trim().strip_prefix("rpc ")?.split('(').next());
+    names.map(|name| format!("| `{service}.{name}` |")).collect()
+}
+
+/// What is the same every time: without how long ago something was, and without blank lines at the end.
+fn lasting(text: &str) -> String {
+    let line = |line: &str| line.split("fetched ").next().unwrap_or_default().trim_end().to_owned();
+    text.trim_end().lines().map(line).collect::<Vec<_>>().join("\n")
+}
