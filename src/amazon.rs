@@ -12,7 +12,7 @@ use crate::pb;
 pub use self::{
     asin::{Asin, NotAnAsin},
     error::{BuildError, Error, Refusal},
-    files::{File, Files, Shelf},
+    files::{FileLink, GetFileLink, ListFiles, Shelf},
     marketplace::{Currency, Language, Locale, Marketplace, SearchIndex},
     snapshot::Snapshot,
 };
@@ -48,7 +48,7 @@ pub trait Upstream: fmt::Debug + Send + Sync {
     fn call<'a>(&'a self, question: &'a Question, within: Duration) -> BoxFuture<'a, Result<Answer, Error>>;
 }
 
-/// The four operations of the catalog.
+/// What Amazon can be asked for: the four operations of the catalog, and those on files as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Operation {
     /// Up to ten products by their ids.
@@ -59,6 +59,8 @@ pub enum Operation {
     GetVariations,
     /// Up to ten browse nodes.
     GetBrowseNodes,
+    /// Lists of feeds and reports, and links to them; the Creators API alone has them.
+    Files,
 }
 
 impl Operation {
@@ -69,11 +71,12 @@ impl Operation {
             Self::SearchItems => "SearchItems",
             Self::GetVariations => "GetVariations",
             Self::GetBrowseNodes => "GetBrowseNodes",
+            Self::Files => "Files",
         }
     }
 }
 
-/// What can be asked of Amazon. Every question asks for all that Amazon knows: it costs the same call.
+/// What can be asked of Amazon. Questions of the catalog ask for all that Amazon knows: it costs the same call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Question {
     /// Products by their ids.
@@ -84,6 +87,10 @@ pub enum Question {
     Variations(GetVariations),
     /// Browse nodes by their ids.
     BrowseNodes(GetBrowseNodes),
+    /// The account's files of a sort.
+    Files(ListFiles),
+    /// A link to one of them.
+    FileLink(GetFileLink),
 }
 
 impl Question {
@@ -94,6 +101,7 @@ impl Question {
             Self::Search(_) => Operation::SearchItems,
             Self::Variations(_) => Operation::GetVariations,
             Self::BrowseNodes(_) => Operation::GetBrowseNodes,
+            Self::Files(_) | Self::FileLink(_) => Operation::Files,
         }
     }
 
@@ -104,6 +112,10 @@ impl Question {
             | Self::Variations(GetVariations { locale, .. })
             | Self::BrowseNodes(GetBrowseNodes { locale, .. }) => *locale,
             Self::Search(search) => search.locale,
+            // Files have no language.
+            Self::Files(ListFiles { marketplace, .. }) | Self::FileLink(GetFileLink { marketplace, .. }) => {
+                Locale::of(*marketplace)
+            }
         }
     }
 }
@@ -215,6 +227,10 @@ pub enum Answer {
     Variations(Option<VariationsPage>),
     /// To [`Question::BrowseNodes`]; nodes that Amazon does not know are left out.
     BrowseNodes(Vec<pb::BrowseNode>),
+    /// To [`Question::Files`].
+    Files(Vec<pb::AccountFile>),
+    /// To [`Question::FileLink`]; `None` where there is no such file.
+    FileLink(Option<FileLink>),
 }
 
 /// Products by their ids, in any order.

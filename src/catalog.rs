@@ -33,6 +33,7 @@ mod compare;
 mod cost;
 mod elsewhere;
 mod estimate;
+mod files;
 mod picks;
 mod products;
 mod search;

@@ -15,6 +15,7 @@ use self::{
 mod browse;
 mod compare;
 mod exit;
+mod files;
 mod found;
 mod json;
 mod lists;
@@ -56,6 +57,8 @@ enum Command {
     Trending(lists::Trending),
     Deals(lists::Deals),
     Marketplaces(lists::Marketplaces),
+    Feeds(files::Feeds),
+    Reports(files::Reports),
     Status(status::Status),
     Purge(status::Purge),
     Health(status::Health),
@@ -89,6 +92,8 @@ impl Command {
             Self::Trending(command) => command.run().await,
             Self::Deals(command) => command.run().await,
             Self::Marketplaces(command) => command.run().await,
+            Self::Feeds(command) => command.run().await,
+            Self::Reports(command) => command.run().await,
             Self::Status(command) => command.run().await,
             Self::Purge(command) => command.run().await,
             Self::Health(command) => command.run().await,

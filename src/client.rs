@@ -146,6 +146,22 @@ impl Client {
         list_deals, BrowseServiceClient, ListDealsRequest -> ListDealsResponse
     }
     unary! {
+        /// The feeds of a marketplace's account.
+        list_feeds, AdminServiceClient, ListFeedsRequest -> ListFeedsResponse
+    }
+    unary! {
+        /// A link to a feed, which is a secret.
+        get_feed_link, AdminServiceClient, GetFeedLinkRequest -> GetFeedLinkResponse
+    }
+    unary! {
+        /// The reports of a marketplace's account.
+        list_reports, AdminServiceClient, ListReportsRequest -> ListReportsResponse
+    }
+    unary! {
+        /// A link to a report, which is a secret.
+        get_report_link, AdminServiceClient, GetReportLinkRequest -> GetReportLinkResponse
+    }
+    unary! {
         /// The marketplaces that the gateway serves.
         list_marketplaces, BrowseServiceClient, ListMarketplacesRequest -> ListMarketplacesResponse
     }

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use crate::amazon::{Marketplace, creators::Version};
 
 pub use self::{
+    changes::needing_restart,
     convert::SandboxAccount,
     fault::{Fault, Faults},
     keys::reference,
@@ -18,6 +19,7 @@ pub use self::{
 };
 
 mod accounts;
+mod changes;
 mod convert;
 mod effective;
 mod fault;

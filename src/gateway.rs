@@ -13,6 +13,11 @@ use crate::{
     store::{self, Store},
 };
 
+pub use self::rotation::Rotation;
+use self::rotation::{Running, Way};
+
+mod rotation;
+
 /// Why the floors could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -43,9 +48,19 @@ pub enum Error {
 
 /// Builds the catalog that a configuration describes. Starts a task for each account, so it needs a runtime.
 pub fn build(config: &Config) -> Result<Catalog, Error> {
+    rotatable(config).map(|(catalog, _)| catalog)
+}
+
+/// Builds the catalog, and the handle by which the accounts' credentials can be rotated.
+pub fn rotatable(config: &Config) -> Result<(Catalog, Rotation), Error> {
     let cache = Arc::new(cache(config)?);
-    let accounts = config.accounts.iter().map(|account| options(account, &cache)).collect::<Result<_, _>>()?;
-    Ok(Catalog::new(cache, Dispatch::start(accounts)))
+    let (mut accounts, mut running) = (Vec::new(), Vec::new());
+    for account in &config.accounts {
+        let way = way(account)?;
+        accounts.push(options(account, way.upstream(), &cache));
+        running.push(Running { name: account.name.clone(), credentials: account.credentials.clone(), way });
+    }
+    Ok((Catalog::new(cache, Dispatch::start(accounts)), Rotation(running)))
 }
 
 fn cache(config: &Config) -> Result<Cache, Error> {
@@ -54,21 +69,21 @@ fn cache(config: &Config) -> Result<Cache, Error> {
     Ok(Cache::shared(&config.cache, Store::open(redis)?, tags))
 }
 
-fn options(account: &Account, cache: &Arc<Cache>) -> Result<Options, Error> {
-    Ok(Options {
+fn options(account: &Account, upstream: Arc<dyn Upstream>, cache: &Arc<Cache>) -> Options {
+    Options {
         name: account.name.clone(),
         marketplaces: account.partner_tags.iter().map(|(marketplace, _)| *marketplace).collect(),
         calls_per_second: account.calls_per_second,
         calls_per_day: account.calls_per_day,
         timeout: account.timeout,
         queue_capacity: account.queue_capacity,
-        upstream: upstream(account)?,
+        upstream,
         shelf: Arc::clone(cache) as Arc<dyn Shelf>,
         clock: Clock::System,
-    })
+    }
 }
 
-fn upstream(account: &Account) -> Result<Arc<dyn Upstream>, Error> {
+fn way(account: &Account) -> Result<Way, Error> {
     let ca_pem = match &account.ca_file {
         Some(path) => Some(fs::read(path).map_err(|source| Error::CaFile {
             account: account.name.clone(),
@@ -78,7 +93,7 @@ fn upstream(account: &Account) -> Result<Arc<dyn Upstream>, Error> {
         None => None,
     };
     let partner_tags = account.partner_tags.iter().cloned().collect();
-    let client: Result<Arc<dyn Upstream>, _> = match account.credentials.clone() {
+    let way = match account.credentials.clone() {
         Credentials::Paapi5 { access_key, secret_key } => paapi5::Client::new(paapi5::Options {
             access_key,
             secret_key,
@@ -89,7 +104,7 @@ fn upstream(account: &Account) -> Result<Arc<dyn Upstream>, Error> {
             connect_timeout: account.connect_timeout,
             max_body_bytes: account.max_body_bytes,
         })
-        .map(|client| Arc::new(client) as Arc<dyn Upstream>),
+        .map(|client| Way::Paapi5(Arc::new(client))),
         Credentials::Creators { credential_id, credential_secret, version, token_endpoint } => {
             creators::Client::new(creators::Options {
                 credential_id,
@@ -103,8 +118,8 @@ fn upstream(account: &Account) -> Result<Arc<dyn Upstream>, Error> {
                 connect_timeout: account.connect_timeout,
                 max_body_bytes: account.max_body_bytes,
             })
-            .map(|client| Arc::new(client) as Arc<dyn Upstream>)
+            .map(|client| Way::Creators(Arc::new(client)))
         }
     };
-    client.map_err(|source| Error::Upstream { account: account.name.clone(), source })
+    way.map_err(|source| Error::Upstream { account: account.name.clone(), source })
 }

@@ -31,6 +31,7 @@ mod deadline;
 mod edge;
 mod ending;
 mod faults;
+mod files;
 mod gateway;
 mod health;
 mod listener;

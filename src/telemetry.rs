@@ -2,9 +2,18 @@
 
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    filter::{FilterExt, filter_fn},
+    fmt,
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 use crate::config::{Log, LogFormat};
+
+/// Whose lines are never written, whatever the filter says: the signer tells access keys and signatures at `trace`.
+const SILENT: [&str; 1] = ["aws_sigv4"];
 
 /// Why the log could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -32,11 +41,13 @@ pub fn start(log: &Log) -> Result<(), Error> {
         LogFormat::Pretty => true,
         LogFormat::Json => false,
     };
-    let lines = fmt().with_env_filter(filter).with_writer(io::stderr);
-    let started = if for_people {
-        lines.with_ansi(io::stderr().is_terminal()).with_target(false).try_init()
+    let filter = filter.and(filter_fn(|line| !SILENT.iter().any(|target| line.target().starts_with(target))));
+    let lines = fmt::layer().with_writer(io::stderr);
+    let lines = if for_people {
+        lines.with_ansi(io::stderr().is_terminal()).with_target(false).boxed()
     } else {
-        lines.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
+        lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed()
     };
-    started.map_err(Error::Started)
+    let started = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
+    started.map_err(|error| Error::Started(error.into()))
 }

@@ -3,11 +3,12 @@
 use serde_json::value::RawValue;
 
 use crate::amazon::{
-    Answer, Asin, Error, GetItems, Items, Missing, Question, SearchPage,
+    Answer, Asin, Error, FileLink, GetItems, Items, Missing, Question, SearchPage, Shelf,
     lenient::{Lenient, Object, group},
     reply::Reply,
     tree::{
         browse_nodes::BrowseNode,
+        files,
         item::{Item, products},
         search::SearchResult,
         variations::VariationsResult,
@@ -53,12 +54,15 @@ pub(super) fn read(
         None => reply.malformed("longer than max_body_bytes"),
     })?;
     if let Some(result) = body.get(result_name(question)).filter(|json| json.get() != "null") {
-        return found(question, result, faults).ok_or_else(|| reply.malformed("a result without a readable list"));
+        return found(question, result, faults).ok_or_else(|| reply.malformed("a result that cannot be read"));
     }
     // Amazon answers that there is nothing with faults alone.
     match faults.iter().find(|fault| !says_nothing_found(question, fault)) {
         Some(fault) => Err(error(fault)),
-        None if faults.is_empty() => Err(reply.malformed("neither a result nor an error")),
+        // A list of files may be left out where it would be empty.
+        None if faults.is_empty() && !matches!(question, Question::Files(_)) => {
+            Err(reply.malformed("neither a result nor an error"))
+        }
         None => Ok(nothing(question, faults)),
     }
 }
@@ -70,6 +74,8 @@ pub(super) fn nothing(question: &Question, faults: &[Fault]) -> Answer {
         Question::Search(_) => Answer::Search(SearchPage::default()),
         Question::Variations(_) => Answer::Variations(None),
         Question::BrowseNodes(_) => Answer::BrowseNodes(Vec::new()),
+        Question::Files(_) => Answer::Files(Vec::new()),
+        Question::FileLink(_) => Answer::FileLink(None),
     }
 }
 
@@ -84,6 +90,11 @@ fn result_name(question: &Question) -> &'static str {
         Question::Search(_) => "search_result",
         Question::Variations(_) => "variations_result",
         Question::BrowseNodes(_) => "browse_nodes_result",
+        Question::Files(asked) => match asked.shelf {
+            Shelf::Feeds => "feeds",
+            Shelf::Reports => "reports",
+        },
+        Question::FileLink(_) => "url",
     }
 }
 
@@ -101,6 +112,14 @@ fn found(question: &Question, result: &RawValue, faults: &[Fault]) -> Option<Ans
             let nodes = BrowseNodesResult::read(result)?.browse_nodes?;
             Answer::BrowseNodes(nodes.into_iter().filter_map(BrowseNode::message).collect())
         }
+        Question::Files(_) => {
+            let entries = Vec::<files::Entry>::read(result)?;
+            Answer::Files(entries.into_iter().filter_map(files::Entry::message).collect())
+        }
+        Question::FileLink(_) => {
+            let url = String::read(result).filter(|url| !url.is_empty())?;
+            Answer::FileLink(Some(FileLink::new(url)))
+        }
     })
 }
 
@@ -111,7 +130,7 @@ fn says_nothing_found(question: &Question, fault: &Fault) -> bool {
     ["NoResults", "ItemNotFound"].contains(&fault.code.as_str())
         || match question {
             Question::Items(asked) => asked.asins.iter().any(|asin| names(asin.as_str())),
-            Question::Search(_) => false,
+            Question::Search(_) | Question::Files(_) | Question::FileLink(_) => false,
             Question::Variations(asked) => names(asked.asin.as_str()),
             Question::BrowseNodes(asked) => asked.ids.iter().any(|id| names(&id.to_string())),
         }

@@ -23,18 +23,20 @@ use self::{
 };
 use crate::{
     amazon::{
-        Answer, BuildError, Error, File, Files, Marketplace, Operation, Question, Refusal, Shelf, Upstream,
+        Answer, BuildError, Error, GetFileLink, ListFiles, Marketplace, Question, Refusal, Shelf, Upstream,
         reply::Reply,
         transport::{self, Transport},
     },
     pb,
 };
 
-pub use self::version::{NotAVersion, Version};
+pub use self::{
+    request::unaskable,
+    version::{NotAVersion, Version},
+};
 
 mod answer;
 mod failure;
-mod files;
 mod grant;
 mod request;
 mod resources;
@@ -116,6 +118,11 @@ impl Client {
         })
     }
 
+    /// The version of its credential.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
     /// Takes another credential of the same version for calls that begin from now on. Those under way keep their token.
     pub fn rotate(&self, credential_id: String, credential_secret: SecretString) -> Result<(), BuildError> {
         let tokens = tokens(Source {
@@ -136,7 +143,7 @@ impl Client {
             .get(&marketplace)
             .ok_or(Error::Refused { refusal: Refusal::BadPartnerTag, request_id: None })?;
         let body = request::body(question, partner_tag)?;
-        let reply = self.post(path(question.operation()), marketplace, body, within).await?;
+        let reply = self.post(path(question), marketplace, body, within).await?;
         answer::read(question, &reply, SystemTime::now().into())
     }
 
@@ -201,12 +208,16 @@ fn tokens(source: Source) -> Result<Arc<Tokens>, BuildError> {
     }
 }
 
-fn path(operation: Operation) -> &'static str {
-    match operation {
-        Operation::GetItems => "/catalog/v1/getItems",
-        Operation::SearchItems => "/catalog/v1/searchItems",
-        Operation::GetVariations => "/catalog/v1/getVariations",
-        Operation::GetBrowseNodes => "/catalog/v1/getBrowseNodes",
+fn path(question: &Question) -> &'static str {
+    match question {
+        Question::Items(_) => "/catalog/v1/getItems",
+        Question::Search(_) => "/catalog/v1/searchItems",
+        Question::Variations(_) => "/catalog/v1/getVariations",
+        Question::BrowseNodes(_) => "/catalog/v1/getBrowseNodes",
+        Question::Files(ListFiles { shelf: Shelf::Feeds, .. }) => "/catalog/v1/listFeeds",
+        Question::Files(ListFiles { shelf: Shelf::Reports, .. }) => "/reports/v1/listReports",
+        Question::FileLink(GetFileLink { shelf: Shelf::Feeds, .. }) => "/catalog/v1/getFeed",
+        Question::FileLink(GetFileLink { shelf: Shelf::Reports, .. }) => "/reports/v1/getReport",
     }
 }
 
@@ -217,37 +228,6 @@ impl Upstream for Client {
 
     fn call<'a>(&'a self, question: &'a Question, within: Duration) -> BoxFuture<'a, Result<Answer, Error>> {
         self.ask(question, within).boxed()
-    }
-}
-
-impl Files for Client {
-    fn list(
-        &self,
-        shelf: Shelf,
-        marketplace: Marketplace,
-        within: Duration,
-    ) -> BoxFuture<'_, Result<Vec<File>, Error>> {
-        async move {
-            let reply = self.post(files::list_path(shelf), marketplace, b"{}".to_vec(), within).await?;
-            files::list(&reply, SystemTime::now().into())
-        }
-        .boxed()
-    }
-
-    fn link<'a>(
-        &'a self,
-        shelf: Shelf,
-        marketplace: Marketplace,
-        name: &'a str,
-        kind: Option<&'a str>,
-        within: Duration,
-    ) -> BoxFuture<'a, Result<Option<SecretString>, Error>> {
-        async move {
-            let body = files::link_body(shelf, name, kind);
-            let reply = self.post(files::link_path(shelf), marketplace, body, within).await?;
-            files::link(&reply, SystemTime::now().into())
-        }
-        .boxed()
     }
 }
 

@@ -1,37 +1,13 @@
 //! The feeds and reports that Amazon keeps ready for an account: whole files behind links.
 //!
 //! They are no part of the catalog, and only the Creators API has them. Listing them or asking for a link is a call like
-//! any other and counts as one; fetching the file itself does not.
+//! any other; fetching the file itself is none.
 
-use std::{
-    fmt,
-    time::{Duration, SystemTime},
-};
+use std::fmt;
 
-use futures_util::future::BoxFuture;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
-use crate::amazon::{Error, Marketplace};
-
-/// An API that has files.
-pub trait Files: fmt::Debug + Send + Sync {
-    /// The files there are for a marketplace. Asks once, and fails rather than wait longer than `within`.
-    fn list(&self, shelf: Shelf, marketplace: Marketplace, within: Duration)
-    -> BoxFuture<'_, Result<Vec<File>, Error>>;
-
-    /// A link to a file by its name and, where one is stated, its kind; `None` where there is no such file.
-    ///
-    /// The link works for some time and for whoever has it, so it is a secret. It must be fetched without the
-    /// credentials of the API.
-    fn link<'a>(
-        &'a self,
-        shelf: Shelf,
-        marketplace: Marketplace,
-        name: &'a str,
-        kind: Option<&'a str>,
-        within: Duration,
-    ) -> BoxFuture<'a, Result<Option<SecretString>, Error>>;
-}
+use crate::amazon::Marketplace;
 
 /// What sort of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,19 +18,52 @@ pub enum Shelf {
     Reports,
 }
 
-/// A file that Amazon keeps ready.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct File {
-    /// Its name, by which it is asked for.
+/// Asks for the list of an account's files.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ListFiles {
+    /// For which marketplace.
+    pub marketplace: Marketplace,
+    /// Which sort.
+    pub shelf: Shelf,
+}
+
+/// Asks for a link to a file.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct GetFileLink {
+    /// For which marketplace.
+    pub marketplace: Marketplace,
+    /// Of which sort it is.
+    pub shelf: Shelf,
+    /// Its name.
     pub name: String,
-    /// Its kind in Amazon's words, as `PRODUCT_FEEDS` or `CREATOR_CENTRAL`; empty where none is stated.
-    pub kind: String,
-    /// Its size, where stated.
-    pub size_bytes: Option<u64>,
-    /// Its MD5 in hexadecimal; empty where none is stated.
-    pub md5: String,
-    /// When it was last changed, in Amazon's words.
-    pub modified_text: String,
-    /// The same as an instant, where the words are one.
-    pub modified: Option<SystemTime>,
+    /// Its type in Amazon's words, where it is to be asked for.
+    pub kind: Option<String>,
+}
+
+/// A link to a file. It works for some time and for whoever has it, so it is never shown. It must be fetched without the
+/// credentials of the API.
+#[derive(Clone)]
+pub struct FileLink(SecretString);
+
+impl FileLink {
+    pub(super) fn new(url: String) -> Self {
+        Self(url.into())
+    }
+
+    /// The link itself.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl PartialEq for FileLink {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl fmt::Debug for FileLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FileLink")
+    }
 }

@@ -7,6 +7,7 @@
 use std::{
     collections::HashMap,
     fmt,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -51,7 +52,7 @@ pub struct Options {
 
 /// One account's way to the API. Connections are kept and shared between calls.
 pub struct Client {
-    keys: Keys,
+    keys: Mutex<Arc<Keys>>,
     partner_tags: HashMap<Marketplace, String>,
     endpoint: Option<String>,
     transport: Transport,
@@ -60,11 +61,8 @@ pub struct Client {
 impl Client {
     /// Opens no connection yet.
     pub fn new(options: Options) -> Result<Self, BuildError> {
-        if options.access_key.is_empty() || !options.access_key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(BuildError::AccessKey);
-        }
         Ok(Self {
-            keys: Keys::new(&options.access_key, options.secret_key.expose_secret()),
+            keys: Mutex::new(keys(&options.access_key, &options.secret_key)?),
             endpoint: options.endpoint.as_deref().map(transport::base).transpose()?,
             transport: Transport::new(&transport::Options {
                 ca_pem: options.ca_pem.as_deref(),
@@ -76,6 +74,13 @@ impl Client {
         })
     }
 
+    /// Takes other keys for calls that begin from now on.
+    pub fn rotate(&self, access_key: &str, secret_key: &SecretString) -> Result<(), BuildError> {
+        let keys = keys(access_key, secret_key)?;
+        *self.keys.lock().unwrap_or_else(PoisonError::into_inner) = keys;
+        Ok(())
+    }
+
     async fn ask(&self, question: &Question, within: Duration) -> Result<Answer, Error> {
         let marketplace = question.locale().marketplace;
         let refused = |refusal| Error::Refused { refusal, request_id: None };
@@ -84,7 +89,8 @@ impl Client {
         let operation = question.operation().name();
         let target = format!("com.amazon.paapi5.v1.ProductAdvertisingAPIv1.{operation}");
         let path = format!("/paapi5/{}", operation.to_ascii_lowercase());
-        let body = request::body(question, partner_tag);
+        let unsupported = || Error::Rejected { code: "Unsupported".to_owned(), parameter: None, request_id: None };
+        let body = request::body(question, partner_tag).ok_or_else(unsupported)?;
         let mut headers = vec![
             // Not a coding: the body is plain JSON, and Amazon insists on the header.
             ("content-encoding", "amz-1.0".to_owned()),
@@ -94,7 +100,8 @@ impl Client {
         ];
         let unsigned = Unsigned { region: marketplace.aws_region(), path: &path, headers: &headers, body: &body };
         // Signing fails only where a part cannot stand in a header, and then no signature of it can be right.
-        let signature = self.keys.sign(&unsigned, SystemTime::now()).map_err(|_| refused(Refusal::BadSignature))?;
+        let keys = Arc::clone(&self.keys.lock().unwrap_or_else(PoisonError::into_inner));
+        let signature = keys.sign(&unsigned, SystemTime::now()).map_err(|_| refused(Refusal::BadSignature))?;
         headers.extend(signature);
 
         let url = match &self.endpoint {
@@ -104,6 +111,13 @@ impl Client {
         let reply = self.transport.post(url, headers, body, within).await?;
         answer::read(question, &reply, SystemTime::now().into())
     }
+}
+
+fn keys(access_key: &str, secret_key: &SecretString) -> Result<Arc<Keys>, BuildError> {
+    if access_key.is_empty() || !access_key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(BuildError::AccessKey);
+    }
+    Ok(Arc::new(Keys::new(access_key, secret_key.expose_secret())))
 }
 
 impl Upstream for Client {

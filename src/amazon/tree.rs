@@ -4,6 +4,7 @@
 //! all fields may be absent (see `lenient`).
 
 pub(super) mod browse_nodes;
+pub(super) mod files;
 pub(super) mod item;
 pub(super) mod search;
 pub(super) mod variations;

@@ -40,6 +40,14 @@ impl Catalog {
     /// What is popular among a search's results: four stars and up, by rating and number of reviews.
     pub async fn trending(&self, reading: &Reading, plan: &Plan, limit: usize) -> Result<Picks, Error> {
         let mut candidates = self.candidates(reading, plan, limit).await?;
+        if candidates.found.iter().all(|(_, product)| stars(product).is_none()) {
+            // The Creators API filters and sorts by ratings, and tells none.
+            let basis = format!(
+                "4 stars and up, best reviewed first in Amazon's own order, of {} that Amazon listed; it tells no ratings",
+                candidates.total_results
+            );
+            return Ok(candidates.pick(reading, limit, basis));
+        }
         let looked_at = candidates.found.len();
         candidates.found.retain(|(_, product)| stars(product).is_some_and(|stars| stars >= 4.0));
         candidates.found.sort_by(|(_, a), (_, b)| popularity(b).total_cmp(&popularity(a)).then(rank(a).cmp(&rank(b))));

@@ -252,7 +252,9 @@ pub(super) fn products(told: &Told) -> Vec<(Asin, Snapshot)> {
         Answer::Search(page) => &page.products,
         Answer::Variations(Some(page)) => &page.products,
         Answer::Items(items) => &items.products,
-        Answer::Variations(None) | Answer::BrowseNodes(_) => return Vec::new(),
+        Answer::Variations(None) | Answer::BrowseNodes(_) | Answer::Files(_) | Answer::FileLink(_) => {
+            return Vec::new();
+        }
     };
     let snapshot = |product: &pb::Product| {
         let content = Ok(product.encode_to_vec().into());

@@ -36,6 +36,10 @@ macro_rules! answers {
 }
 
 answers!(
+    ListFeedsResponse,
+    GetFeedLinkResponse,
+    ListReportsResponse,
+    GetReportLinkResponse,
     SearchProductsResponse,
     StreamSearchResponse,
     GetProductsResponse,

@@ -169,6 +169,7 @@ fn marketplaces_page(answer: &pb::ListMarketplacesResponse) -> Page {
         Column::new("Currency"),
         Column::new("Language"),
         Column::new("Account"),
+        Column::new("API"),
         Column::cut("Other languages"),
     ];
     let row = |marketplace: &pb::Marketplace| {
@@ -180,6 +181,7 @@ fn marketplaces_page(answer: &pb::ListMarketplacesResponse) -> Page {
             marketplace.currency.clone(),
             marketplace.language.clone(),
             marketplace.account.clone(),
+            words::protocol(marketplace.protocol()).to_owned(),
             others.cloned().collect::<Vec<_>>().join(", "),
         ]
     };

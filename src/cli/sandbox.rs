@@ -121,3 +121,26 @@ fn credentials(url: &str) -> String {
     };
     sandbox::credential_versions().filter_map(line).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::config::{Config, Settings};
+
+    #[derive(Parser)]
+    struct Alone {
+        #[command(flatten)]
+        command: RunSandbox,
+    }
+
+    #[test]
+    fn the_configuration_that_it_tells_is_one() {
+        let told = Alone::parse_from(["stockroom"]).command.how_to_call("http://127.0.0.1:8180", 1.0, 8640);
+        let (_, toml) = told.split_once("stockroom.toml:").unwrap();
+        let (toml, _) = toml.split_once("The Creators API").unwrap();
+        let config = Config::from_settings(&Settings::default().file("stockroom.toml", toml)).unwrap();
+        assert_eq!(config.accounts[0].partner_tags.len(), 22);
+    }
+}

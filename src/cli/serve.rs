@@ -3,32 +3,31 @@
 use std::net::SocketAddr;
 
 use clap::Args;
-use secrecy::SecretString;
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
 };
 
+use self::{reload::Reload, sandboxed::Protocol};
 use super::{
     exit::{Failure, Outcome},
     out::{Format, Out},
     settings::{Environment, Sources},
 };
 use crate::{
-    amazon::Marketplace,
-    config::{Config, SandboxAccount, Settings},
+    config::{Config, Settings},
     gateway,
     sandbox::{self, Sandbox},
     server, telemetry,
 };
 
-/// What the built-in sandbox allows: Amazon's largest rate, and the day that goes with it.
-const SANDBOX_CALLS_PER_SECOND: f64 = 10.0;
-const SANDBOX_CALLS_PER_DAY: u32 = 864_000;
+mod reload;
+mod sandboxed;
 
 const EXAMPLES: &str = "\
 Examples:
   stockroom serve --sandbox                     try it, with invented products
+  stockroom serve --sandbox --protocol creators
   stockroom serve --config stockroom.toml       in front of Amazon
   stockroom serve --listen 0.0.0.0:50051 --log-format json
 
@@ -46,6 +45,9 @@ pub(super) struct Serve {
     /// Serve the invented products of a built-in fake Amazon, without any account
     #[arg(long)]
     sandbox: bool,
+    /// Which of Amazon's APIs is spoken with the sandbox
+    #[arg(long, value_enum, requires = "sandbox", default_value = "paapi5")]
+    protocol: Protocol,
     /// The form of the log: auto, pretty or json
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
@@ -56,55 +58,66 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self, environment: Environment) -> Result<Outcome, Failure> {
-        let settings = self
-            .sources
-            .load(environment)?
+        let settings = self.settings(environment.clone())?;
+        // Checked before any port is opened.
+        let config = self.config(&settings)?;
+        if self.sandbox {
+            self.serve_sandbox(environment, settings, config).await
+        } else {
+            self.serve(environment, settings, config).await
+        }
+    }
+
+    fn settings(&self, environment: Environment) -> Result<Settings, Failure> {
+        let settings = self.sources.load(environment)?;
+        Ok(settings
             .flag("listen", "--listen", self.listen.as_deref())
             .flag("log.format", "--log-format", self.log_format.as_deref())
-            .flag("log.filter", "--log-filter", self.log_filter.as_deref());
-        if self.sandbox { serve_sandbox(&settings).await } else { serve(Config::from_settings(&settings)?).await }
+            .flag("log.filter", "--log-filter", self.log_filter.as_deref()))
     }
-}
 
-async fn serve_sandbox(settings: &Settings) -> Result<Outcome, Failure> {
-    // Checked before any port is opened; only the endpoint is not known yet.
-    let mut config = Config::for_sandbox(settings, sandbox_account())?;
-    let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
-    let options = sandbox::Options {
-        calls_per_second: SANDBOX_CALLS_PER_SECOND,
-        calls_per_day: SANDBOX_CALLS_PER_DAY,
-        ..Default::default()
-    };
-    let sandbox = Sandbox::start(listener, options).await.map_err(Failure::local("the sandbox cannot start"))?;
-    for account in &mut config.accounts {
-        account.endpoint = Some(sandbox.url());
+    /// The configuration; where a sandbox is, it does not know yet.
+    fn config(&self, settings: &Settings) -> Result<Config, Failure> {
+        Ok(if self.sandbox {
+            Config::for_sandbox(settings, self.protocol.accounts())?
+        } else {
+            Config::from_settings(settings)?
+        })
     }
-    let outcome = serve(config).await;
-    sandbox.stop().await;
-    outcome
-}
 
-fn sandbox_account() -> SandboxAccount {
-    SandboxAccount {
-        endpoint: String::new(),
-        access_key: sandbox::ACCESS_KEY.to_owned(),
-        secret_key: SecretString::from(sandbox::SECRET_KEY),
-        partner_tags: Marketplace::all().map(|marketplace| (marketplace, sandbox::partner_tag(marketplace))).collect(),
-        calls_per_second: SANDBOX_CALLS_PER_SECOND,
-        calls_per_day: SANDBOX_CALLS_PER_DAY,
+    async fn serve_sandbox(
+        self,
+        environment: Environment,
+        settings: Settings,
+        mut config: Config,
+    ) -> Result<Outcome, Failure> {
+        let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+        let options = sandboxed::options(config.accounts.len());
+        let sandbox = Sandbox::start(listener, options).await.map_err(Failure::local("the sandbox cannot start"))?;
+        for account in &mut config.accounts {
+            account.endpoint = Some(sandbox.url());
+        }
+        let outcome = self.serve(environment, settings, config).await;
+        sandbox.stop().await;
+        outcome
     }
-}
 
-async fn serve(config: Config) -> Result<Outcome, Failure> {
-    telemetry::start(&config.log).map_err(Failure::local("the log cannot be written"))?;
-    let shutdown = shutdown_signal()?;
-    let catalog = gateway::build(&config).map_err(Failure::local("the gateway cannot be built"))?;
-    let listener = bind(config.listen).await?;
-    let address = listener.local_addr().map_err(Failure::local("the port's address cannot be told"))?;
-    // Whoever does not read the greeting gets the service all the same.
-    let _ = Out::stdout(Format::Table).text(&greeting(&config, address));
-    server::serve(config, catalog, listener, shutdown).await.map_err(Failure::local("the gateway stopped"))?;
-    Ok(Outcome::Done)
+    async fn serve(self, environment: Environment, settings: Settings, config: Config) -> Result<Outcome, Failure> {
+        telemetry::start(&config.log).map_err(Failure::local("the log cannot be written"))?;
+        let shutdown = shutdown_signal()?;
+        let hangup = signal(SignalKind::hangup()).map_err(Failure::local("signals cannot be received"))?;
+        let (catalog, rotation) = gateway::rotatable(&config).map_err(Failure::local("the gateway cannot be built"))?;
+        let listener = bind(config.listen).await?;
+        let address = listener.local_addr().map_err(Failure::local("the port's address cannot be told"))?;
+        // Whoever does not read the greeting gets the service all the same.
+        let _ = Out::stdout(Format::Table).text(&greeting(&config, address));
+        let reload = Reload { command: self, environment, settings, config: config.clone(), rotation };
+        let reloading = tokio::spawn(reload.at_each(hangup));
+        let served = server::serve(config, catalog, listener, shutdown).await;
+        reloading.abort();
+        served.map_err(Failure::local("the gateway stopped"))?;
+        Ok(Outcome::Done)
+    }
 }
 
 pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {

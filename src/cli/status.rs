@@ -20,9 +20,7 @@ use crate::{
 
 /// Shows what each account has spent and has left, its queue, and what the cache holds
 #[derive(Args, Debug)]
-#[command(
-    after_help = "Examples:\n  stockroom status\n  stockroom status --json | jq '.accounts[].day.left'"
-)]
+#[command(after_help = "Examples:\n  stockroom status\n  stockroom status --json | jq '.accounts[].day.left'")]
 pub(super) struct Status {
     /// Show it again and again, every 2 s or as often as is said
     #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "2s", value_parser = parse::duration)]
@@ -178,6 +176,7 @@ fn account_part(page: &mut Page, account: &pb::AccountStatus, now: SystemTime) {
         words::number(calls.retries)
     );
     let facts = vec![
+        ("speaks", words::protocol(account.protocol()).to_owned()),
         ("serves", account.marketplaces.iter().map(|name| code(name)).collect::<Vec<_>>().join(" ")),
         ("day", day(&budget, now)),
         ("rate", rate),
@@ -262,6 +261,7 @@ mod tests {
             version: "1.2.3".to_owned(),
             accounts: vec![pb::AccountStatus {
                 name: "main".to_owned(),
+                protocol: pb::Protocol::Creators.into(),
                 marketplaces: vec!["www.amazon.com".to_owned()],
                 calls_per_second: 1.0,
                 current_calls_per_second: 0.5,
@@ -283,6 +283,7 @@ mod tests {
 Stockroom 1.2.3
 
 Account main
+  speaks    Creators API
   serves    US
   day       ░░░░░░░░░░░░░░░░░░░░ 0 of 8,640 calls left; the next in 1m
   rate      0.5 of 1 calls a second; Amazon throttled it

@@ -168,6 +168,15 @@ pub(super) fn absence(absence: &pb::Absence) -> String {
     format!("{reason}{message}{}", retry_after(wire_duration(absence.retry_after)))
 }
 
+/// Which of Amazon's APIs an account speaks.
+pub(super) fn protocol(protocol: pb::Protocol) -> &'static str {
+    match protocol {
+        pb::Protocol::Unspecified => "",
+        pb::Protocol::Paapi5 => "PA-API 5.0",
+        pb::Protocol::Creators => "Creators API",
+    }
+}
+
 /// A whole number with commas between its thousands.
 pub(super) fn number(number: impl Into<i64>) -> String {
     let number: i64 = number.into();

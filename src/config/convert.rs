@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use secrecy::SecretString;
-
 use super::{
     Account, Cache, Config, Credentials, Faults, Log, LogFormat, Redis, Server, Settings,
     accounts::{read_accounts, read_callers},
@@ -11,15 +9,15 @@ use super::{
 };
 use crate::amazon::Marketplace;
 
-/// What a sandbox must be told to be used as an account.
+/// What must be known of a sandbox to use it as an account.
 #[derive(Clone, Debug)]
 pub struct SandboxAccount {
-    /// Its URL.
+    /// The account's name.
+    pub name: String,
+    /// The sandbox's URL.
     pub endpoint: String,
-    /// The access key that it knows.
-    pub access_key: String,
-    /// The secret key that it knows.
-    pub secret_key: SecretString,
+    /// Credentials that it knows, and with them the API that it is to speak.
+    pub credentials: Credentials,
     /// The partner tags that it knows.
     pub partner_tags: Vec<(Marketplace, String)>,
     /// The calls a second that it allows.
@@ -39,8 +37,9 @@ impl Config {
         read.finish(config)
     }
 
-    /// The configuration of a gateway in front of a sandbox: its only account. Settings that name others are refused.
-    pub fn for_sandbox(settings: &Settings, sandbox: SandboxAccount) -> Result<Self, Faults> {
+    /// The configuration of a gateway in front of a sandbox, which has all its accounts. Settings that name others are
+    /// refused.
+    pub fn for_sandbox(settings: &Settings, accounts: Vec<SandboxAccount>) -> Result<Self, Faults> {
         let mut read = Reader::new(settings);
         if !read.names_below("accounts").is_empty() {
             read.fault(
@@ -48,13 +47,20 @@ impl Config {
                 "accounts are set, and --sandbox would serve invented products; remove one of the two",
             );
         }
-        let account = Account {
-            name: "sandbox".to_owned(),
-            credentials: Credentials::Paapi5 { access_key: sandbox.access_key, secret_key: sandbox.secret_key },
-            partner_tags: sandbox.partner_tags,
-            calls_per_second: sandbox.calls_per_second,
-            calls_per_day: sandbox.calls_per_day,
-            endpoint: Some(sandbox.endpoint),
+        let config = read_config(&mut read, accounts.into_iter().map(Account::from).collect());
+        read.finish(config.map(|config| Self { sandbox: true, ..config }))
+    }
+}
+
+impl From<SandboxAccount> for Account {
+    fn from(account: SandboxAccount) -> Self {
+        Self {
+            name: account.name,
+            credentials: account.credentials,
+            partner_tags: account.partner_tags,
+            calls_per_second: account.calls_per_second,
+            calls_per_day: account.calls_per_day,
+            endpoint: Some(account.endpoint),
             ca_file: None,
             proxy: None,
             connect_timeout: Duration::from_secs(2),
@@ -62,9 +68,7 @@ impl Config {
             max_body_bytes: 4 << 20,
             queue_capacity: 1000,
             content_notice_entities: Vec::new(),
-        };
-        let config = read_config(&mut read, vec![account]);
-        read.finish(config.map(|config| Self { sandbox: true, ..config }))
+        }
     }
 }
 

@@ -125,6 +125,11 @@ impl Settings {
         names
     }
 
+    /// Every value by its path, secrets and all.
+    pub(super) fn texts(&self) -> BTreeMap<String, String> {
+        self.values.iter().map(|(path, setting)| (path.join("."), setting.text.clone())).collect()
+    }
+
     /// What was found wrong while the settings were put together.
     pub(super) fn faults(&self) -> &[Fault] {
         &self.faults

@@ -269,13 +269,16 @@ fn the_effective_configuration_is_toml_that_tells_where_each_value_came_from() {
 
 #[test]
 fn a_sandbox_is_the_only_account_and_contradicts_others() {
-    let sandbox = || SandboxAccount {
-        endpoint: "http://127.0.0.1:9".to_owned(),
-        access_key: "key".to_owned(),
-        secret_key: "secret".into(),
-        partner_tags: Marketplace::all().map(|marketplace| (marketplace, "sandbox-20".to_owned())).collect(),
-        calls_per_second: 10.0,
-        calls_per_day: 86_400,
+    let sandbox = || {
+        let credentials = Credentials::Paapi5 { access_key: "key".to_owned(), secret_key: "secret".into() };
+        vec![SandboxAccount {
+            name: "sandbox".to_owned(),
+            endpoint: "http://127.0.0.1:9".to_owned(),
+            credentials,
+            partner_tags: Marketplace::all().map(|marketplace| (marketplace, "sandbox-20".to_owned())).collect(),
+            calls_per_second: 10.0,
+            calls_per_day: 86_400,
+        }]
     };
     let config = Config::for_sandbox(&settings("listen = \"127.0.0.1:7\""), sandbox()).unwrap();
     assert_eq!((config.accounts.len(), config.accounts[0].partner_tags.len()), (1, 22));

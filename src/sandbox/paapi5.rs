@@ -119,6 +119,7 @@ pub(crate) fn tell(
             checked()?;
             Ok(browse_nodes::answer(&ids, resources))
         }),
+        Operation::Files => Err(Refusal::named("UnknownOperation")),
     }
 }
 

@@ -4,9 +4,9 @@ use std::time::SystemTime;
 
 use tonic::{Code, Request, Response, Status};
 
-use super::{faults::Faults, gateway::Gateway, status};
+use super::{context::Context, faults::Faults, gateway::Gateway, status};
 use crate::{
-    amazon::Asin,
+    amazon::{Asin, Shelf},
     cache::{Namespace, Purge},
     dispatch::{BreakerState, Report},
     pb, served,
@@ -70,6 +70,44 @@ impl served::admin_service_server::AdminService for AdminService {
             return Err(status::plain(Code::Unavailable, "PURGE_NOT_SHARED", message));
         }
         Ok(Response::new(pb::PurgeCacheResponse { dropped_count: signed(purged.dropped) }))
+    }
+
+    async fn list_feeds(
+        &self,
+        request: Request<pb::ListFeedsRequest>,
+    ) -> Result<Response<pb::ListFeedsResponse>, Status> {
+        let (context, request) = (Context::of(&request)?, request.into_inner());
+        let (feeds, cost) = self.0.files(Shelf::Feeds, request.marketplace, &context).await?;
+        Ok(Response::new(pb::ListFeedsResponse { feeds, cost: Some(cost) }))
+    }
+
+    async fn get_feed_link(
+        &self,
+        request: Request<pb::GetFeedLinkRequest>,
+    ) -> Result<Response<pb::GetFeedLinkResponse>, Status> {
+        let (context, pb::GetFeedLinkRequest { marketplace, name, r#type }) =
+            (Context::of(&request)?, request.into_inner());
+        let (link, cost) = self.0.file_link(Shelf::Feeds, marketplace, (name, r#type), &context).await?;
+        Ok(Response::new(pb::GetFeedLinkResponse { url: link.expose().to_owned(), cost: Some(cost) }))
+    }
+
+    async fn list_reports(
+        &self,
+        request: Request<pb::ListReportsRequest>,
+    ) -> Result<Response<pb::ListReportsResponse>, Status> {
+        let (context, request) = (Context::of(&request)?, request.into_inner());
+        let (reports, cost) = self.0.files(Shelf::Reports, request.marketplace, &context).await?;
+        Ok(Response::new(pb::ListReportsResponse { reports, cost: Some(cost) }))
+    }
+
+    async fn get_report_link(
+        &self,
+        request: Request<pb::GetReportLinkRequest>,
+    ) -> Result<Response<pb::GetReportLinkResponse>, Status> {
+        let (context, pb::GetReportLinkRequest { marketplace, name, r#type }) =
+            (Context::of(&request)?, request.into_inner());
+        let (link, cost) = self.0.file_link(Shelf::Reports, marketplace, (name, r#type), &context).await?;
+        Ok(Response::new(pb::GetReportLinkResponse { url: link.expose().to_owned(), cost: Some(cost) }))
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     context::Context,
     faults::Faults,
     gateway::{Gateway, Served},
-    query, status,
+    status,
 };
 use crate::{
     amazon::{BrowseNodeId, IDS_PER_CALL, SearchIndex},
@@ -119,7 +119,7 @@ impl served::browse_service_server::BrowseService for BrowseService {
             sort: pb::SortOrder::AverageReview.into(),
             ..Default::default()
         };
-        let (plan, _) = query::parse(Some(query), reading.locale, &mut faults);
+        let (plan, _) = self.0.plan(Some(query), &reading, &mut faults);
         let limit = faults.count("limit", request.limit, MOST_PICKS, DEFAULT_PICKS);
         faults.renamed("query.", "").check()?;
 
@@ -156,7 +156,7 @@ impl served::browse_service_server::BrowseService for BrowseService {
             min_saving_percent: Some(request.min_saving_percent.unwrap_or(DEFAULT_SAVING)),
             ..Default::default()
         };
-        let (plan, _) = query::parse(Some(query), reading.locale, &mut faults);
+        let (plan, _) = self.0.plan(Some(query), &reading, &mut faults);
         let limit = faults.count("limit", request.limit, MOST_PICKS, DEFAULT_PICKS);
         faults.renamed("query.", "").check()?;
 

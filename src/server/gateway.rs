@@ -8,10 +8,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{context::Context, faults::Faults};
+use super::{context::Context, faults::Faults, query};
 use crate::{
     amazon::{Locale, Marketplace},
-    catalog::{Catalog, Parts, Reading},
+    catalog::{Catalog, Parts, Plan, Reading},
     config::{Config, Credentials},
     dispatch::Terms,
     pb,
@@ -82,6 +82,12 @@ impl Gateway {
         &self.served
     }
 
+    /// The API that a marketplace's account speaks.
+    pub(crate) fn protocol(&self, marketplace: Marketplace) -> pb::Protocol {
+        let served = self.served.iter().find(|served| served.marketplace == marketplace);
+        served.map_or(pb::Protocol::Unspecified, |served| served.protocol)
+    }
+
     /// The marketplace of a request: named and served, or the default.
     pub(crate) fn marketplace(&self, field: &str, name: &str, faults: &mut Faults) -> Marketplace {
         if name.trim().is_empty() {
@@ -95,6 +101,17 @@ impl Gateway {
             faults.add(field, format!("{:?} {what}; served are {}", name.trim(), codes.join(", ")));
             self.default_marketplace
         })
+    }
+
+    /// A search as the marketplace's account can ask it, and what was understood of it. With faults the result is of no
+    /// use, and the request is refused.
+    pub(crate) fn plan(
+        &self,
+        query: Option<pb::SearchQuery>,
+        reading: &Reading,
+        faults: &mut Faults,
+    ) -> (Plan, pb::UnderstoodQuery) {
+        query::parse(query, reading.locale, self.protocol(reading.locale.marketplace), faults)
     }
 
     /// How a request may be answered. With faults the result is of no use, and the request is refused.

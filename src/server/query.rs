@@ -2,7 +2,7 @@
 
 use super::faults::Faults;
 use crate::{
-    amazon::{BrowseNodeId, Locale, SearchItems, money},
+    amazon::{BrowseNodeId, Locale, SearchItems, creators, money},
     catalog::{Plan, category},
     pb,
 };
@@ -16,6 +16,7 @@ const MOST_STARS_AT_AMAZON: f64 = 4.0;
 pub(crate) fn parse(
     query: Option<pb::SearchQuery>,
     locale: Locale,
+    protocol: pb::Protocol,
     faults: &mut Faults,
 ) -> (Plan, pb::UnderstoodQuery) {
     let query = query.unwrap_or_default();
@@ -114,6 +115,14 @@ pub(crate) fn parse(
         sort,
         page: 1,
     };
+    if protocol == pb::Protocol::Creators {
+        for field in creators::unaskable(&first_page) {
+            faults.add(
+                format!("query.{field}"),
+                "Amazon's Creators API, which this marketplace's account speaks, cannot be asked for that",
+            );
+        }
+    }
     let understood = understood(&first_page, query, filters);
     (Plan { first_page, min_rating: rating_here }, understood)
 }

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status};
 
-use super::{context::Context, faults::Faults, gateway::Gateway, page_token, query, status};
+use super::{context::Context, faults::Faults, gateway::Gateway, page_token, status};
 use crate::{
     catalog::{Plan, Reading, Tally},
     pb, served,
@@ -33,7 +33,7 @@ impl served::search_service_server::SearchService for SearchService {
         let request = request.into_inner();
         let mut faults = Faults::default();
         let reading = self.0.reading(request.options, &context, &mut faults);
-        let (plan, understood) = query::parse(request.query, reading.locale, &mut faults);
+        let (plan, understood) = self.0.plan(request.query, &reading, &mut faults);
         let wanted = faults.count("page_size", request.page_size, MOST_PRODUCTS, DEFAULT_PAGE);
         let search = plan.normal();
         let from = faults.take("page_token", page_token::read(&search, &request.page_token)).unwrap_or(0);
@@ -66,7 +66,7 @@ impl served::search_service_server::SearchService for SearchService {
         let request = request.into_inner();
         let mut faults = Faults::default();
         let reading = self.0.reading(request.options, &context, &mut faults);
-        let (plan, understood) = query::parse(request.query, reading.locale, &mut faults);
+        let (plan, understood) = self.0.plan(request.query, &reading, &mut faults);
         let limit = faults.count("limit", request.limit, MOST_PRODUCTS, MOST_PRODUCTS);
         faults.check()?;
 

@@ -2,11 +2,19 @@
 
 use stockroom::{pb, sandbox::examples};
 
-use crate::support::{Stage, money, price, product, stars};
+use crate::support::{Protocol, Stage, asked, money, price, product, stars_pass};
 
-#[tokio::test]
-async fn nodes_come_with_ancestors_and_children_to_the_depth() {
-    let stage = Stage::start().await;
+both_protocols!(
+    nodes_come_with_ancestors_and_children_to_the_depth,
+    categories_are_the_marketplace_s_own,
+    trending_is_four_stars_and_up_and_says_how_it_was_made,
+    deals_are_reduced_by_enough_and_the_biggest_saving_is_first,
+    marketplaces_come_with_what_a_page_must_show,
+    status_tells_what_was_spent_and_a_purge_drops_what_it_says,
+);
+
+async fn nodes_come_with_ancestors_and_children_to_the_depth(protocol: Protocol) {
+    let stage = Stage::speaking(protocol).await;
     let ids = vec![examples::ROOT_NODE.to_owned(), examples::LEAF_NODE.to_owned(), "4711".to_owned()];
     let request = pb::GetBrowseNodesRequest { ids: ids.clone(), depth: 2, options: None };
     let answer = stage.browse().get_browse_nodes(request.clone()).await.unwrap().into_inner();
@@ -26,9 +34,8 @@ async fn nodes_come_with_ancestors_and_children_to_the_depth() {
     assert!(bare.outcomes[0].node.as_ref().unwrap().children.is_empty());
 }
 
-#[tokio::test]
-async fn categories_are_the_marketplace_s_own() {
-    let stage = Stage::start().await;
+async fn categories_are_the_marketplace_s_own(protocol: Protocol) {
+    let stage = Stage::speaking(protocol).await;
     let list = async |marketplace: &str| {
         let request = pb::ListCategoriesRequest { marketplace: marketplace.to_owned() };
         stage.browse().list_categories(request).await.unwrap().into_inner()
@@ -44,21 +51,20 @@ async fn categories_are_the_marketplace_s_own() {
     assert_eq!(stage.calls(), 0);
 }
 
-#[tokio::test]
-async fn trending_is_four_stars_and_up_and_says_how_it_was_made() {
-    let stage = Stage::start().await;
+async fn trending_is_four_stars_and_up_and_says_how_it_was_made(protocol: Protocol) {
+    let stage = Stage::speaking(protocol).await;
     for category in ["headphones", ""] {
         let request = pb::ListTrendingRequest { category: category.to_owned(), limit: 8, options: None };
         let answer = stage.browse().list_trending(request).await.unwrap().into_inner();
         assert_eq!(answer.products.len(), 8, "{category}");
-        assert!(answer.products.iter().all(|entry| stars(entry).is_some_and(|stars| stars >= 4.0)));
+        assert!(answer.products.iter().all(|entry| stars_pass(protocol, entry, |stars| stars >= 4.0)));
         assert!(answer.basis.contains("4 stars and up"), "{}", answer.basis);
+        assert_eq!(answer.basis.contains("tells no ratings"), protocol == Protocol::Creators, "{}", answer.basis);
     }
 }
 
-#[tokio::test]
-async fn deals_are_reduced_by_enough_and_the_biggest_saving_is_first() {
-    let stage = Stage::start().await;
+async fn deals_are_reduced_by_enough_and_the_biggest_saving_is_first(protocol: Protocol) {
+    let stage = Stage::speaking(protocol).await;
     let request = pb::ListDealsRequest {
         category: "electronics".to_owned(),
         max_price: money(100),
@@ -70,15 +76,17 @@ async fn deals_are_reduced_by_enough_and_the_biggest_saving_is_first() {
     let offer = |entry: &pb::ProductEntry| product(entry).offers.as_ref().unwrap().listings[0].clone();
     let savings: Vec<_> = answer.products.iter().map(|entry| offer(entry).saving.unwrap().percent.unwrap()).collect();
     assert!(!savings.is_empty() && savings.is_sorted_by(|a, b| a >= b) && savings.iter().all(|saving| *saving >= 15));
+    let asked_of_amazon = asked(&stage.sandbox.calls()[0], protocol, "DeliveryFlags");
+    assert_eq!(asked_of_amazon, serde_json::json!(["Prime"]), "the filter is Amazon's with either protocol");
     for entry in &answer.products {
         assert!(price(entry).unwrap() <= 100.0);
-        assert_eq!(offer(entry).delivery.unwrap().is_prime_eligible, Some(true));
+        let is_prime = offer(entry).delivery.and_then(|delivery| delivery.is_prime_eligible);
+        assert_eq!(is_prime, (protocol == Protocol::Paapi5).then_some(true), "the Creators API tells no Prime flag");
     }
 }
 
-#[tokio::test]
-async fn marketplaces_come_with_what_a_page_must_show() {
-    let stage = Stage::with(|wants| {
+async fn marketplaces_come_with_what_a_page_must_show(protocol: Protocol) {
+    let stage = Stage::speaking_with(protocol, |wants| {
         let entity = (crate::support::market("US"), "Example Services LLC".to_owned());
         wants.config.accounts[0].content_notice_entities = vec![entity];
     })
@@ -92,9 +100,8 @@ async fn marketplaces_come_with_what_a_page_must_show() {
     assert!(others.into_iter().all(str::is_empty), "no entity is guessed");
 }
 
-#[tokio::test]
-async fn status_tells_what_was_spent_and_a_purge_drops_what_it_says() {
-    let stage = Stage::start().await;
+async fn status_tells_what_was_spent_and_a_purge_drops_what_it_says(protocol: Protocol) {
+    let stage = Stage::speaking(protocol).await;
     let get = |asin: &str| pb::GetProductRequest { asin: asin.to_owned(), options: None };
     for asin in &examples::HEADPHONES[..3] {
         stage.products().get_product(get(asin)).await.unwrap();

@@ -11,6 +11,26 @@
     reason = "a test that panics has failed"
 )]
 
+/// Makes two tests of each of these functions, one for either protocol: `paapi5::name` and `creators::name`. Where the
+/// protocols differ, the function says how.
+macro_rules! both_protocols {
+    ($($test:ident),+ $(,)?) => {
+        mod paapi5 {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(crate::support::Protocol::Paapi5).await;
+            })+
+        }
+
+        mod creators {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(crate::support::Protocol::Creators).await;
+            })+
+        }
+    };
+}
+
 mod support;
 
 mod bad_input;
@@ -18,6 +38,11 @@ mod browse;
 mod compare;
 mod errors;
 mod faults;
+mod files;
 mod listener;
 mod products;
+mod program;
+mod rotation;
 mod search;
+mod secrecy;
+mod tokens;

@@ -7,7 +7,16 @@ use stockroom::{
     sandbox::examples,
 };
 
-use crate::support::{Stage, failure, keywords, options, product};
+use crate::support::{Protocol, Stage, failure, keywords, options, product};
+
+both_protocols!(
+    twenty_five_ids_have_twenty_five_outcomes_in_order_for_three_calls,
+    a_product_has_its_parts_and_only_those_that_are_named,
+    odd_products_are_told_as_they_are,
+    locales_never_answer_for_one_another,
+    the_age_that_is_asked_for_is_kept_to,
+    a_family_is_paged_with_its_dimensions,
+);
 
 fn get(asin: &str) -> pb::GetProductRequest {
     pb::GetProductRequest { asin: asin.to_owned(), options: None }
@@ -20,9 +29,8 @@ fn reason(outcome: &pb::ProductOutcome) -> Option<pb::AbsenceReason> {
     }
 }
 
-#[tokio::test]
-async fn twenty_five_ids_have_twenty_five_outcomes_in_order_for_three_calls() {
-    let stage = Stage::start().await;
+async fn twenty_five_ids_have_twenty_five_outcomes_in_order_for_three_calls(protocol: Protocol) {
+    let stage = Stage::speaking(protocol).await;
     let page = pb::SearchProductsRequest { query: Some(keywords("lamp")), page_size: 21, ..Default::default() };
     let found = stage.search().search_products(page).await.unwrap().into_inner();
     let mut asins: Vec<String> = found.products.iter().map(|entry| product(entry).asin.clone()).collect();
@@ -56,16 +64,19 @@ async fn twenty_five_ids_have_twenty_five_outcomes_in_order_for_three_calls() {
     assert_eq!((stage.calls() - before, again.cost.unwrap().amazon_calls), (3, 0), "absence is remembered too");
 }
 
-#[tokio::test]
-async fn a_product_has_its_parts_and_only_those_that_are_named() {
-    let stage = Stage::start().await;
+async fn a_product_has_its_parts_and_only_those_that_are_named(protocol: Protocol) {
+    let stage = Stage::speaking(protocol).await;
     let whole = stage.products().get_product(get(examples::HEADPHONES[0])).await.unwrap().into_inner().entry.unwrap();
     let of = product(&whole);
-    assert!(of.info.is_some() && of.images.is_some() && of.offers.is_some() && of.reviews.is_some());
+    assert!(of.info.is_some() && of.images.is_some() && of.offers.is_some());
     assert!(of.categories.is_some() && of.detail_page_url.contains("tag=sandbox-20"));
-    assert!(of.reviews.as_ref().unwrap().in_words.contains("credibility"));
+    let in_words = of.reviews.as_ref().map(|reviews| reviews.in_words.as_str());
+    match protocol {
+        Protocol::Creators => assert_eq!(in_words, None, "the Creators API tells no reviews"),
+        _ => assert!(in_words.unwrap().contains("credibility")),
+    }
     let freshness = whole.freshness.unwrap();
-    assert_eq!((freshness.source(), freshness.protocol()), (pb::Source::Amazon, pb::Protocol::Paapi5));
+    assert_eq!((freshness.source(), freshness.protocol()), (pb::Source::Amazon, protocol));
 
     let parts = vec![pb::ProductPart::Info.into(), pb::ProductPart::Reviews.into()];
     let named = pb::ReadOptions { parts, ..Default::default() };
@@ -77,9 +88,8 @@ async fn a_product_has_its_parts_and_only_those_that_are_named() {
     assert_eq!(stage.calls(), 1);
 }
 
-#[tokio::test]
-async fn odd_products_are_told_as_they_are() {
-    let stage = Stage::start().await;
+async fn odd_products_are_told_as_they_are(protocol: Protocol) {
+    let stage = Stage::speaking(protocol).await;
     let fetch = async |asin: &str| {
         let answer = stage.products().get_product(get(asin)).await.unwrap();
         answer.into_inner().entry.unwrap().product.unwrap()
@@ -106,9 +116,8 @@ async fn odd_products_are_told_as_they_are() {
     assert!(deal.deal.is_some() && deal.saving.unwrap().percent == Some(40));
 }
 
-#[tokio::test]
-async fn locales_never_answer_for_one_another() {
-    let stage = Stage::start().await;
+async fn locales_never_answer_for_one_another(protocol: Protocol) {
+    let stage = Stage::speaking(protocol).await;
     let mut currencies = Vec::new();
     for marketplace in ["US", "UK", "DE", "IN", "JP"] {
         let request = pb::GetProductRequest { options: options(marketplace), ..get(examples::HEADPHONES[0]) };
@@ -119,9 +128,8 @@ async fn locales_never_answer_for_one_another() {
     assert_eq!((currencies, stage.calls()), (["USD", "GBP", "EUR", "INR", "JPY"].map(String::from).to_vec(), 5));
 }
 
-#[tokio::test]
-async fn the_age_that_is_asked_for_is_kept_to() {
-    let stage = Stage::start().await;
+async fn the_age_that_is_asked_for_is_kept_to(protocol: Protocol) {
+    let stage = Stage::speaking(protocol).await;
     let with = |options: pb::ReadOptions| pb::GetProductRequest { options: Some(options), ..get(examples::DEAL) };
     let only_cached = pb::ReadOptions { cache_only: true, ..Default::default() };
     let (code, reason, _) = failure(stage.products().get_product(with(only_cached.clone())).await);
@@ -138,9 +146,8 @@ async fn the_age_that_is_asked_for_is_kept_to() {
     assert_eq!(stage.calls(), 2, "zero asks Amazon");
 }
 
-#[tokio::test]
-async fn a_family_is_paged_with_its_dimensions() {
-    let stage = Stage::start().await;
+async fn a_family_is_paged_with_its_dimensions(protocol: Protocol) {
+    let stage = Stage::speaking(protocol).await;
     let mut request = pb::GetVariationsRequest {
         asin: examples::VARIATION_CHILD.to_owned(),
         include_parent: true,

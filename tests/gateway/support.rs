@@ -3,19 +3,21 @@
 use std::{fmt::Debug, net::SocketAddr, time::Duration};
 
 use stockroom::{
-    amazon::Marketplace,
+    amazon::{Marketplace, creators::Version},
     config::{Account, Cache, Caller, Config, Credentials, Log, Server},
     gateway, pb,
     pb::{
         admin_service_client::AdminServiceClient, browse_service_client::BrowseServiceClient,
         product_service_client::ProductServiceClient, search_service_client::SearchServiceClient,
     },
-    sandbox::{self, Sandbox},
+    sandbox::{self, Call, Sandbox},
     server,
 };
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 use tonic::{Code, Status, transport::Channel};
 use tonic_types::{ErrorDetails, StatusExt};
+
+pub use stockroom::pb::Protocol;
 
 /// Nothing that a test waits for takes this long, unless it is broken.
 const BROKEN: Duration = Duration::from_secs(20);
@@ -36,14 +38,26 @@ pub struct Wants {
 }
 
 impl Stage {
+    /// Starts with an account that speaks PA-API, for tests that no protocol matters to.
     pub async fn start() -> Self {
-        Self::with(|_| {}).await
+        Self::speaking(Protocol::Paapi5).await
     }
 
-    /// Starts with what the test wants different. The account is fast, so that no test waits for its pace.
+    /// Starts with what the test wants different.
     pub async fn with(change: impl FnOnce(&mut Wants)) -> Self {
-        let mut wants =
-            Wants { sandbox: sandbox::Options { calls_per_second: 1000.0, ..Default::default() }, config: config() };
+        Self::speaking_with(Protocol::Paapi5, change).await
+    }
+
+    /// Starts with accounts that speak the protocol.
+    pub async fn speaking(protocol: Protocol) -> Self {
+        Self::speaking_with(protocol, |_| {}).await
+    }
+
+    /// Starts with accounts that speak the protocol, and what the test wants different. The accounts are fast, so that no
+    /// test waits for their pace.
+    pub async fn speaking_with(protocol: Protocol, change: impl FnOnce(&mut Wants)) -> Self {
+        let sandbox = sandbox::Options { calls_per_second: 1000.0, ..Default::default() };
+        let mut wants = Wants { sandbox, config: Config { accounts: accounts(protocol), ..config() } };
         change(&mut wants);
         let sandbox = Sandbox::start(local().await, wants.sandbox).await.unwrap();
         for account in &mut wants.config.accounts {
@@ -111,6 +125,24 @@ pub fn config() -> Config {
     }
 }
 
+/// The accounts that serve the whole world with a protocol. The first, `test`, serves the default marketplace.
+pub fn accounts(protocol: Protocol) -> Vec<Account> {
+    let creators = |name: &str, version: &str| {
+        let (credential_id, secret) = sandbox::credential(version).unwrap();
+        let version = Version::parse(version).unwrap();
+        let credentials =
+            Credentials::Creators { credential_id, credential_secret: secret.into(), version, token_endpoint: None };
+        let mut account = Account { credentials, ..account(name) };
+        account.partner_tags.retain(|(marketplace, _)| marketplace.region_group() == version.region_group());
+        account
+    };
+    match protocol {
+        Protocol::Creators => vec![creators("test", "3.1"), creators("test-eu", "2.2"), creators("test-fe", "3.3")],
+        _ => vec![account("test")],
+    }
+}
+
+/// An account that speaks PA-API in the whole world.
 pub fn account(name: &str) -> Account {
     Account {
         name: name.to_owned(),
@@ -174,6 +206,23 @@ pub fn price(entry: &pb::ProductEntry) -> Option<f64> {
 
 pub fn stars(entry: &pb::ProductEntry) -> Option<f64> {
     product(entry).reviews.as_ref()?.star_rating
+}
+
+/// Whether the stars pass where they are told. The Creators API, as documented, tells none of any product.
+pub fn stars_pass(protocol: Protocol, entry: &pb::ProductEntry, passes: impl Fn(f64) -> bool) -> bool {
+    match protocol {
+        Protocol::Creators => stars(entry).is_none(),
+        _ => stars(entry).is_some_and(passes),
+    }
+}
+
+/// A field of what Amazon was asked, by its name in PA-API; the Creators API begins the same names with a small letter.
+pub fn asked(call: &Call, protocol: Protocol, field: &str) -> serde_json::Value {
+    let mut name = field.to_owned();
+    if protocol == Protocol::Creators {
+        name[..1].make_ascii_lowercase();
+    }
+    call.body[name].clone()
 }
 
 /// The error's code, reason and details; every error has them, and none is larger than a header list bears.

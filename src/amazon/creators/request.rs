@@ -1,11 +1,11 @@
 //! A question in Amazon's JSON.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::resources;
 use crate::{
     amazon::{
-        Asin, Error, IDS_PER_CALL, Question, SearchItems,
+        Asin, Error, IDS_PER_CALL, Question, SearchItems, Shelf,
         words::{self, stated},
     },
     pb,
@@ -42,16 +42,29 @@ pub(super) fn body(question: &Question, partner_tag: &str) -> Result<Vec<u8>, Er
             let ids: Vec<_> = nodes.ids.iter().map(ToString::to_string).collect();
             stated([common, json!({ "browseNodeIds": ids })])
         }
+        Question::Files(_) => Map::new(),
+        Question::FileLink(link) => {
+            let (name, kind) = match link.shelf {
+                Shelf::Feeds => ("feedName", "feedType"),
+                Shelf::Reports => ("filename", "reportType"),
+            };
+            stated([json!({ name: link.name, kind: link.kind })])
+        }
     };
     Ok(Value::Object(body).to_string().into_bytes())
 }
 
+/// The wishes of a search that the API has no words for, by the names of their fields: it sells new items only, and knows
+/// no filter for sellers.
+pub fn unaskable(search: &SearchItems) -> impl Iterator<Item = &'static str> {
+    let condition = !matches!(search.condition, pb::Condition::Unspecified | pb::Condition::New);
+    let merchant = search.merchant != pb::MerchantFilter::Unspecified;
+    [(condition, "condition"), (merchant, "merchant")].into_iter().filter_map(|(asked, name)| asked.then_some(name))
+}
+
 fn search_fields(search: &SearchItems) -> Result<Value, Error> {
-    if !matches!(search.condition, pb::Condition::Unspecified | pb::Condition::New) {
-        return Err(unsupported("condition"));
-    }
-    if search.merchant != pb::MerchantFilter::Unspecified {
-        return Err(unsupported("merchant"));
+    if let Some(parameter) = unaskable(search).next() {
+        return Err(unsupported(parameter));
     }
     Ok(json!({
         "keywords": search.keywords,
@@ -83,7 +96,7 @@ fn unsupported(parameter: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::amazon::{BrowseNodeId, GetBrowseNodes, GetItems, GetVariations, Locale, Marketplace};
+    use crate::amazon::{BrowseNodeId, GetBrowseNodes, GetFileLink, GetItems, GetVariations, Locale, Marketplace};
 
     fn locale(code: &str) -> Locale {
         Locale::of(Marketplace::parse(code).unwrap())
@@ -200,5 +213,16 @@ mod tests {
             "partnerTag": "example-21", "languagesOfPreference": ["en_US"], "browseNodeIds": ["9000000002"],
         });
         assert_eq!(asked(&nodes), expected);
+    }
+
+    #[test]
+    fn a_type_of_file_is_asked_for_only_where_it_is_known() {
+        let body = |shelf, kind: Option<&str>| {
+            let kind = kind.map(str::to_owned);
+            let link = GetFileLink { marketplace: locale("US").marketplace, shelf, name: "x".to_owned(), kind };
+            String::from_utf8(body(&Question::FileLink(link), "example-20").unwrap()).unwrap()
+        };
+        assert_eq!(body(Shelf::Feeds, Some("DEALS_FEEDS")), r#"{"feedName":"x","feedType":"DEALS_FEEDS"}"#);
+        assert_eq!(body(Shelf::Reports, None), r#"{"filename":"x"}"#);
     }
 }

@@ -106,10 +106,14 @@ async fn feeds_and_reports_are_listed_and_linked() {
         (Shelf::Reports, "b", "/reports/v1/getReport", r#"{"filename":"b"}"#),
     ];
     for (shelf, name, path, body) in cases {
-        assert_eq!(client.list(shelf, uk(), PATIENCE).await.unwrap()[0].name, name);
+        let list = Question::Files(ListFiles { marketplace: uk(), shelf });
+        let listed = vec![pb::AccountFile { name: name.to_owned(), ..Default::default() }];
+        assert_eq!(client.call(&list, PATIENCE).await.unwrap(), Answer::Files(listed));
         assert_eq!(fake.last_call().body, "{}");
-        let link = client.link(shelf, uk(), name, None, PATIENCE).await.unwrap().unwrap();
-        assert_eq!(link.expose_secret(), format!("https://files.example{path}"));
+        let link = GetFileLink { marketplace: uk(), shelf, name: name.to_owned(), kind: None };
+        let answer = client.call(&Question::FileLink(link), PATIENCE).await.unwrap();
+        let Answer::FileLink(Some(link)) = answer else { panic!("{answer:?}") };
+        assert_eq!(link.expose(), format!("https://files.example{path}"));
         assert_eq!(
             (fake.last_call().body.as_str(), fake.last_call().header("x-marketplace")),
             (body, "www.amazon.co.uk")

@@ -11,8 +11,8 @@ use crate::{
     pb,
 };
 
-/// The body that asks a question; exactly these bytes are signed and sent.
-pub(super) fn body(question: &Question, partner_tag: &str) -> Vec<u8> {
+/// The body that asks a question; exactly these bytes are signed and sent. `None` for what this API does not have.
+pub(super) fn body(question: &Question, partner_tag: &str) -> Option<Vec<u8>> {
     let locale = question.locale();
     let common = json!({
         "PartnerTag": partner_tag,
@@ -42,8 +42,9 @@ pub(super) fn body(question: &Question, partner_tag: &str) -> Vec<u8> {
             let ids: Vec<_> = nodes.ids.iter().map(ToString::to_string).collect();
             stated([common, json!({ "BrowseNodeIds": ids })])
         }
+        Question::Files(_) | Question::FileLink(_) => return None,
     };
-    Value::Object(body).to_string().into_bytes()
+    Some(Value::Object(body).to_string().into_bytes())
 }
 
 fn search_fields(search: &SearchItems) -> Value {
@@ -88,7 +89,7 @@ mod tests {
 
     /// The body but for its resources, which it must have.
     fn asked(question: &Question) -> Value {
-        let mut body: Value = serde_json::from_slice(&body(question, "example-21")).unwrap();
+        let mut body: Value = serde_json::from_slice(&body(question, "example-21").unwrap()).unwrap();
         let resources = body.as_object_mut().and_then(|fields| fields.remove("Resources")).unwrap();
         assert_eq!(resources, json!(resources::all(question.operation())));
         body

@@ -9,6 +9,7 @@ pub(super) fn all(operation: Operation) -> Vec<&'static str> {
         Operation::SearchItems => [ITEM, &["SearchRefinements"]].concat(),
         Operation::GetVariations => [ITEM, FAMILY].concat(),
         Operation::GetBrowseNodes => BROWSE_NODE.to_vec(),
+        Operation::Files => Vec::new(),
     }
 }
 

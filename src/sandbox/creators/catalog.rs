@@ -51,6 +51,7 @@ pub(crate) fn answer(
         Operation::SearchItems => ("searchResult", "SearchResult", "keywords"),
         Operation::GetVariations => ("variationsResult", "Item", "asin"),
         Operation::GetBrowseNodes => ("browseNodesResult", "BrowseNode", "browseNodeIds"),
+        Operation::Files => return Err(Refusal::named("UnknownOperation")),
     };
     if told.get(result).is_none() {
         let id = given(body, named_by).map(|named| named.get(0).unwrap_or(named));

@@ -110,6 +110,7 @@ pub(crate) fn fields(operation: Operation) -> &'static [Field] {
         Operation::SearchItems => OF_SEARCH,
         Operation::GetVariations => OF_VARIATIONS,
         Operation::GetBrowseNodes => OF_BROWSE_NODES,
+        Operation::Files => &[],
     }
 }
 

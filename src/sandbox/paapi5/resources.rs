@@ -42,6 +42,7 @@ pub(crate) fn known(operation: Operation) -> impl Iterator<Item = &'static str> 
         Operation::SearchItems => (OF_ITEMS, ["SearchRefinements"].as_slice()),
         Operation::GetVariations => (OF_ITEMS, OF_VARIATIONS),
         Operation::GetBrowseNodes => ([].as_slice(), ["BrowseNodes.Ancestor", "BrowseNodes.Children"].as_slice()),
+        Operation::Files => ([].as_slice(), [].as_slice()),
     };
     common.iter().chain(own).copied()
 }

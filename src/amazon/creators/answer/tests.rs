@@ -6,8 +6,8 @@ use serde_json::json;
 use super::*;
 use crate::{
     amazon::{
-        Asin, BrowseNodeId, GetBrowseNodes, GetItems, GetVariations, Items, Locale, Marketplace, Missing, Refusal,
-        SearchItems, SearchPage,
+        Asin, BrowseNodeId, GetBrowseNodes, GetFileLink, GetItems, GetVariations, Items, ListFiles, Locale,
+        Marketplace, Missing, Refusal, SearchItems, SearchPage, Shelf,
     },
     pb,
 };
@@ -255,5 +255,59 @@ fn an_answer_that_is_none_is_malformed_and_never_empty() {
     for (status, body) in cases {
         let answer = read(&items(&["B0FAKEKTL3"]), status, body);
         assert!(matches!(answer, Err(Error::Malformed { .. })), "{body}: {answer:?}");
+    }
+}
+
+fn list(shelf: Shelf) -> Question {
+    Question::Files(ListFiles { marketplace: us().marketplace, shelf })
+}
+
+fn link() -> Question {
+    let link = GetFileLink { marketplace: us().marketplace, shelf: Shelf::Feeds, name: s("a.gz"), kind: None };
+    Question::FileLink(link)
+}
+
+#[test]
+fn feeds_and_reports_are_files_of_one_shape() {
+    let feeds = r#"{"feeds": [
+        {"feedName": "us-home.json.gz", "size": 1048576, "md5": "0a", "lastUpdated": "2026-06-01T04:00:00Z",
+         "feedType": "PRODUCT_FEEDS"},
+        {"size": 7}]}"#;
+    let reports = r#"{"reports": [{"filename": "earnings.csv", "size": -1, "lastModified": "in June"}]}"#;
+    let feed = pb::AccountFile {
+        name: s("us-home.json.gz"),
+        r#type: s("PRODUCT_FEEDS"),
+        size_bytes: Some(1_048_576),
+        md5: s("0a"),
+        update_time: Some(prost_types::Timestamp { seconds: 1_780_286_400, nanos: 0 }),
+        update_time_text: s("2026-06-01T04:00:00Z"),
+    };
+    let report =
+        pb::AccountFile { name: s("earnings.csv"), update_time_text: s("in June"), ..pb::AccountFile::default() };
+    assert_eq!(read(&list(Shelf::Feeds), 200, feeds).unwrap(), Answer::Files(vec![feed]));
+    assert_eq!(read(&list(Shelf::Reports), 200, reports).unwrap(), Answer::Files(vec![report]));
+    let none = read(&list(Shelf::Feeds), 200, "{}").unwrap();
+    assert_eq!(none, Answer::Files(Vec::new()), "the list of feeds may be left out");
+}
+
+#[test]
+fn a_link_is_given_and_not_shown_or_there_is_no_such_file() {
+    let answer = read(&link(), 200, r#"{"url": "https://files.example/x?signature=0"}"#).unwrap();
+    assert!(!format!("{answer:?}").contains("signature"), "{answer:?}");
+    let Answer::FileLink(Some(found)) = answer else { panic!("{answer:?}") };
+    assert_eq!(found.expose(), "https://files.example/x?signature=0");
+    let missing = r#"{"type": "ResourceNotFoundException", "resourceType": "Feed", "resourceId": "x"}"#;
+    assert_eq!(read(&link(), 404, missing).unwrap(), Answer::FileLink(None));
+}
+
+#[test]
+fn what_is_neither_list_nor_link_is_an_error() {
+    for (question, body) in [(list(Shelf::Feeds), "<html>"), (link(), "{}"), (link(), r#"{"url": ""}"#)] {
+        assert!(matches!(read(&question, 200, body), Err(Error::Malformed { .. })), "{body}");
+    }
+    let refused = r#"{"type": "AccessDeniedException", "reason": "AssociateNotEligible"}"#;
+    for question in [list(Shelf::Reports), link()] {
+        let error = read(&question, 403, refused).unwrap_err();
+        assert!(matches!(error, Error::Refused { refusal: Refusal::NotEligible, .. }), "{error:?}");
     }
 }
