@@ -132,7 +132,7 @@ pub struct Cache {
     pub offers_fresh: Duration,
     /// How long it is fresh for any other request. Default and most 12 h.
     pub catalog_fresh: Duration,
-    /// How old an answer with offers may be while a refresh is under way. Default and most 6 h.
+    /// How old an answer with offers may be while a refresh is under way. Default 6 h, most 24 h.
     pub offers_stale: Duration,
     /// How old any answer may be, also when Amazon fails. Default and most 24 h.
     pub ceiling: Duration,

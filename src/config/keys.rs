@@ -138,7 +138,7 @@ pub(super) static KEYS: &[Key] = &[
     key("cache.catalog_fresh", Kind::Horizon(hours(12)), "12h", "How long any other answer is fresh."),
     key(
         "cache.offers_stale",
-        Kind::Horizon(hours(6)),
+        Kind::Horizon(hours(24)),
         "6h",
         "How old an answer with offers may be while a refresh is under way.",
     ),
