@@ -42,15 +42,20 @@ pub enum Error {
 
 /// Builds the catalog that a configuration describes. Starts a task for each account, so it needs a runtime.
 pub fn build(config: &Config) -> Result<Catalog, Error> {
-    let cache = Arc::new(cache(config)?);
-    let accounts = config.accounts.iter().map(|account| options(account, &cache)).collect::<Result<_, _>>()?;
+    let store = config.redis.as_ref().map(Store::open).transpose()?;
+    let cache = Arc::new(cache(config, store.clone()));
+    let accounts = config.accounts.iter().map(|account| {
+        let (store, replicas) = (store.clone(), config.replicas);
+        Ok(Options { store, replicas, ..options(account, &cache)? })
+    });
+    let accounts = accounts.collect::<Result<_, Error>>()?;
     Ok(Catalog::new(cache, Dispatch::start(accounts)))
 }
 
-fn cache(config: &Config) -> Result<Cache, Error> {
-    let Some(redis) = &config.redis else { return Ok(Cache::new(&config.cache)) };
+fn cache(config: &Config, store: Option<Store>) -> Cache {
+    let Some(store) = store else { return Cache::new(&config.cache) };
     let tags = config.accounts.iter().flat_map(|account| account.partner_tags.iter().cloned());
-    Ok(Cache::shared(&config.cache, Store::open(redis)?, tags))
+    Cache::shared(&config.cache, store, tags)
 }
 
 fn options(account: &Account, cache: &Arc<Cache>) -> Result<Options, Error> {
@@ -63,6 +68,8 @@ fn options(account: &Account, cache: &Arc<Cache>) -> Result<Options, Error> {
         queue_capacity: account.queue_capacity,
         upstream: upstream(account)?,
         shelf: Arc::clone(cache) as Arc<dyn Shelf>,
+        store: None,
+        replicas: 1,
     })
 }
 

@@ -103,6 +103,8 @@ fn options(upstream: &Arc<Scripted>) -> Options {
         queue_capacity: 1000,
         upstream: Arc::clone(upstream) as Arc<dyn Upstream>,
         shelf: Arc::new(Shelved::default()),
+        store: None,
+        replicas: 1,
     }
 }
 

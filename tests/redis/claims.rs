@@ -84,6 +84,8 @@ fn catalog(server: &RedisServer, amazon: &Arc<Amazon>) -> Catalog {
         queue_capacity: 100,
         upstream: Arc::clone(amazon) as Arc<dyn Upstream>,
         shelf: Arc::clone(&cache) as Arc<dyn dispatch::Shelf>,
+        store: None,
+        replicas: 1,
     };
     Catalog::new(cache, Dispatch::start(vec![options]))
 }
