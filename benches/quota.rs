@@ -154,6 +154,8 @@ impl Scenario {
             upstream: Arc::clone(amazon) as Arc<dyn Upstream>,
             shelf: Arc::clone(&cache) as Arc<dyn Shelf>,
             clock,
+            store: None,
+            replicas: 1,
         };
         Catalog::new(cache, Dispatch::start(vec![account]))
     }

@@ -46,6 +46,9 @@ pub struct Config {
     pub cache: Cache,
     /// The Redis that all replicas share; `None`: this replica stands alone.
     pub redis: Option<Redis>,
+    /// How many replicas may run at once, those of a rolling update included; the same for all of them. Default 1; 1 to
+    /// 1,000. Without Redis each keeps to its share.
+    pub replicas: u32,
     /// What bounds the gRPC port.
     pub server: Server,
     /// How to write the log.

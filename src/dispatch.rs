@@ -19,18 +19,22 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     amazon::{self, Answer, Asin, Locale, Marketplace, Operation, Question, Snapshot, Upstream},
     clock::Clock,
+    store::Store,
 };
 
 use self::account::Ask;
 pub use self::{breaker::State as BreakerState, report::Report};
 
 mod account;
+mod allowance;
 mod breaker;
 mod bucket;
 mod budget;
+mod clock;
 mod fair;
 mod queue;
 mod report;
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -67,6 +71,10 @@ pub struct Options {
     pub shelf: Arc<dyn Shelf>,
     /// The clock that stamps answers.
     pub clock: Clock,
+    /// The Redis through which all replicas share the account; `None`: there is none.
+    pub store: Option<Store>,
+    /// How many replicas may run at once; one at least. Must be the same for all of them.
+    pub replicas: u32,
 }
 
 /// Who keeps what is fetched, and knows what will be wanted again. Both are called from the account's task, so they must

@@ -53,20 +53,22 @@ pub fn build(config: &Config) -> Result<Catalog, Error> {
 
 /// Builds the catalog, and the handle by which the accounts' credentials can be rotated.
 pub fn rotatable(config: &Config) -> Result<(Catalog, Rotation), Error> {
-    let cache = Arc::new(cache(config)?);
+    let store = config.redis.as_ref().map(Store::open).transpose()?;
+    let cache = Arc::new(cache(config, store.clone()));
     let (mut accounts, mut running) = (Vec::new(), Vec::new());
     for account in &config.accounts {
         let way = way(account)?;
-        accounts.push(options(account, way.upstream(), &cache));
+        let (store, replicas) = (store.clone(), config.replicas);
+        accounts.push(Options { store, replicas, ..options(account, way.upstream(), &cache) });
         running.push(Running { name: account.name.clone(), credentials: account.credentials.clone(), way });
     }
     Ok((Catalog::new(cache, Dispatch::start(accounts)), Rotation(running)))
 }
 
-fn cache(config: &Config) -> Result<Cache, Error> {
-    let Some(redis) = &config.redis else { return Ok(Cache::new(&config.cache)) };
+fn cache(config: &Config, store: Option<Store>) -> Cache {
+    let Some(store) = store else { return Cache::new(&config.cache) };
     let tags = config.accounts.iter().flat_map(|account| account.partner_tags.iter().cloned());
-    Ok(Cache::shared(&config.cache, Store::open(redis)?, tags))
+    Cache::shared(&config.cache, store, tags)
 }
 
 fn options(account: &Account, upstream: Arc<dyn Upstream>, cache: &Arc<Cache>) -> Options {
@@ -80,6 +82,8 @@ fn options(account: &Account, upstream: Arc<dyn Upstream>, cache: &Arc<Cache>) -
         upstream,
         shelf: Arc::clone(cache) as Arc<dyn Shelf>,
         clock: Clock::System,
+        store: None,
+        replicas: 1,
     }
 }
 

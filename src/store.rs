@@ -99,6 +99,11 @@ impl Store {
         &self.0.prefix
     }
 
+    /// How long a question may take.
+    pub fn timeout(&self) -> Duration {
+        self.0.timeout
+    }
+
     /// Whether it answered when it was last asked.
     pub fn answers(&self) -> bool {
         self.0.breaker.is_closed()

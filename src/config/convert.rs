@@ -76,7 +76,7 @@ impl From<SandboxAccount> for Account {
 fn read_config(read: &mut Reader<'_>, accounts: Vec<Account>) -> Option<Config> {
     let default_marketplace = read_default_marketplace(read, &accounts);
     let listen = read.address("listen");
-    let redis = read_redis(read);
+    let (redis, replicas) = (read_redis(read), read.count("replicas"));
     let (callers, cache, server, log) = (read_callers(read), read_cache(read), read_server(read), read_log(read));
     Some(Config {
         listen: listen?,
@@ -87,6 +87,7 @@ fn read_config(read: &mut Reader<'_>, accounts: Vec<Account>) -> Option<Config> 
         server,
         log,
         redis,
+        replicas: replicas?,
         sandbox: false,
     })
 }

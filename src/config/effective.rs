@@ -15,6 +15,7 @@ impl Config {
         let mut page = Page { settings, table: String::new(), text: String::new() };
         page.line("listen", quoted(self.listen));
         page.line("default_marketplace", quoted(self.default_marketplace.code()));
+        page.line("replicas", self.replicas);
         self.accounts.iter().for_each(|account| page.account(account));
         for caller in &self.callers {
             page.begin(format!("callers.{}", caller.name));

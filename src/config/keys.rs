@@ -52,6 +52,13 @@ pub(super) static KEYS: &[Key] = &[
         "The marketplace of a request that names none. Default: `US` where it is served, or else the first that is.",
     ),
     key(
+        "replicas",
+        Kind::Count(1..=1000),
+        "1",
+        "How many replicas may run at once, those of a rolling update included; the same for all. Through Redis they share \
+         the budget as they need it; without Redis each keeps to its share.",
+    ),
+    key(
         "accounts.NAME.protocol",
         Kind::Choice(&["creators", "paapi5"]),
         "creators",

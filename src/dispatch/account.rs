@@ -20,9 +20,9 @@ use tokio::{
 
 use super::{
     Call, Class, Error, ItemTold, Options, Report, Terms, Told,
+    allowance::{Allowance, Verdict},
     breaker::Breaker,
     bucket::Bucket,
-    budget::{Day, Pace},
     queue::{Job, Key, Queue, Tell, Waiter},
     report::Counts,
 };
@@ -56,8 +56,7 @@ pub(crate) fn start(options: Options) -> mpsc::Sender<Ask> {
 struct Keeper {
     name: Arc<str>,
     options: Options,
-    pace: Pace,
-    day: Day,
+    allowance: Allowance,
     bucket: Bucket,
     queue: Queue,
     breakers: HashMap<Operation, Breaker>,
@@ -76,8 +75,7 @@ impl Keeper {
     fn new(options: Options) -> Self {
         Self {
             name: options.name.as_str().into(),
-            pace: Pace::new(options.calls_per_second, Instant::now()),
-            day: Day::new(options.calls_per_day),
+            allowance: Allowance::new(&options, Instant::now()),
             bucket: Bucket::new(options.calls_per_day, Instant::now()),
             options,
             queue: Queue::default(),
@@ -88,11 +86,14 @@ impl Keeper {
         }
     }
 
-    /// Cancel-safe: receiving, joining and sleeping lose nothing when another branch wins.
+    /// Cancel-safe: receiving, joining and sleeping lose nothing when another branch wins. What a branch then does may
+    /// ask Redis, for no longer than its bound, and is not cancelled.
     async fn run(mut self, mut inbox: mpsc::Receiver<Ask>) {
         loop {
-            let ready = self.queue.next_ready(&self.bucket, Instant::now());
-            let next = ready.map(|ready| ready.max(self.pace.next()));
+            let now = Instant::now();
+            let ready = self.queue.next_ready(&self.bucket, now);
+            let next = ready.map(|ready| ready.max(self.allowance.next(now)));
+            let tick = self.allowance.tick_at();
             tokio::select! {
                 ask = inbox.recv() => match ask {
                     Some(ask) => self.accept(ask),
@@ -101,13 +102,15 @@ impl Keeper {
                 Some(landed) = self.under_way.join_next() => {
                     // A call's task catches its own panics, so it always lands.
                     if let Ok(landed) = landed {
-                        self.land(landed);
+                        self.land(landed).await;
                     }
                 }
-                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => self.depart(),
+                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => self.depart().await,
+                () = sleep_until(tick.unwrap_or(now)), if tick.is_some() => self.tick().await,
             }
         }
         while self.under_way.join_next().await.is_some() {}
+        self.allowance.leave().await;
     }
 
     fn accept(&mut self, ask: Ask) {
@@ -148,16 +151,16 @@ impl Keeper {
             if let Some(retry_after) = self.breakers.get(&operation).and_then(|breaker| breaker.closed_for(now)) {
                 return Some(Error::BreakerOpen { operation, retry_after });
             }
-            if let Some(resets_in) = self.day.spent_for(now) {
+            if let Some(resets_in) = self.allowance.spent_for(now) {
                 return Some(self.day_spent(resets_in));
             }
             if terms.class != Class::Interactive
-                && let Some(resets_in) = self.day.background_spent_for(now)
+                && let Some(resets_in) = self.allowance.background_spent_for(now)
             {
                 return Some(Error::KeptForOthers { resets_in });
             }
             if let Some(share) = terms.share
-                && let Some(resets_in) = self.day.share_spent_for(&terms.caller, share, now)
+                && let Some(resets_in) = self.allowance.share_spent_for(&terms.caller, share, now)
             {
                 return Some(Error::CallerShareSpent { caller: Arc::clone(&terms.caller), share, resets_in });
             }
@@ -172,31 +175,32 @@ impl Keeper {
     /// How long a call with so many before it waits at most, by the pace and by what is left of the day.
     fn wait(&self, calls_before: usize, now: Instant) -> Duration {
         let before = u32::try_from(calls_before).unwrap_or(u32::MAX);
-        let paced = self.pace.next().saturating_duration_since(now) + self.pace.interval().saturating_mul(before);
+        let paced =
+            self.allowance.next(now).saturating_duration_since(now) + self.allowance.interval().saturating_mul(before);
         paced.max(self.bucket.hurried_wait(calls_before, now))
     }
 
     fn day_spent(&self, resets_in: Duration) -> Error {
-        Error::DayBudgetSpent { account: Arc::clone(&self.name), limit: self.day.limit(), resets_in }
+        Error::DayBudgetSpent { account: Arc::clone(&self.name), limit: self.allowance.limit(), resets_in }
     }
 
-    fn depart(&mut self) {
+    async fn depart(&mut self) {
         let now = Instant::now();
-        if self.pace.next() > now {
-            return;
-        }
-        if let Some(resets_in) = self.day.spent_for(now) {
+        if let Some(resets_in) = self.allowance.spent_for(now) {
             let error = self.day_spent(resets_in);
             return self.give_up(&error, |_, _| true);
         }
-        if let Some(resets_in) = self.day.background_spent_for(now) {
+        if let Some(resets_in) = self.allowance.background_spent_for(now) {
             self.give_up(&Error::KeptForOthers { resets_in }, |_, class| class != Class::Interactive);
         }
+        let Some(caller) = self.queue.next_caller(&self.bucket, now) else { return };
+        if self.allowance.take(&caller).await == Verdict::Wait {
+            return;
+        }
+        // At the same time as before, so it is the call that leave was given for.
         let Some(mut job) = self.queue.take(&self.bucket, now) else { return };
         self.fill_seats(&mut job, now);
-        self.pace.spend(now);
         self.bucket.spend(now);
-        self.day.spend(Arc::clone(&job.caller), now);
         self.counts.retries += u64::from(job.attempts > 1);
         self.breakers.entry(job.question.operation()).or_default().leaving();
 
@@ -210,6 +214,13 @@ impl Keeper {
         });
     }
 
+    /// Hears what other replicas spent: the day's patience is the account's.
+    async fn tick(&mut self) {
+        for _ in 0..self.allowance.tick().await {
+            self.bucket.spend(Instant::now());
+        }
+    }
+
     /// Gives seats that are free to what was read and is about to age: they cost nothing, and most later misses.
     fn fill_seats(&mut self, job: &mut Job, now: Instant) {
         let Question::Items(items) = &mut job.question else { return };
@@ -220,9 +231,9 @@ impl Keeper {
         }
     }
 
-    fn land(&mut self, Landed { job, result, at }: Landed) {
+    async fn land(&mut self, Landed { job, result, at }: Landed) {
         let call = Call { id: NEXT_CALL.fetch_add(1, Ordering::Relaxed), attempts: job.attempts };
-        self.note(&job, &result);
+        self.note(&job, &result).await;
         match result {
             Ok(answer) => self.tell_answer(&job, answer, at, call),
             Err(error) => self.retry_or_tell(job, error, call),
@@ -230,7 +241,7 @@ impl Keeper {
     }
 
     /// Books how the call ended.
-    fn note(&mut self, job: &Job, result: &Result<Answer, amazon::Error>) {
+    async fn note(&mut self, job: &Job, result: &Result<Answer, amazon::Error>) {
         let now = Instant::now();
         let operation = job.question.operation();
         let breaker = self.breakers.entry(operation).or_default();
@@ -241,7 +252,7 @@ impl Keeper {
             }
             Err(amazon::Error::Throttled { retry_after, .. }) => {
                 breaker.answered(now);
-                self.pace.throttled(now, *retry_after);
+                self.allowance.throttled(*retry_after).await;
                 self.counts.throttled += 1;
             }
             Err(amazon::Error::Refused { .. } | amazon::Error::Rejected { .. }) => {
@@ -279,7 +290,7 @@ impl Keeper {
         let refused_together = matches!(error, amazon::Error::Rejected { .. }) && job.keys().len() > 1;
         let error = Error::Upstream(Arc::new(error));
         let paused = self.breakers.get(&operation).and_then(|breaker| breaker.closed_for(now));
-        let leaves_at = (now + backoff(job.attempts)).max(self.pace.next());
+        let leaves_at = (now + backoff(job.attempts)).max(self.allowance.next(now));
         for key in job.keys() {
             let hurried = if refused_together {
                 self.queue.part(&key, job.keys().len() / 2, now)
@@ -332,7 +343,7 @@ impl Keeper {
 
     fn report(&mut self) -> Report {
         let now = Instant::now();
-        let mut callers: Vec<_> = self.day.by_caller(now).iter().map(|(who, n)| (Arc::clone(who), *n)).collect();
+        let mut callers: Vec<_> = self.allowance.by_caller(now).iter().map(|(who, n)| (Arc::clone(who), *n)).collect();
         callers.sort();
         let mut breakers: Vec<_> = self.breakers.iter().map(|(operation, b)| (*operation, b.state())).collect();
         breakers.sort_by_key(|(operation, _)| *operation);
@@ -341,10 +352,11 @@ impl Keeper {
             protocol: self.options.upstream.protocol(),
             marketplaces: self.options.marketplaces.clone(),
             calls_per_second: self.options.calls_per_second,
-            current_calls_per_second: self.pace.rate(),
-            day_limit: self.day.limit(),
-            day_spent: self.day.spent(now),
-            next_release_in: self.day.next_release().map(|at| at.saturating_duration_since(now)),
+            current_calls_per_second: self.allowance.rate(),
+            day_limit: self.allowance.limit(),
+            day_spent: self.allowance.spent(now),
+            alone_since: self.allowance.alone_since(),
+            next_release_in: self.allowance.next_release_in(now),
             callers,
             queue_length: self.queue.len(),
             queue_capacity: self.options.queue_capacity,

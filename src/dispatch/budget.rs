@@ -3,7 +3,7 @@
 //! Every attempt counts, retries and throttled ones included, because Amazon counts them too.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
@@ -59,6 +59,16 @@ impl Pace {
         self.next = self.next.max(now + retry_after.unwrap_or_default().max(self.interval()));
     }
 
+    /// What others know of the pace: the calls a second, and when the next may leave.
+    pub(crate) fn follow(&mut self, rate: f64, next: Instant) {
+        (self.rate, self.next) = (rate, next);
+    }
+
+    /// No call before then.
+    pub(crate) fn hold(&mut self, until: Instant) {
+        self.next = self.next.max(until);
+    }
+
     fn recover(&mut self, now: Instant) {
         while self.rate < self.full_rate && now.duration_since(self.clean_since) >= CLEAN {
             self.clean_since += CLEAN;
@@ -67,17 +77,19 @@ impl Pace {
     }
 }
 
-/// The day's budget, and what each caller spent of it.
+/// The day's budget, and what each caller spent of it. Times are milliseconds by one clock, which is the account's.
+///
+/// A call is known by its time and a name, as `<id> <caller>`, so that what several replicas know can be put together.
 #[derive(Debug)]
 pub(crate) struct Day {
     limit: u32,
-    spent: VecDeque<(Instant, Arc<str>)>,
+    calls: BTreeSet<(u64, Arc<str>)>,
     by_caller: HashMap<Arc<str>, u32>,
 }
 
 impl Day {
     pub(crate) fn new(limit: u32) -> Self {
-        Self { limit, spent: VecDeque::new(), by_caller: HashMap::new() }
+        Self { limit, calls: BTreeSet::new(), by_caller: HashMap::new() }
     }
 
     /// The calls that may be made in a day.
@@ -86,70 +98,108 @@ impl Day {
     }
 
     /// The calls made in the past day.
-    pub(crate) fn spent(&mut self, now: Instant) -> u32 {
-        self.forget(now);
-        u32::try_from(self.spent.len()).unwrap_or(u32::MAX)
+    pub(crate) fn spent(&mut self, now_ms: u64) -> u32 {
+        self.forget(now_ms);
+        count(self.calls.len())
+    }
+
+    /// Those among them that were made after a time.
+    pub(crate) fn spent_after(&self, at_ms: u64) -> u32 {
+        count(self.calls.iter().rev().take_while(|(at, _)| *at > at_ms).count())
+    }
+
+    /// Those that were made until a time and are in the window.
+    pub(crate) fn spent_until(&self, at_ms: u64, now_ms: u64) -> u32 {
+        let until = self.calls.iter().take_while(|(at, _)| *at <= at_ms);
+        count(until.filter(|(at, _)| !left_of_day(*at, now_ms).is_zero()).count())
     }
 
     /// What each caller spent in the past day.
-    pub(crate) fn by_caller(&mut self, now: Instant) -> &HashMap<Arc<str>, u32> {
-        self.forget(now);
+    pub(crate) fn by_caller(&mut self, now_ms: u64) -> &HashMap<Arc<str>, u32> {
+        self.forget(now_ms);
         &self.by_caller
     }
 
+    /// All calls that are known, with their times.
+    pub(crate) fn calls(&self) -> impl Iterator<Item = &(u64, Arc<str>)> {
+        self.calls.iter()
+    }
+
     /// How long until a call may be made; `None` where one may be made now.
-    pub(crate) fn spent_for(&mut self, now: Instant) -> Option<Duration> {
-        if self.spent(now) < self.limit {
-            return None;
-        }
-        Some(self.next_release().map_or(DAY, |at| at.saturating_duration_since(now)))
+    pub(crate) fn spent_for(&mut self, now_ms: u64) -> Option<Duration> {
+        let spent = self.spent(now_ms);
+        // One leaves the window when so many have that there is room for it.
+        (spent >= self.limit).then(|| self.released_in(spent - self.limit, now_ms))
     }
 
     /// How long until this caller, with a share of its own, may cause a call; `None` where it may now.
-    pub(crate) fn share_spent_for(&mut self, caller: &str, share: u32, now: Instant) -> Option<Duration> {
-        self.forget(now);
+    pub(crate) fn share_spent_for(&mut self, caller: &str, share: u32, now_ms: u64) -> Option<Duration> {
+        self.forget(now_ms);
         if self.by_caller.get(caller).copied().unwrap_or(0) < share {
             return None;
         }
-        let first = self.spent.iter().find(|(_, who)| &**who == caller);
-        Some(first.map_or(DAY, |(at, _)| (*at + DAY).saturating_duration_since(now)))
+        let first = self.calls.iter().find(|(_, name)| caller_of(name) == caller);
+        Some(first.map_or(DAY, |(at, _)| left_of_day(*at, now_ms)))
     }
 
     /// How long until work that nobody waits for may cause a call; `None` where it may now. It stops at four fifths of the
     /// day, so that what is left is there for those who wait.
-    pub(crate) fn background_spent_for(&mut self, now: Instant) -> Option<Duration> {
-        let most = usize::try_from(self.limit).unwrap_or(usize::MAX) / 5 * 4;
-        self.forget(now);
-        if self.spent.len() < most.max(1) {
-            return None;
+    pub(crate) fn background_spent_for(&mut self, now_ms: u64) -> Option<Duration> {
+        let most = (self.limit / 5 * 4).max(1);
+        let spent = self.spent(now_ms);
+        (spent >= most).then(|| self.released_in(spent - most, now_ms))
+    }
+
+    /// How long until the oldest call leaves the window; `None` where none is in it.
+    pub(crate) fn next_release_in(&self, now_ms: u64) -> Option<Duration> {
+        self.calls.first().map(|(at, _)| left_of_day(*at, now_ms))
+    }
+
+    /// A call leaves, or is heard of; `false` where it was known.
+    pub(crate) fn spend(&mut self, name: Arc<str>, at_ms: u64) -> bool {
+        if !self.calls.insert((at_ms, Arc::clone(&name))) {
+            return false;
         }
-        let over = self.spent.len() - most.max(1);
-        Some(self.spent.get(over).map_or(DAY, |(at, _)| (*at + DAY).saturating_duration_since(now)))
+        let caller = caller_of(&name);
+        match self.by_caller.get_mut(caller) {
+            Some(count) => *count += 1,
+            None => {
+                self.by_caller.insert(caller.into(), 1);
+            }
+        }
+        true
     }
 
-    /// When the oldest call leaves the window; `None` where none is in it.
-    pub(crate) fn next_release(&self) -> Option<Instant> {
-        self.spent.front().map(|(at, _)| *at + DAY)
+    fn released_in(&self, calls: u32, now_ms: u64) -> Duration {
+        let nth = usize::try_from(calls).unwrap_or(usize::MAX);
+        self.calls.iter().nth(nth).map_or(DAY, |(at, _)| left_of_day(*at, now_ms))
     }
 
-    /// A call leaves.
-    pub(crate) fn spend(&mut self, caller: Arc<str>, now: Instant) {
-        *self.by_caller.entry(Arc::clone(&caller)).or_default() += 1;
-        self.spent.push_back((now, caller));
-    }
-
-    fn forget(&mut self, now: Instant) {
-        while self.spent.front().is_some_and(|(at, _)| now.duration_since(*at) >= DAY) {
-            if let Some((_, caller)) = self.spent.pop_front()
-                && let Some(count) = self.by_caller.get_mut(&caller)
+    fn forget(&mut self, now_ms: u64) {
+        while self.calls.first().is_some_and(|(at, _)| left_of_day(*at, now_ms).is_zero()) {
+            if let Some((_, name)) = self.calls.pop_first()
+                && let Some(count) = self.by_caller.get_mut(caller_of(&name))
             {
                 *count -= 1;
                 if *count == 0 {
-                    self.by_caller.remove(&caller);
+                    self.by_caller.remove(caller_of(&name));
                 }
             }
         }
     }
+}
+
+/// The caller in a call's name.
+fn caller_of(name: &str) -> &str {
+    name.split_once(' ').map_or(name, |(_, caller)| caller)
+}
+
+fn left_of_day(at_ms: u64, now_ms: u64) -> Duration {
+    DAY.saturating_sub(Duration::from_millis(now_ms.saturating_sub(at_ms)))
+}
+
+fn count(calls: usize) -> u32 {
+    u32::try_from(calls).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -193,24 +243,34 @@ mod tests {
         assert_eq!(pace.rate(), 0.05);
     }
 
+    const HOUR_MS: u64 = 3600 * 1000;
+
     #[test]
     fn the_day_is_a_window_that_rolls() {
-        let (mut day, now) = (Day::new(2), Instant::now());
-        let hour = Duration::from_secs(3600);
-        day.spend("a".into(), now);
-        day.spend("b".into(), now + hour);
-        assert_eq!(day.spent_for(now + hour * 2), Some(hour * 22));
-        assert_eq!(day.spent_for(now + DAY), None);
-        assert_eq!((day.spent(now + DAY), day.by_caller(now + DAY).len()), (1, 1));
+        let mut day = Day::new(2);
+        day.spend("1 a".into(), 0);
+        day.spend("2 b".into(), HOUR_MS);
+        assert_eq!(day.spent_for(HOUR_MS * 2), Some(Duration::from_secs(22 * 3600)));
+        assert_eq!(day.spent_for(HOUR_MS * 24), None);
+        assert_eq!((day.spent(HOUR_MS * 24), day.by_caller(HOUR_MS * 24).len()), (1, 1));
+    }
+
+    #[test]
+    fn a_call_that_is_heard_of_twice_counts_once() {
+        let mut day = Day::new(2);
+        assert!(day.spend("1 a".into(), 7));
+        assert!(!day.spend("1 a".into(), 7));
+        assert!(day.spend("2 a".into(), 7));
+        assert_eq!((day.spent(7), day.by_caller(7)["a"], day.spent_after(6), day.spent_after(7)), (2, 2, 2, 0));
     }
 
     #[test]
     fn a_caller_s_share_is_its_own() {
-        let (mut day, now) = (Day::new(100), Instant::now());
-        day.spend("a".into(), now);
-        assert_eq!(day.share_spent_for("a", 1, now), Some(DAY));
-        assert_eq!(day.share_spent_for("b", 1, now), None);
-        assert_eq!(day.share_spent_for("b", 0, now), Some(DAY), "a share of nothing allows nothing");
-        assert_eq!(day.share_spent_for("a", 1, now + DAY), None);
+        let mut day = Day::new(100);
+        day.spend("1 a".into(), 0);
+        assert_eq!(day.share_spent_for("a", 1, 0), Some(DAY));
+        assert_eq!(day.share_spent_for("b", 1, 0), None);
+        assert_eq!(day.share_spent_for("b", 0, 0), Some(DAY), "a share of nothing allows nothing");
+        assert_eq!(day.share_spent_for("a", 1, HOUR_MS * 24), None);
     }
 }

@@ -254,20 +254,15 @@ impl Queue {
         alone.chain(together).min()
     }
 
+    /// The caller of the call that [`take`](Self::take) would put together at the same time.
+    pub(crate) fn next_caller(&mut self, bucket: &Bucket, now: Instant) -> Option<Arc<str>> {
+        let first = self.next_key(bucket, now)?;
+        self.wanted.get(&first).map(|wanted| Arc::clone(&wanted.caller))
+    }
+
     /// Puts together the call that leaves now, if one may, without the ids that nobody waits for any more.
     pub(crate) fn take(&mut self, bucket: &Bucket, now: Instant) -> Option<Job> {
-        self.wanted.retain(|_, wanted| {
-            if !wanted.under_way {
-                wanted.waiters.retain(|waiter| waiter.still_waits(now));
-            }
-            wanted.under_way || !wanted.waiters.is_empty()
-        });
-        let mut full = self.locales();
-        full.retain(|locale| self.together_at(*locale, bucket, now).is_some_and(|at| at <= now));
-        let first = self.first(now, |key, wanted| {
-            key.locale().is_some_and(|locale| full.contains(&locale))
-                || wanted.alone_at(key, bucket, now).is_some_and(|at| at <= now)
-        })?;
+        let first = self.next_key(bucket, now)?;
         let (attempts, caller) = self.board(&first)?;
         let question = match first {
             Key::Question(question) => question,
@@ -344,6 +339,22 @@ impl Queue {
         let passing = self.waiting().filter(|(key, wanted)| passes(key, wanted.class));
         let keys: Vec<Key> = passing.map(|(key, _)| key.clone()).collect();
         keys.iter().flat_map(|key| self.settle(key)).collect()
+    }
+
+    /// What the next call is put together around; drops the ids that nobody waits for any more.
+    fn next_key(&mut self, bucket: &Bucket, now: Instant) -> Option<Key> {
+        self.wanted.retain(|_, wanted| {
+            if !wanted.under_way {
+                wanted.waiters.retain(|waiter| waiter.still_waits(now));
+            }
+            wanted.under_way || !wanted.waiters.is_empty()
+        });
+        let mut full = self.locales();
+        full.retain(|locale| self.together_at(*locale, bucket, now).is_some_and(|at| at <= now));
+        self.first(now, |key, wanted| {
+            key.locale().is_some_and(|locale| full.contains(&locale))
+                || wanted.alone_at(key, bucket, now).is_some_and(|at| at <= now)
+        })
     }
 
     fn waiting(&self) -> impl Iterator<Item = (&Key, &Wanted)> {

@@ -1,6 +1,9 @@
 //! What an account's task tells of itself.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use crate::{
     amazon::{Marketplace, Operation},
@@ -24,6 +27,8 @@ pub struct Report {
     pub day_limit: u32,
     /// The calls it made in the past 24 hours.
     pub day_spent: u32,
+    /// Since when Redis has been away and this replica keeps to its own share; `None` where it does not.
+    pub alone_since: Option<SystemTime>,
     /// How long until the oldest of them is forgotten.
     pub next_release_in: Option<Duration>,
     /// The same by caller, in alphabetical order.

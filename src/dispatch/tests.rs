@@ -112,6 +112,8 @@ fn options(upstream: &Arc<Scripted>) -> Options {
         upstream: Arc::clone(upstream) as Arc<dyn Upstream>,
         shelf: Arc::new(Shelved::default()),
         clock: Clock::System,
+        store: None,
+        replicas: 1,
     }
 }
 

@@ -121,6 +121,7 @@ pub fn config() -> Config {
         server: Server::default(),
         log: Log::default(),
         redis: None,
+        replicas: 1,
         sandbox: true,
     }
 }

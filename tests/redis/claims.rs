@@ -85,6 +85,8 @@ fn catalog(server: &RedisServer, amazon: &Arc<Amazon>) -> Catalog {
         upstream: Arc::clone(amazon) as Arc<dyn Upstream>,
         shelf: Arc::clone(&cache) as Arc<dyn dispatch::Shelf>,
         clock: stockroom::clock::Clock::System,
+        store: None,
+        replicas: 1,
     };
     Catalog::new(cache, Dispatch::start(vec![options]))
 }

@@ -16,9 +16,11 @@ use stockroom::{
 use self::server::{RedisServer, eventually};
 
 mod ailing;
+mod budget;
 mod claims;
 mod purging;
 mod reaching;
+mod relay;
 mod server;
 mod sharing;
 

@@ -57,6 +57,10 @@ impl RedisServer {
         sentinel
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("redis://{}127.0.0.1:{}", self.user, self.port)
     }
