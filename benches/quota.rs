@@ -169,6 +169,7 @@ impl Scenario {
             parts: Parts::of([part]),
             max_age: None,
             cache_only: false,
+            estimate: false,
             terms: Terms {
                 caller: "bench".into(),
                 share: None,

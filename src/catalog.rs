@@ -32,6 +32,7 @@ pub mod category;
 mod compare;
 mod cost;
 mod elsewhere;
+mod estimate;
 mod files;
 mod picks;
 mod products;
@@ -60,6 +61,8 @@ pub struct Reading {
     pub max_age: Option<Duration>,
     /// Whether Amazon must not be asked.
     pub cache_only: bool,
+    /// Whether only the cost is wanted.
+    pub estimate: bool,
     /// Who asks, and until when.
     pub terms: Terms,
     /// When to answer with what there is, a little before the deadline.

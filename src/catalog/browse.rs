@@ -18,9 +18,9 @@ const WALK_BOUND: usize = 100;
 
 /// One node, as it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Node {
-    locale: Locale,
-    id: BrowseNodeId,
+pub(super) struct Node {
+    pub(super) locale: Locale,
+    pub(super) id: BrowseNodeId,
 }
 
 /// Nodes with what is below them.

@@ -23,6 +23,11 @@ pub(super) trait Request: Clone + PartialEq + Send + 'static {
 
     /// Its arguments, each under its name; what is not set is left out.
     fn arguments(&self) -> Arguments;
+
+    /// What its answer is kept under.
+    fn key(&self, locale: Locale) -> Key {
+        Key::Page { namespace: Self::NAMESPACE, locale, request: self.arguments().normal().into() }
+    }
 }
 
 /// The arguments of a request in normal form.
@@ -61,10 +66,6 @@ impl Arguments {
     }
 }
 
-fn key<K: Request>(locale: Locale, request: &K) -> Key {
-    Key::Page { namespace: K::NAMESPACE, locale, request: request.arguments().normal().into() }
-}
-
 impl Catalog {
     /// Answers requests of one kind, in their order: from the cache what it has, and with one call of the loader the rest.
     ///
@@ -84,7 +85,7 @@ impl Catalog {
         let (wish, now) = (reading.wish(), self.cache.now());
         let (mut wanted, mut stale) = (Vec::new(), Vec::new());
         let mut answers: Vec<Slot<K, T>> = Vec::new();
-        let keys: Vec<Key> = asked.iter().map(|request| key(reading.locale, request)).collect();
+        let keys: Vec<Key> = asked.iter().map(|request| request.key(reading.locale)).collect();
         for (request, hit) in asked.into_iter().zip(self.cache.get_many(&keys, &wish, now).await) {
             let standing = hit.as_ref().map_or(Standing::Gone, |hit| hit.standing);
             let answer = hit.map(|hit| {
@@ -139,7 +140,7 @@ impl Catalog {
         let (loaded, told) = load.await?;
         for (request, value) in &loaded {
             let content = value.as_ref().map(|value| value.encode_to_vec().into()).ok_or(Missing::NotFound);
-            self.cache.put(key(locale, request), Snapshot { content, ..told.stamp.clone() });
+            self.cache.put(request.key(locale), Snapshot { content, ..told.stamp.clone() });
         }
         Ok((loaded, told))
     }

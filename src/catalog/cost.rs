@@ -12,6 +12,7 @@ pub struct Tally {
     from_redis: i32,
     from_amazon: i32,
     stale: i32,
+    would_call: u32,
 }
 
 impl Tally {
@@ -33,6 +34,12 @@ impl Tally {
         self.stale += i32::from(freshness.is_stale);
     }
 
+    /// Counts what Amazon would be asked for, in so many calls.
+    pub(super) fn would_ask(&mut self, answers: usize, calls: usize) {
+        self.from_amazon += i32::try_from(answers).unwrap_or(i32::MAX);
+        self.would_call += u32::try_from(calls).unwrap_or(u32::MAX);
+    }
+
     /// Adds another tally.
     pub fn merge(&mut self, other: &Self) {
         self.attempts_by_call.extend(&other.attempts_by_call);
@@ -40,12 +47,15 @@ impl Tally {
         self.from_redis += other.from_redis;
         self.from_amazon += other.from_amazon;
         self.stale += other.stale;
+        self.would_call += other.would_call;
     }
 
     /// The cost so far.
     pub fn cost(&self) -> pb::Cost {
         pb::Cost {
-            amazon_calls: self.attempts_by_call.values().sum::<u32>().try_into().unwrap_or(i32::MAX),
+            amazon_calls: (self.attempts_by_call.values().sum::<u32>() + self.would_call)
+                .try_into()
+                .unwrap_or(i32::MAX),
             from_memory: self.from_memory,
             from_redis: self.from_redis,
             from_amazon: self.from_amazon,

@@ -73,8 +73,13 @@ impl Catalog {
         Ok(candidates.pick(reading, limit, basis))
     }
 
+    /// What either list would cost.
+    pub async fn estimate_picks(&self, reading: &Reading, plan: &Plan, limit: usize) -> Tally {
+        self.estimate_search(reading, plan, 0, candidate_pages(limit) * IDS_PER_CALL).await
+    }
+
     async fn candidates(&self, reading: &Reading, plan: &Plan, limit: usize) -> Result<Candidates, Error> {
-        let pages = limit.div_ceil(IDS_PER_CALL) + SPARE_PAGES;
+        let pages = candidate_pages(limit);
         let mut all = Candidates { found: Vec::new(), total_results: 0, cut_short: None, tally: Tally::default() };
         for number in 1..=pages {
             match self.shown_page(reading, plan.page(number), &mut all.tally).await {
@@ -105,6 +110,10 @@ impl Candidates {
         let products = self.found.iter().take(limit).map(|(found, _)| found.entry(reading.parts)).collect();
         Picks { products, basis, cut_short: self.cut_short, tally: self.tally }
     }
+}
+
+fn candidate_pages(limit: usize) -> usize {
+    limit.div_ceil(IDS_PER_CALL) + SPARE_PAGES
 }
 
 /// A Bayesian mean: many good reviews beat a few perfect ones.

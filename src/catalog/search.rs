@@ -54,9 +54,9 @@ pub struct SearchSlice {
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct KeptPage {
     #[prost(string, repeated, tag = "1")]
-    asins: Vec<String>,
+    pub(super) asins: Vec<String>,
     #[prost(int64, tag = "2")]
-    total_results: i64,
+    pub(super) total_results: i64,
     #[prost(string, tag = "3")]
     search_url: String,
     #[prost(message, repeated, tag = "4")]

@@ -29,9 +29,9 @@ pub struct Family {
 
 /// A page of a family as it is kept: the children themselves are kept as products.
 #[derive(Clone, PartialEq, prost::Message)]
-struct KeptPage {
+pub(super) struct KeptPage {
     #[prost(string, repeated, tag = "1")]
-    asins: Vec<String>,
+    pub(super) asins: Vec<String>,
     #[prost(message, optional, tag = "2")]
     summary: Option<pb::VariationSummary>,
     #[prost(uint32, tag = "3")]

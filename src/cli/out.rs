@@ -56,6 +56,14 @@ impl Out {
         }
     }
 
+    /// Begins the page anew, on a terminal.
+    pub(super) fn clear(&mut self) -> Result<(), Failure> {
+        match (self.format, self.width) {
+            (Format::Table, Some(_)) => self.text("\x1b[H\x1b[2J"),
+            _ => Ok(()),
+        }
+    }
+
     /// Writes a message as JSON.
     pub(super) fn json(&mut self, message: &impl Answer, layout: Layout) -> Result<(), Failure> {
         let json = to_json(message, layout).map_err(Failure::local("the answer cannot be written as JSON"))?;

@@ -80,6 +80,7 @@ impl Reading {
             // What clap has parsed is far below the contract's bound.
             max_age: self.max_age.and_then(|age| age.try_into().ok()),
             cache_only: self.cache_only,
+            estimate: false,
             parts: parts.iter().map(|part| (*part).into()).collect(),
         }
     }

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{
     exit::{Failure, Outcome},
     page::{Column, Page},
+    parse,
     remote::Remote,
     words,
 };
@@ -19,10 +20,11 @@ use crate::{
 
 /// Shows what each account has spent and has left, its queue, and what the cache holds
 #[derive(Args, Debug)]
-#[command(
-    after_help = "Examples:\n  stockroom status\n  watch -n 5 stockroom status\n  stockroom status --json | jq '.accounts[].day.left'"
-)]
+#[command(after_help = "Examples:\n  stockroom status\n  stockroom status --json | jq '.accounts[].day.left'")]
 pub(super) struct Status {
+    /// Show it again and again, every 2 s or as often as is said
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "2s", value_parser = parse::duration)]
+    watch: Option<Duration>,
     #[command(flatten)]
     remote: Remote,
 }
@@ -77,9 +79,16 @@ pub(super) struct Health {
 
 impl Status {
     pub(super) async fn run(self) -> Result<Outcome, Failure> {
-        let answer = self.remote.client()?.get_status(pb::GetStatusRequest {}).await?;
-        self.remote.out().answer(&answer, |answer| status_page(answer, SystemTime::now()))?;
-        Ok(Outcome::Done)
+        let (client, mut out) = (self.remote.client()?, self.remote.out());
+        loop {
+            let answer = client.get_status(pb::GetStatusRequest {}).await?;
+            if self.watch.is_some() {
+                out.clear()?;
+            }
+            out.answer(&answer, |answer| status_page(answer, SystemTime::now()))?;
+            let Some(pause) = self.watch else { return Ok(Outcome::Done) };
+            tokio::time::sleep(pause).await;
+        }
     }
 }
 

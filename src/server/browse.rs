@@ -65,6 +65,10 @@ impl served::browse_service_server::BrowseService for BrowseService {
         }
         faults.check()?;
 
+        if reading.estimate {
+            let cost = Some(self.0.catalog.estimate_nodes(&reading, &ids).await.cost());
+            return Ok(Response::new(pb::GetBrowseNodesResponse { cost, ..Default::default() }));
+        }
         let depth = usize::try_from(request.depth).unwrap_or(0);
         let walk = self.0.catalog.browse(&reading, &ids, depth).await.map_err(|error| status::of(&error))?;
         let cost = walk.tally.cost();
@@ -119,6 +123,10 @@ impl served::browse_service_server::BrowseService for BrowseService {
         let limit = faults.count("limit", request.limit, MOST_PICKS, DEFAULT_PICKS);
         faults.renamed("query.", "").check()?;
 
+        if reading.estimate {
+            let cost = Some(self.0.catalog.estimate_picks(&reading, &plan, limit).await.cost());
+            return Ok(Response::new(served::ListTrendingResponse { cost, ..Default::default() }));
+        }
         let picks = self.0.catalog.trending(&reading, &plan, limit).await.map_err(|error| status::of(&error))?;
         let cost = picks.tally.cost();
         context.notes.ids(picks.products.len());
@@ -152,6 +160,10 @@ impl served::browse_service_server::BrowseService for BrowseService {
         let limit = faults.count("limit", request.limit, MOST_PICKS, DEFAULT_PICKS);
         faults.renamed("query.", "").check()?;
 
+        if reading.estimate {
+            let cost = Some(self.0.catalog.estimate_picks(&reading, &plan, limit).await.cost());
+            return Ok(Response::new(served::ListDealsResponse { cost, ..Default::default() }));
+        }
         let picks = self.0.catalog.deals(&reading, &plan, limit).await.map_err(|error| status::of(&error))?;
         let cost = picks.tally.cost();
         context.notes.ids(picks.products.len());

@@ -155,6 +155,7 @@ impl Gateway {
             parts: Parts::of(parts),
             max_age,
             cache_only: options.cache_only,
+            estimate: options.estimate,
             terms: Terms {
                 caller: Arc::clone(&context.principal.name),
                 share: context.principal.share,

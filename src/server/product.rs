@@ -40,6 +40,10 @@ impl served::product_service_server::ProductService for ProductService {
         let asin = faults.take("asin", Asin::parse(&request.asin));
         faults.check()?;
 
+        if reading.estimate {
+            let cost = Some(self.0.catalog.estimate_products(&reading, asin).await.cost());
+            return Ok(Response::new(served::GetProductResponse { entry: None, cost }));
+        }
         context.notes.ids(1);
         let mut telling = self.0.catalog.products(&reading, asin).await;
         let known = telling.recv().await.ok_or_else(|| status::of(&Error::DeadlineExceeded))?;
@@ -68,6 +72,11 @@ impl served::product_service_server::ProductService for ProductService {
 
         context.notes.ids(request.asins.len());
         let parsed: Vec<_> = request.asins.iter().map(|text| Asin::parse(text)).collect();
+        if reading.estimate {
+            let asins = parsed.into_iter().filter_map(Result::ok);
+            let cost = Some(self.0.catalog.estimate_products(&reading, asins).await.cost());
+            return Ok(Response::new(served::GetProductsResponse { outcomes: Vec::new(), cost }));
+        }
         let mut telling =
             self.0.catalog.products(&reading, parsed.iter().filter_map(|asin| asin.as_ref().ok().copied())).await;
         let (mut tally, mut results) = (Tally::default(), HashMap::new());
@@ -106,6 +115,10 @@ impl served::product_service_server::ProductService for ProductService {
         let Some(asin) = asin else { return Err(status::plain(Code::InvalidArgument, "INVALID_REQUEST", "no asin")) };
 
         context.notes.ids(1);
+        if reading.estimate {
+            let cost = Some(self.0.catalog.estimate_variations(&reading, asin, from).await.cost());
+            return Ok(Response::new(served::GetVariationsResponse { cost, ..Default::default() }));
+        }
         let fail = |error: Error| status::of(&error);
         let mut children = self.0.catalog.variations(&reading, asin, from, wanted).await.map_err(fail)?;
         let parent = Asin::parse(&children.parent_asin).ok().filter(|_| request.include_parent);
@@ -135,6 +148,13 @@ impl served::product_service_server::ProductService for ProductService {
         let asins = compared(&request.asins, &mut faults);
         faults.check()?;
 
+        if reading.estimate {
+            let cost = Some(self.0.catalog.estimate_products(&reading, asins).await.cost());
+            let summary =
+                served::compare_products_response::Event::Summary(pb::CompareSummary { cost, ..Default::default() });
+            let told = served::CompareProductsResponse { event: Some(summary) };
+            return Ok(Response::new(Box::pin(tokio_stream::once(Ok(told)))));
+        }
         context.notes.ids(asins.len());
         let telling = self.0.catalog.products(&reading, asins.iter().copied()).await;
         // Holds at most one message for each product and the summary.

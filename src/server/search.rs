@@ -39,6 +39,11 @@ impl served::search_service_server::SearchService for SearchService {
         let from = faults.take("page_token", page_token::read(&search, &request.page_token)).unwrap_or(0);
         faults.check()?;
 
+        if reading.estimate {
+            let cost = Some(self.0.catalog.estimate_search(&reading, &plan, from, wanted).await.cost());
+            let understood = Some(understood);
+            return Ok(Response::new(served::SearchProductsResponse { understood, cost, ..Default::default() }));
+        }
         let slice = self.0.catalog.search(&reading, &plan, from, wanted).await.map_err(|error| status::of(&error))?;
         let cost = slice.tally.cost();
         context.notes.ids(slice.products.len());
@@ -65,6 +70,12 @@ impl served::search_service_server::SearchService for SearchService {
         let limit = faults.count("limit", request.limit, MOST_PRODUCTS, MOST_PRODUCTS);
         faults.check()?;
 
+        if reading.estimate {
+            let cost = Some(self.0.catalog.estimate_search(&reading, &plan, 0, limit).await.cost());
+            let understood = Some(understood);
+            let told = served::StreamSearchResponse { understood, cost, ..Default::default() };
+            return Ok(Response::new(Box::pin(tokio_stream::once(Ok(told)))));
+        }
         // One page ahead of the client: a client that stops reading stops the calls.
         let (send, pages) = mpsc::channel(1);
         let walk = Walk { gateway: self.0.clone(), context, reading, plan, limit };

@@ -174,3 +174,29 @@ async fn a_family_is_paged_with_its_dimensions(protocol: Protocol) {
     let alone = stage.products().get_variations(alone).await.unwrap().into_inner();
     assert_eq!((alone.variations.len(), alone.parent_asin.as_str()), (0, ""));
 }
+
+#[tokio::test]
+async fn an_estimate_tells_the_cost_and_costs_nothing() {
+    let stage = Stage::start().await;
+    let estimate = || Some(pb::ReadOptions { estimate: true, ..Default::default() });
+    let asins: Vec<String> = (0..25).map(|n| format!("B0ESTIM{n:03}")).collect();
+    let many = pb::GetProductsRequest { asins, options: estimate() };
+    let many = stage.products().get_products(many).await.unwrap().into_inner();
+    assert_eq!((many.outcomes.len(), many.cost.unwrap().amazon_calls), (0, 3));
+
+    let mut search = pb::SearchProductsRequest {
+        query: Some(keywords("headphones")),
+        page_size: 35,
+        options: estimate(),
+        ..Default::default()
+    };
+    let told = stage.search().search_products(search.clone()).await.unwrap().into_inner();
+    assert_eq!((told.products.len(), told.cost.unwrap().amazon_calls, stage.calls()), (0, 4, 0));
+    search.options = None;
+    search.page_size = 20;
+    stage.search().search_products(search.clone()).await.unwrap();
+    search.options = estimate();
+    search.page_size = 35;
+    let told = stage.search().search_products(search).await.unwrap().into_inner();
+    assert_eq!((told.cost.unwrap().amazon_calls, stage.calls()), (2, 2), "half of it is there by now");
+}

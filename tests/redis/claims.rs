@@ -96,6 +96,7 @@ fn reading() -> Reading {
         parts: Parts::of([]),
         max_age: None,
         cache_only: false,
+        estimate: false,
         terms: Terms {
             caller: "tester".into(),
             share: None,
