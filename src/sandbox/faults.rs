@@ -12,7 +12,7 @@ use crate::{
 /// A fault that befalls the next calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Only calls of this operation; `None`: any call, also for feeds and reports.
+    /// Only calls of this operation; `None`: any call.
     pub operation: Option<Operation>,
     /// How many calls it befalls.
     pub times: u32,
@@ -112,7 +112,7 @@ impl Fault {
         faults.map(|(entry, number)| entry.read().map_err(|what| ScriptError::Fault { number, what })).collect()
     }
 
-    /// Uses one of the faults for a request, the first that fits. Not every request has an operation of the catalog.
+    /// Uses one of the faults for a request, the first that fits. Not every request has an operation.
     pub(crate) fn take(faults: &mut Vec<Self>, operation: Option<Operation>) -> Option<FaultKind> {
         let fault = faults.iter_mut().find(|fault| fault.times > 0 && fault.is_meant_for(operation))?;
         fault.times -= 1;

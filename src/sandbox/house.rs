@@ -68,12 +68,13 @@ impl Door {
         }
     }
 
-    /// The operation of the catalog that is called.
+    /// The operation that is called.
     pub(crate) fn operation(self) -> Option<Operation> {
         match self {
             Self::Paapi5(operation) => operation,
             Self::Creators(Some(Asked::Catalog(operation))) => Some(operation),
-            Self::Creators(_) | Self::Token(_) | Self::File => None,
+            Self::Creators(Some(Asked::List(_) | Asked::Link(_))) => Some(Operation::Files),
+            Self::Creators(None) | Self::Token(_) | Self::File => None,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::{amazon::Operation, sandbox::locked};
 /// A call that arrived.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// What was asked; `None` where the path names no operation of the catalog.
+    /// What was asked; `None` where the path names no operation.
     pub operation: Option<Operation>,
     /// The path, which tells the two APIs apart.
     pub path: String,

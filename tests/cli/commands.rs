@@ -43,6 +43,25 @@ fn every_command_answers_in_every_form() {
 }
 
 #[test]
+fn feeds_and_reports_are_told_where_the_protocol_has_them() {
+    let gateway = Gateway::with(&["--sandbox", "--protocol", "creators"], &[]);
+    for command in ["feeds", "reports"] {
+        for form in ["table", "markdown", "json"] {
+            let ended = gateway.run(&[command, "-m", "UK", "--format", form]);
+            assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{command} as {form}");
+            assert!(ended.stdout.contains("sandbox-uk-"), "{command} as {form}: {}", ended.stdout);
+        }
+        let listed: serde_json::Value = serde_json::from_str(&gateway.run(&[command, "--json"]).stdout).unwrap();
+        let name = listed[command][0]["name"].as_str().unwrap();
+        let link = gateway.run(&[command, "--link", name]).stdout;
+        assert!(link.starts_with("http://127.0.0.1:") && link.contains(name) && link.lines().count() == 1, "{link}");
+        assert_eq!(gateway.run(&[command, "--link", "nothing"]).code, 1, "{command}");
+    }
+    let ended = Gateway::start().run(&["feeds"]);
+    assert!(ended.code == 77 && ended.stderr.contains("PROTOCOL_HAS_NO_FILES"), "{ended:?}");
+}
+
+#[test]
 fn the_examples_of_the_help_find_something() {
     let gateway = Gateway::start();
     let mut run = 0;

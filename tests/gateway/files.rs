@@ -1,6 +1,7 @@
 //! Feeds and reports: listed and linked in their turn, on the account's day, and only where the protocol has them.
 
 use stockroom::{
+    amazon::Operation,
     pb,
     sandbox::{Fault, FaultKind},
 };
@@ -61,7 +62,7 @@ async fn a_file_that_is_not_there_is_not_found_and_one_without_a_name_is_not_ask
 #[tokio::test]
 async fn files_wait_their_turn_are_tried_again_and_share_the_day() {
     let stage = Stage::speaking_with(Protocol::Creators, |wants| wants.config.accounts[0].calls_per_day = 2).await;
-    stage.sandbox.inject(Fault::new(1, FaultKind::Reset));
+    stage.sandbox.inject(Fault { operation: Some(Operation::Files), ..Fault::new(1, FaultKind::Reset) });
     let list = pb::ListFeedsRequest::default();
     let listed = stage.admin().list_feeds(list.clone()).await.unwrap().into_inner();
     assert_eq!((listed.cost.unwrap().amazon_calls, stage.calls()), (2, 2));
