@@ -171,6 +171,11 @@ fn account_part(page: &mut Page, account: &pb::AccountStatus, now: SystemTime) {
         ("calls", ended),
         ("last error", account.last_error.clone()),
     ];
+    let alone = account.own_share_since_time.and_then(|time| SystemTime::try_from(time).ok());
+    if let Some(alone) = alone.and_then(|since| now.duration_since(since).ok()) {
+        let alone = words::duration(alone);
+        facts.push(("budget", format!("this replica's own share for {alone}; Redis does not answer")));
+    }
     facts.extend(account.breakers.iter().map(|breaker| ("breaker", breaker_words(breaker))));
     let heading = format!("Account {}: {}", account.name, account.marketplaces.join(", "));
     page.heading(heading).facts(facts);
@@ -233,6 +238,7 @@ mod tests {
             accounts: vec![pb::AccountStatus {
                 name: "main".to_owned(),
                 marketplaces: vec!["www.amazon.com".to_owned()],
+                own_share_since_time: Some(prost_types::Timestamp { seconds: 0, nanos: 0 }),
                 calls_per_second: 1.0,
                 current_calls_per_second: 0.5,
                 day: Some(pb::Budget {
@@ -249,10 +255,11 @@ mod tests {
 Stockroom 1.2.3
 
 Account main: www.amazon.com
-  day    ░░░░░░░░░░░░░░░░░░░░ 0 of 8,640 calls left; the next in 1m
-  rate   0.5 of 1 calls a second; Amazon throttled it
-  queue  0 of 0 places taken
-  calls  0 answered, 0 throttled, 0 failed, 0 refused; 0 were retries
+  day     ░░░░░░░░░░░░░░░░░░░░ 0 of 8,640 calls left; the next in 1m
+  rate    0.5 of 1 calls a second; Amazon throttled it
+  queue   0 of 0 places taken
+  calls   0 answered, 0 throttled, 0 failed, 0 refused; 0 were retries
+  budget  this replica's own share for 0ms; Redis does not answer
 ";
         assert_eq!(status_page(&answer, SystemTime::UNIX_EPOCH).render(Style::Text(None)), expected);
     }
