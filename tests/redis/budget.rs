@@ -299,3 +299,22 @@ async fn without_redis_from_the_start_the_only_replica_calls_and_one_of_several_
     assert!(matches!(ask(&one_of_two, hurried).await, Err(Error::WaitExceedsDeadline { .. })));
     assert_eq!((amazon.count_of("only"), amazon.count_of("one of two")), (1, 0));
 }
+
+#[tokio::test]
+async fn one_replica_too_many_makes_no_calls_until_another_stops() {
+    let server = RedisServer::start(&[]).await;
+    let amazon = Arc::new(Amazon::default());
+    let limits = Limits { replicas: 1, ..BROAD };
+    let one = replica("one", &server.url(), &amazon, limits);
+    ask(&one, terms("a")).await.unwrap();
+    let surplus = replica("surplus", &server.url(), &amazon, limits);
+    eventually("it is refused", async || {
+        let hurried = Terms { deadline: Instant::now() + Duration::from_secs(1), ..terms("a") };
+        matches!(ask(&surplus, hurried).await, Err(Error::WaitExceedsDeadline { .. }))
+    })
+    .await;
+    assert_eq!(amazon.count_of("surplus"), 0);
+    one.stop().await;
+    assert!(matches!(ask(&one, terms("a")).await, Err(Error::Stopping)));
+    ask(&surplus, terms("a")).await.unwrap();
+}
