@@ -103,6 +103,11 @@ impl Catalog {
         Self { cache, dispatch: Arc::new(dispatch) }
     }
 
+    /// Ends the accounts' tasks, once nobody asks any more.
+    pub async fn stop(&self) {
+        self.dispatch.stop().await;
+    }
+
     /// How each account does.
     pub async fn accounts(&self) -> Vec<Report> {
         self.dispatch.reports().await

@@ -232,7 +232,7 @@ impl Dispatch {
                 account.asks.send(Ask::Items { locale, asins, terms, tell: tell.clone() }).await.or_else(|back| {
                     match back.0 {
                         Ask::Items { asins, .. } => Err((asins, Error::Stopping)),
-                        Ask::Question { .. } | Ask::Report(_) => Ok(()),
+                        Ask::Question { .. } | Ask::Report(_) | Ask::Stop(_) => Ok(()),
                     }
                 })
             }
@@ -266,6 +266,18 @@ impl Dispatch {
             }
         }
         reports
+    }
+
+    /// Ends the tasks: what waits is told that the gateway is stopping, calls under way are finished, and other replicas
+    /// may have what this one leaves of the budget.
+    pub async fn stop(&self) {
+        for account in &self.accounts {
+            let (tell, told) = oneshot::channel();
+            if account.asks.send(Ask::Stop(tell)).await.is_ok() {
+                // It ends either way.
+                let _ = told.await;
+            }
+        }
     }
 
     fn account(&self, marketplace: Marketplace) -> Result<&Account, Error> {

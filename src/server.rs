@@ -65,6 +65,7 @@ pub async fn serve(
 ) -> Result<(), Error> {
     let address = listener.local_addr().map_err(Error::Port)?;
     let gateway = Gateway::new(&config, catalog);
+    let catalog = gateway.catalog.clone();
     let (health, health_service) = Health::starting().await;
     let mut routes = Routes::new(health_service)
         .add_service(
@@ -94,6 +95,7 @@ pub async fn serve(
     health.serving().await;
     tracing::info!(%address, sandbox = config.sandbox, "serving");
     let drained = listener::run(listener, edge, health, config.server, shutdown).await;
+    catalog.stop().await;
     tracing::info!(cut_connections = drained.cut, "stopped");
     Ok(())
 }

@@ -175,7 +175,7 @@ fn account_part(page: &mut Page, account: &pb::AccountStatus, now: SystemTime) {
         words::number(calls.refused),
         words::number(calls.retries)
     );
-    let facts = vec![
+    let mut facts = vec![
         ("speaks", words::protocol(account.protocol()).to_owned()),
         ("serves", account.marketplaces.iter().map(|name| code(name)).collect::<Vec<_>>().join(" ")),
         ("day", day(&budget, now)),
@@ -185,6 +185,11 @@ fn account_part(page: &mut Page, account: &pb::AccountStatus, now: SystemTime) {
         ("breakers", breakers(&account.breakers)),
         ("last error", account.last_error.clone()),
     ];
+    let alone = account.own_share_since_time.and_then(|time| SystemTime::try_from(time).ok());
+    if let Some(alone) = alone.and_then(|since| now.duration_since(since).ok()) {
+        let alone = words::duration(alone);
+        facts.push(("budget", format!("this replica's own share for {alone}; Redis does not answer")));
+    }
     page.heading(format!("Account {}", account.name)).facts(facts);
     let caller = |caller: &pb::CallerSpending| {
         vec![caller.caller.clone(), words::number(caller.spent), caller.limit.map(words::number).unwrap_or_default()]
@@ -263,6 +268,7 @@ mod tests {
                 name: "main".to_owned(),
                 protocol: pb::Protocol::Creators.into(),
                 marketplaces: vec!["www.amazon.com".to_owned()],
+                own_share_since_time: Some(prost_types::Timestamp { seconds: 0, nanos: 0 }),
                 calls_per_second: 1.0,
                 current_calls_per_second: 0.5,
                 day: Some(pb::Budget {
@@ -282,6 +288,7 @@ mod tests {
         let expected = "\
 Stockroom 1.2.3
 
+<<<<<<< HEAD
 Account main
   speaks    Creators API
   serves    US
@@ -290,6 +297,14 @@ Account main
   queue     0 of 0 places taken
   calls     0 answered, 0 throttled, 0 failed, 0 refused; 0 were retries
   breakers  SearchItems open; try again in 30s
+=======
+Account main: www.amazon.com
+  day     ░░░░░░░░░░░░░░░░░░░░ 0 of 8,640 calls left; the next in 1m
+  rate    0.5 of 1 calls a second; Amazon throttled it
+  queue   0 of 0 places taken
+  calls   0 answered, 0 throttled, 0 failed, 0 refused; 0 were retries
+  budget  this replica's own share for 0ms; Redis does not answer
+>>>>>>> budget
 ";
         assert_eq!(status_page(&answer, SystemTime::UNIX_EPOCH).render(Style::Text(None)), expected);
     }

@@ -56,7 +56,7 @@ pub(super) static KEYS: &[Key] = &[
         Kind::Count(1..=1000),
         "1",
         "How many replicas may run at once, those of a rolling update included; the same for all. Through Redis they share \
-         the budget as they need it; without Redis each keeps to its share.",
+         the budget as they need it, and one too many makes no calls; without Redis each keeps to its share.",
     ),
     key(
         "accounts.NAME.protocol",

@@ -30,7 +30,7 @@ fn an_account_is_all_that_must_be_written() {
     assert_eq!(config.listen.to_string(), "127.0.0.1:50051");
     assert_eq!(config.default_marketplace.code(), "US");
     assert_eq!((config.cache, config.server), (Cache::default(), Server::default()));
-    assert_eq!(config.log, Log::default());
+    assert_eq!((config.log, config.replicas), (Log::default(), 1));
     let account = &config.accounts[0];
     assert_eq!((account.calls_per_second, account.calls_per_day), (1.0, 8640));
     assert_eq!((account.max_body_bytes, account.queue_capacity), (4 << 20, 1000));

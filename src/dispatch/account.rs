@@ -42,6 +42,7 @@ pub(crate) enum Ask {
     Items { locale: Locale, asins: Vec<Asin>, terms: Terms, tell: mpsc::UnboundedSender<ItemTold> },
     Question { question: Question, terms: Terms, tell: oneshot::Sender<Result<Told, Error>> },
     Report(oneshot::Sender<Report>),
+    Stop(oneshot::Sender<()>),
 }
 
 /// Starts the task. It ends when every sender is gone, and lets the calls under way finish first.
@@ -89,15 +90,16 @@ impl Keeper {
     /// Cancel-safe: receiving, joining and sleeping lose nothing when another branch wins. What a branch then does may
     /// ask Redis, for no longer than its bound, and is not cancelled.
     async fn run(mut self, mut inbox: mpsc::Receiver<Ask>) {
-        loop {
+        let stopped = loop {
             let now = Instant::now();
             let ready = self.queue.next_ready(&self.bucket, now);
             let next = ready.map(|ready| ready.max(self.allowance.next(now)));
             let tick = self.allowance.tick_at();
             tokio::select! {
                 ask = inbox.recv() => match ask {
+                    Some(Ask::Stop(tell)) => break Some(tell),
                     Some(ask) => self.accept(ask),
-                    None => break,
+                    None => break None,
                 },
                 Some(landed) = self.under_way.join_next() => {
                     // A call's task catches its own panics, so it always lands.
@@ -108,9 +110,12 @@ impl Keeper {
                 () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => self.depart().await,
                 () = sleep_until(tick.unwrap_or(now)), if tick.is_some() => self.tick().await,
             }
-        }
+        };
+        drop(inbox);
         while self.under_way.join_next().await.is_some() {}
         self.allowance.leave().await;
+        // Whoever asked is told by the end of it.
+        drop(stopped);
     }
 
     fn accept(&mut self, ask: Ask) {
@@ -131,6 +136,8 @@ impl Keeper {
                 // Whoever asked may have gone.
                 let _ = tell.send(report);
             }
+            // Ends the loop, and is not for here.
+            Ask::Stop(_) => {}
         }
     }
 

@@ -68,6 +68,8 @@ pub(crate) struct Shared {
     /// Which of the replicas it is, once that is known.
     number: Option<u32>,
     promise: u32,
+    /// Whether as many others run as may.
+    is_surplus: bool,
     alone: Option<Alone>,
     /// Calls that Redis may lack.
     untold: VecDeque<(u64, Arc<str>)>,
@@ -98,6 +100,7 @@ impl Shared {
             timeout,
             number: is_only.then_some(0),
             promise: if is_only { options.calls_per_day } else { 0 },
+            is_surplus: false,
             alone: Some(Alone {
                 since: SystemTime::now(),
                 since_ms: 0,
@@ -120,7 +123,16 @@ impl Shared {
 
     /// When leave may be asked for.
     pub(crate) fn next(&self, known: &Known, now: Instant) -> Instant {
-        let Some(alone) = &self.alone else { return known.pace.next() };
+        let Some(alone) = &self.alone else {
+            return match self.number {
+                Some(_) => known.pace.next(),
+                None if self.is_surplus => now + NO_END,
+                None => self.tick_at,
+            };
+        };
+        if alone.quiet_until > now && self.number.is_none() {
+            return alone.quiet_until;
+        }
         let Some(number) = self.number.filter(|_| self.may_spend(alone, &known.day, known.clock.ms(now))) else {
             return now + NO_END;
         };
@@ -240,6 +252,12 @@ impl Shared {
         }
         if op != "return" {
             self.number = answer.number;
+            let is_surplus = answer.number.is_none() && op != "leave";
+            if is_surplus && !self.is_surplus {
+                let (account, replicas) = (self.link.account(), self.replicas);
+                tracing::warn!(account, replicas, "more replicas run than `replicas` says; this one makes no calls");
+            }
+            self.is_surplus = is_surplus;
             // While Redis is still being told of the day, it promises too much.
             let left = known.day.limit().saturating_sub(known.day.spent(answer.now_ms));
             self.promise = answer.promise.min(left / self.replicas);

@@ -86,7 +86,8 @@ impl Amazon {
         let calls = self.calls.lock().unwrap();
         let least = Duration::from_millis(850);
         for span in calls.windows(calls_per_second + 1) {
-            let took = span[calls_per_second].0 - span[0].0;
+            let [(first, _), .., (last, _)] = span else { panic!("a span of calls has two ends") };
+            let took = *last - *first;
             assert!(took >= least, "{} calls in {took:?}: {span:?}", span.len());
         }
     }
@@ -295,7 +296,26 @@ async fn without_redis_from_the_start_the_only_replica_calls_and_one_of_several_
     let only = replica("only", &nobody, &amazon, Limits { replicas: 1, ..BROAD });
     let one_of_two = replica("one of two", &nobody, &amazon, BROAD);
     ask(&only, terms("a")).await.unwrap();
-    let hurried = Terms { deadline: Instant::now() + Duration::from_secs(10), ..terms("a") };
+    let hurried = Terms { deadline: Instant::now() + Duration::from_secs(1), ..terms("a") };
     assert!(matches!(ask(&one_of_two, hurried).await, Err(Error::WaitExceedsDeadline { .. })));
     assert_eq!((amazon.count_of("only"), amazon.count_of("one of two")), (1, 0));
+}
+
+#[tokio::test]
+async fn one_replica_too_many_makes_no_calls_until_another_stops() {
+    let server = RedisServer::start(&[]).await;
+    let amazon = Arc::new(Amazon::default());
+    let limits = Limits { replicas: 1, ..BROAD };
+    let one = replica("one", &server.url(), &amazon, limits);
+    ask(&one, terms("a")).await.unwrap();
+    let surplus = replica("surplus", &server.url(), &amazon, limits);
+    eventually("it is refused", async || {
+        let hurried = Terms { deadline: Instant::now() + Duration::from_secs(1), ..terms("a") };
+        matches!(ask(&surplus, hurried).await, Err(Error::WaitExceedsDeadline { .. }))
+    })
+    .await;
+    assert_eq!(amazon.count_of("surplus"), 0);
+    one.stop().await;
+    assert!(matches!(ask(&one, terms("a")).await, Err(Error::Stopping)));
+    ask(&surplus, terms("a")).await.unwrap();
 }
