@@ -6,7 +6,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-clients stubs lint breaking
+.PHONY: help build run test test-clients stubs lint breaking bench-quota soak
 
 GRPCURL := github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
 PROTOC_GEN_GO := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
@@ -49,6 +49,12 @@ lint: $(NODE)/.package-lock.json ## Check the form of the code and of the contra
 
 breaking: $(NODE)/.package-lock.json ## Compare the contract with the one on the branch main
 	buf breaking --against '.git#branch=main'
+
+bench-quota: ## Measure what an account's calls are worth, over two simulated days
+	cargo bench --locked --bench quota
+
+soak: ## Have Redis, a gateway and Amazon fail under load, for two minutes; needs redis-server
+	cargo bench --locked --profile dev --bench soak
 
 gen/python/.made: $(PROTOS) $(VENV)/.made
 	rm -rf $(@D) && mkdir -p $(@D)
