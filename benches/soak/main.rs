@@ -31,7 +31,7 @@ mod phase;
 mod probe;
 mod verdicts;
 
-const LASTS: Duration = Duration::from_secs(5);
+const LASTS: Duration = Duration::from_secs(4);
 
 /// Two calls in a row, so that one of them may well be a retry.
 const THROTTLED: &str = "[[fault]]\nkind = \"retry-after\"\nseconds = 1\ntimes = 2\n";
@@ -92,21 +92,21 @@ impl Soak {
         self.end(phase::KILLED, recovery).await;
 
         self.sandbox.stop().await;
+        // Until a breaker has opened: before that each refusal takes a few tries.
+        sleep(LASTS).await;
+        let refusals = self.probe.refusals().await;
+        self.end(phase::AWAY, Recovery::NotNeeded).await;
+        self.sandbox.restart("").await;
+        let told = refusals.until.saturating_duration_since(Instant::now());
+        let recovery = self.probe.until_asked().await.not_counting(told);
+        self.end("Amazon back", recovery).await;
+
+        // The last, since a throttled gateway is slower for minutes.
+        self.sandbox.stop().await;
         self.sandbox.restart(THROTTLED).await;
         sleep(LASTS).await;
         let recovery = self.probe.until_asked().await;
         self.end(phase::THROTTLED, recovery).await;
-
-        self.sandbox.stop().await;
-        sleep(LASTS / 2).await;
-        let refusals = self.probe.refusals().await;
-        sleep(LASTS / 2).await;
-        self.end(phase::AWAY, Recovery::NotNeeded).await;
-
-        let told = refusals.until.saturating_duration_since(Instant::now());
-        self.sandbox.restart("").await;
-        let recovery = self.probe.until_asked().await.not_counting(told);
-        self.end("Amazon back", recovery).await;
         refusals
     }
 
