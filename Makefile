@@ -53,7 +53,7 @@ breaking: $(NODE)/.package-lock.json ## Compare the contract with the one on the
 bench-quota: ## Measure what an account's calls are worth, over two simulated days
 	cargo bench --locked --bench quota
 
-soak: ## Have Redis, a gateway and Amazon fail under load, for two minutes; needs redis-server
+soak: ## Have Redis, a gateway and Amazon fail under load, for a minute and a half; needs redis-server
 	cargo bench --locked --profile dev --bench soak
 
 gen/python/.made: $(PROTOS) $(VENV)/.made

@@ -2,7 +2,7 @@
 //!
 //! A steady load goes on while Redis falls silent, dies, forgets, fills up and refuses to write, while a gateway dies, and
 //! while Amazon throttles and goes away. What each phase did to the load is printed as a table, and then whether what must
-//! hold did hold: with exit code 1 where something did not. It takes about 100 seconds, and needs redis-server.
+//! hold did hold: with exit code 1 where something did not. It takes about 90 seconds, and needs redis-server.
 
 #![allow(
     clippy::unwrap_used,

@@ -55,7 +55,12 @@ impl Probe {
 
     /// Until both gateways tell what only Amazon knows.
     pub(crate) async fn until_asked(&self) -> Recovery {
-        until(async || self.knows(0, &self.unread(), false).await && self.knows(1, &self.unread(), false).await).await
+        until(async || {
+            let (one, other) = (self.unread(), self.unread());
+            let told = tokio::join!(self.knows(0, &one, false), self.knows(1, &other, false));
+            told == (true, true)
+        })
+        .await
     }
 
     /// Asks both gateways for what nobody has read, while Amazon is away.
