@@ -18,9 +18,9 @@ use tokio::time::{Instant, interval};
 /// Reads a second, of each gateway, of what is in its memory.
 const HOT_PER_SECOND: u32 = 40;
 /// Reads a second, of each gateway, of anything.
-const MIXED_PER_SECOND: u32 = 4;
+const MIXED_PER_SECOND: u32 = 2;
 /// How many ids are read all the time.
-const HOT: usize = 20;
+pub(crate) const HOT: usize = 20;
 /// Ids that no product has, after those that one has.
 const UNKNOWN: usize = 5000;
 const SKEW: f64 = 0.9;
@@ -152,7 +152,7 @@ pub(crate) async fn found(client: &Client, word: &str, limit: i32) -> Vec<String
     ids
 }
 
-async fn get_products(client: &Client, asins: Vec<String>) -> Result<Cost, String> {
+pub(crate) async fn get_products(client: &Client, asins: Vec<String>) -> Result<Cost, String> {
     let told = client.get_products(GetProductsRequest { asins, options: None }).await.map_err(reason)?;
     for outcome in told.outcomes {
         if let Some(Outcome::Absence(absence)) = outcome.result {

@@ -79,6 +79,8 @@ impl Soak {
     /// Plays all phases, and tells how what nobody had read was refused while Amazon was away.
     async fn play(&mut self) -> Refusals {
         sleep(LASTS).await;
+        // Before that a hit may be one that waited for the other gateway's call.
+        self.probe.until_warm().await;
         self.end("cold start", Recovery::NotNeeded).await;
         sleep(LASTS * 2).await;
         self.end(phase::CALM, Recovery::NotNeeded).await;

@@ -11,7 +11,10 @@ use stockroom::{
 };
 use tokio::time::{Instant, sleep};
 
-use super::phase::Recovery;
+use super::{
+    load::{HOT, get_products},
+    phase::Recovery,
+};
 
 /// Longer than any pause of the gateway's own after failures.
 const LONGEST: Duration = Duration::from_secs(45);
@@ -20,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 pub(crate) struct Probe {
     clients: [Client; 2],
-    popular: String,
+    hot: Vec<String>,
     next: AtomicU32,
 }
 
@@ -36,7 +39,17 @@ pub(crate) struct Refusals {
 
 impl Probe {
     pub(crate) fn new(clients: [Client; 2], popular: &[String]) -> Self {
-        Self { clients, popular: popular[0].clone(), next: AtomicU32::new(0) }
+        Self { clients, hot: popular[..HOT].to_vec(), next: AtomicU32::new(0) }
+    }
+
+    /// Until both gateways have in memory what is read all the time.
+    pub(crate) async fn until_warm(&self) -> Recovery {
+        until(async || {
+            let [one, other] = self.clients.each_ref().map(|client| get_products(client, self.hot.clone()));
+            let told = tokio::join!(one, other);
+            [told.0, told.1].iter().all(|cost| cost.as_ref().is_ok_and(|cost| cost.from_memory == HOT as i32))
+        })
+        .await
     }
 
     /// Until what one gateway has asked of Amazon is told by the other out of Redis.
@@ -50,7 +63,7 @@ impl Probe {
 
     /// Until a gateway tells what is read all the time.
     pub(crate) async fn until_reads(&self, gateway: usize) -> Recovery {
-        until(async || self.ask(gateway, &self.popular, false).await.is_ok()).await
+        until(async || self.ask(gateway, &self.hot[0], false).await.is_ok()).await
     }
 
     /// Until both gateways tell what only Amazon knows.
