@@ -6,7 +6,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-clients stubs lint breaking
+.PHONY: help build run test test-clients stubs lint breaking bench-quota soak
 
 GRPCURL := github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
 PROTOC_GEN_GO := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
@@ -29,7 +29,7 @@ build: ## Build the gateway
 run: ## Serve invented products on port 50051
 	cargo run --locked -- serve --sandbox
 
-test: gen/python/.made ## Run the gateway's own tests, then the Python client's against a real gateway
+test: gen/python/.made .tools/.redis ## Run the gateway's own tests, then the Python client's against a real gateway
 	cargo test --locked
 	cargo build --locked
 	clients/with-gateway pytest clients/python
@@ -49,6 +49,17 @@ lint: $(NODE)/.package-lock.json ## Check the form of the code and of the contra
 
 breaking: $(NODE)/.package-lock.json ## Compare the contract with the one on the branch main
 	buf breaking --against '.git#branch=main'
+
+bench-quota: ## Measure what an account's calls are worth, over two simulated days
+	cargo bench --locked --bench quota
+
+soak: .tools/.redis ## Have Redis, a gateway and Amazon fail under load, for a minute and a half
+	cargo bench --locked --profile dev --bench soak
+
+# The tests start their own; Debian's package has it.
+.tools/.redis:
+	command -v redis-server >/dev/null || { apt-get update -qq && apt-get install -y -qq redis-server; }
+	mkdir -p $(@D) && touch $@
 
 gen/python/.made: $(PROTOS) $(VENV)/.made
 	rm -rf $(@D) && mkdir -p $(@D)

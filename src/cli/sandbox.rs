@@ -29,7 +29,9 @@ status and body, seconds, or milliseconds.
   [[fault]]
   kind = \"status\"
   status = 503
-  times = 3";
+  times = 3
+
+What it has counted is told at /sandbox/calls, as JSON: all calls, those answered by status, and those over the limits.";
 
 /// Runs a fake Amazon: real HTTP, signatures and tokens, invented products
 #[derive(Args, Debug)]

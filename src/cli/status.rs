@@ -288,7 +288,6 @@ mod tests {
         let expected = "\
 Stockroom 1.2.3
 
-<<<<<<< HEAD
 Account main
   speaks    Creators API
   serves    US
@@ -297,14 +296,7 @@ Account main
   queue     0 of 0 places taken
   calls     0 answered, 0 throttled, 0 failed, 0 refused; 0 were retries
   breakers  SearchItems open; try again in 30s
-=======
-Account main: www.amazon.com
-  day     ░░░░░░░░░░░░░░░░░░░░ 0 of 8,640 calls left; the next in 1m
-  rate    0.5 of 1 calls a second; Amazon throttled it
-  queue   0 of 0 places taken
-  calls   0 answered, 0 throttled, 0 failed, 0 refused; 0 were retries
-  budget  this replica's own share for 0ms; Redis does not answer
->>>>>>> budget
+  budget    this replica's own share for 0ms; Redis does not answer
 ";
         assert_eq!(status_page(&answer, SystemTime::UNIX_EPOCH).render(Style::Text(None)), expected);
     }

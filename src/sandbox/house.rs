@@ -1,6 +1,7 @@
 //! What all connections of the sandbox share, and how each request is decided.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering},
@@ -9,6 +10,7 @@ use std::{
 };
 
 use http::header;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::{
@@ -25,6 +27,9 @@ use crate::{
         signature::Received,
     },
 };
+
+/// Where the sandbox tells what it has counted; no path of Amazon's.
+const COUNTS_PATH: &str = "/sandbox/calls";
 
 /// What all connections share.
 #[derive(Debug)]
@@ -52,12 +57,16 @@ pub(crate) enum Door {
     Creators(Option<Asked>),
     Token(Family),
     File,
+    /// What the sandbox tells of itself.
+    Counts,
 }
 
 impl Door {
     /// Whatever is nothing else's is PA-API's to refuse.
     pub(crate) fn of(received: Received<'_>) -> Self {
-        if let Some(family) = Family::at(received.path) {
+        if received.path == COUNTS_PATH {
+            Self::Counts
+        } else if let Some(family) = Family::at(received.path) {
             Self::Token(family)
         } else if creators::is_file(received.path) {
             Self::File
@@ -74,7 +83,7 @@ impl Door {
             Self::Paapi5(operation) => operation,
             Self::Creators(Some(Asked::Catalog(operation))) => Some(operation),
             Self::Creators(Some(Asked::List(_) | Asked::Link(_))) => Some(Operation::Files),
-            Self::Creators(None) | Self::Token(_) | Self::File => None,
+            Self::Creators(None) | Self::Token(_) | Self::File | Self::Counts => None,
         }
     }
 }
@@ -108,6 +117,7 @@ impl House {
                 Fate::of(answer, fault, Dialect::Token(family))
             }
             Door::File => Fate::Answered(file(received, query)),
+            Door::Counts => Fate::Answered(Answer::json(200, &self.counts())),
         }
     }
 
@@ -135,6 +145,17 @@ impl House {
         let answer = creators::answer(admitted, received, scene, &base, self.creators_reviews);
         let answer = answer.map_or_else(Answer::from, |told| Answer::json(200, &told));
         Fate::of(answer, fault, Dialect::Creators)
+    }
+
+    /// How many calls have come, how many were answered with which status, and how many were beyond a limit.
+    fn counts(&self) -> Value {
+        let mut by_status = BTreeMap::<u16, usize>::new();
+        let calls = self.record.calls();
+        for call in calls.iter().filter(|call| call.status != 0) {
+            *by_status.entry(call.status).or_default() += 1;
+        }
+        let over_the_limits = locked(&self.allowance).refused();
+        json!({ "calls": calls.len(), "by_status": by_status, "over_the_limits": over_the_limits })
     }
 
     fn admits(&self) -> bool {

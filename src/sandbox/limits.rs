@@ -24,12 +24,14 @@ pub(crate) struct Allowance {
     recent: VecDeque<Instant>,
     /// When each call of the last 24 hours came, refused or not.
     day: VecDeque<Instant>,
+    /// The calls of all time that were beyond a limit.
+    refused: usize,
 }
 
 impl Allowance {
     /// Nothing has been called yet.
     pub(crate) fn new(per_second: f64, per_day: u32) -> Self {
-        Self { per_second, per_day, recent: VecDeque::new(), day: VecDeque::new() }
+        Self { per_second, per_day, recent: VecDeque::new(), day: VecDeque::new(), refused: 0 }
     }
 
     /// Changes the rate; earlier calls still count.
@@ -42,8 +44,19 @@ impl Allowance {
         self.per_day = per_day;
     }
 
+    /// How many calls were beyond a limit.
+    pub(crate) fn refused(&self) -> usize {
+        self.refused
+    }
+
     /// Counts a call, and says whether it is within both limits.
     pub(crate) fn admits(&mut self, now: Instant) -> bool {
+        let admitted = self.is_within(now);
+        self.refused += usize::from(!admitted);
+        admitted
+    }
+
+    fn is_within(&mut self, now: Instant) -> bool {
         while self.day.front().is_some_and(|call| now.duration_since(*call) >= DAY) {
             self.day.pop_front();
         }

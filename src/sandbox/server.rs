@@ -99,7 +99,7 @@ async fn call(house: Arc<House>, request: Request<Incoming>) -> Result<Response<
     let fate = house.decide(door, received, parts.uri.query().unwrap_or_default());
     let call = match door {
         Door::Paapi5(_) | Door::Creators(_) => Some(house.record.arrive(call_of(&parts, door.operation(), &raw))),
-        Door::Token(_) | Door::File => None,
+        Door::Token(_) | Door::File | Door::Counts => None,
     };
     match door {
         Door::Paapi5(_) | Door::Creators(_) => house.gate.pass().await,
@@ -107,7 +107,7 @@ async fn call(house: Arc<House>, request: Request<Incoming>) -> Result<Response<
             house.tokens.requested();
             house.token_gate.pass().await;
         }
-        Door::File => {}
+        Door::File | Door::Counts => {}
     }
     let (answer, whole) = match fate {
         Fate::Answered(answer) => (answer, true),

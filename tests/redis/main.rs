@@ -1,7 +1,7 @@
 //! The shared tier against a real Redis: what replicas have of each other, and that nothing which can ail Redis is more
 //! than a miss.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::time::{Duration, SystemTime};
 

@@ -1,12 +1,14 @@
 //! Which requests the sandbox refuses, and how.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use stockroom::{
     amazon::Operation::{GetBrowseNodes, GetItems, GetVariations, SearchItems},
-    sandbox::examples,
+    sandbox::{Fault, FaultKind, Options, examples},
 };
 
-use crate::client::{Client, generous_sandbox};
+use crate::client::{Client, generous_sandbox, sandbox};
 
 #[tokio::test]
 async fn values_out_of_range_are_named_in_amazon_s_words() {
@@ -82,4 +84,18 @@ async fn a_value_of_another_type_is_an_internal_failure() {
         let reply = client.ask(operation, fields).await;
         assert_eq!((reply.status, reply.code()), (500, "InternalFailure"));
     }
+}
+
+#[tokio::test]
+async fn the_sandbox_tells_what_it_has_counted() {
+    let fault = Fault { operation: None, times: 1, kind: FaultKind::RetryAfter(Duration::from_secs(1)) };
+    let options = Options { calls_per_second: 1000.0, calls_per_day: 2, faults: vec![fault], ..Options::default() };
+    let sandbox = sandbox(options).await;
+    let client = Client::of(&sandbox, "US");
+    for expected in [429, 200, 429] {
+        assert_eq!(client.ask(GetItems, json!({ "ItemIds": [examples::DEAL] })).await.status, expected);
+    }
+    let counted = client.http.get(format!("{}/sandbox/calls", sandbox.url())).send().await.unwrap();
+    let counted: Value = serde_json::from_slice(&counted.bytes().await.unwrap()).unwrap();
+    assert_eq!(counted, json!({ "calls": 3, "by_status": { "200": 1, "429": 2 }, "over_the_limits": 1 }));
 }
