@@ -3,7 +3,7 @@
 use std::fmt::{Display, Write as _};
 
 use super::{
-    Account, Config, LogFormat, Settings,
+    Account, Config, Credentials, LogFormat, Settings,
     value::{show_duration, show_size},
 };
 
@@ -22,6 +22,7 @@ impl Config {
             page.line("token", HIDDEN);
             page.line("admin", caller.admin);
             page.maybe("calls_per_day", caller.calls_per_day);
+            page.line("weight", caller.weight);
         }
         page.begin("cache".to_owned());
         page.line("memory", quoted(show_size(self.cache.memory_bytes)));
@@ -29,6 +30,13 @@ impl Config {
         page.line("catalog_fresh", quoted(show_duration(self.cache.catalog_fresh)));
         page.line("offers_stale", quoted(show_duration(self.cache.offers_stale)));
         page.line("ceiling", quoted(show_duration(self.cache.ceiling)));
+        page.begin("redis".to_owned());
+        page.maybe("url", self.redis.as_ref().map(|_| HIDDEN));
+        if let Some(redis) = &self.redis {
+            page.line("prefix", quoted(&redis.prefix));
+            page.line("timeout", quoted(show_duration(redis.timeout)));
+            page.maybe("ca_file", redis.ca_file.as_ref().map(|file| quoted(file.display())));
+        }
         page.begin("server".to_owned());
         page.line("default_deadline", quoted(show_duration(self.server.default_deadline)));
         page.line("max_deadline", quoted(show_duration(self.server.max_deadline)));
@@ -58,9 +66,20 @@ struct Page<'a> {
 impl Page<'_> {
     fn account(&mut self, account: &Account) {
         self.begin(format!("accounts.{}", account.name));
-        self.line("protocol", quoted("paapi5"));
-        self.line("access_key", HIDDEN);
-        self.line("secret_key", HIDDEN);
+        match &account.credentials {
+            Credentials::Creators { version, token_endpoint, .. } => {
+                self.line("protocol", quoted("creators"));
+                self.line("credential_id", HIDDEN);
+                self.line("credential_secret", HIDDEN);
+                self.line("credential_version", quoted(version));
+                self.maybe("token_endpoint", token_endpoint.as_ref().map(quoted));
+            }
+            Credentials::Paapi5 { .. } => {
+                self.line("protocol", quoted("paapi5"));
+                self.line("access_key", HIDDEN);
+                self.line("secret_key", HIDDEN);
+            }
+        }
         for (marketplace, tag) in &account.partner_tags {
             self.line(&format!("partner_tags.{}", marketplace.code()), quoted(tag));
         }

@@ -285,3 +285,25 @@ fn a_sandbox_is_the_only_account_and_contradicts_others() {
     assert_eq!((config.listen.port(), config.default_marketplace.code()), (7, "US"));
     assert!(Config::for_sandbox(&settings(ACCOUNT), sandbox()).is_err());
 }
+
+#[test]
+fn a_creators_account_is_told_as_one_and_its_version_must_fit_its_marketplaces() {
+    let account = |tags: &str| {
+        format!(
+            "[accounts.eu]\ncredential_id = \"id-1\"\ncredential_secret = \"hush-hush\"\ncredential_version = \"3.2\"\n\
+             partner_tags = {{ {tags} }}\n[redis]\nurl = \"redis://user:hush-hush@host\"\n"
+        )
+    };
+    let settings_of = |tags: &str| settings(&account(tags));
+    let effective =
+        Config::from_settings(&settings_of("DE = \"x-21\"")).unwrap().effective(&settings_of("DE = \"x-21\""));
+    assert!(effective.contains("protocol = \"creators\" # default\ncredential_id = \"(hidden)\""), "{effective}");
+    assert!(effective.contains("[redis]\nurl = \"(hidden)\"") && !effective.contains("hush"), "{effective}");
+    let told = faults(&settings_of("DE = \"x-21\", US = \"x-20\""));
+    assert_eq!(
+        told,
+        [
+            "accounts.eu.credential_version = \"3.2\": a credential of version 3.2 is for EU, and US is in NA (stockroom.toml line 4)"
+        ]
+    );
+}
