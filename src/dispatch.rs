@@ -34,6 +34,7 @@ mod clock;
 mod fair;
 mod queue;
 mod report;
+mod retry;
 mod shared;
 #[cfg(test)]
 mod tests;

@@ -25,14 +25,9 @@ use super::{
     bucket::Bucket,
     queue::{Job, Key, Queue, Tell, Waiter},
     report::Counts,
+    retry,
 };
 use crate::amazon::{self, Answer, Asin, IDS_PER_CALL, Items, Locale, Missing, Operation, Question, Snapshot};
-
-/// Tries of one call in all (Amazon asks for few, with back-off).
-const ATTEMPTS: u32 = 3;
-/// Full jitter: a random wait up to the base, doubled with each try, up to the cap.
-const BACKOFF_BASE: Duration = Duration::from_millis(50);
-const BACKOFF_CAP: Duration = Duration::from_secs(20);
 
 static NEXT_CALL: AtomicU64 = AtomicU64::new(1);
 
@@ -62,6 +57,8 @@ struct Keeper {
     queue: Queue,
     breakers: HashMap<Operation, Breaker>,
     under_way: JoinSet<Landed>,
+    /// The calls that other replicas made in the last second.
+    others: usize,
     counts: Counts,
     last_error: Option<String>,
 }
@@ -82,6 +79,7 @@ impl Keeper {
             queue: Queue::default(),
             breakers: HashMap::new(),
             under_way: JoinSet::new(),
+            others: 0,
             counts: Counts::default(),
             last_error: None,
         }
@@ -183,8 +181,15 @@ impl Keeper {
     fn wait(&self, calls_before: usize, now: Instant) -> Duration {
         let before = u32::try_from(calls_before).unwrap_or(u32::MAX);
         let paced =
-            self.allowance.next(now).saturating_duration_since(now) + self.allowance.interval().saturating_mul(before);
+            self.allowance.next(now).saturating_duration_since(now) + self.our_interval().saturating_mul(before);
         paced.max(self.bucket.hurried_wait(calls_before, now))
+    }
+
+    /// The time between two calls of this replica, as others take their part of the pace: an even one at most.
+    fn our_interval(&self) -> Duration {
+        let interval = self.allowance.interval();
+        let left = 1.0 - self.others as f64 * interval.as_secs_f64();
+        interval.div_f64(left.max(1.0 / f64::from(self.options.replicas.max(1))))
     }
 
     fn day_spent(&self, resets_in: Duration) -> Error {
@@ -223,7 +228,8 @@ impl Keeper {
 
     /// Hears what other replicas spent: the day's patience is the account's.
     async fn tick(&mut self) {
-        for _ in 0..self.allowance.tick().await {
+        self.others = self.allowance.tick().await;
+        for _ in 0..self.others {
             self.bucket.spend(Instant::now());
         }
     }
@@ -287,21 +293,15 @@ impl Keeper {
 
     fn retry_or_tell(&mut self, job: Job, error: amazon::Error, call: Call) {
         let (now, operation) = (Instant::now(), job.question.operation());
-        let retryable = match &error {
-            amazon::Error::Throttled { .. }
-            | amazon::Error::Failed { .. }
-            | amazon::Error::TimedOut { .. }
-            | amazon::Error::Unreachable { .. } => job.attempts < ATTEMPTS,
-            amazon::Error::Malformed { .. } | amazon::Error::Refused { .. } | amazon::Error::Rejected { .. } => false,
-        };
+        let is_tried_again = retry::helps(&error, job.attempts);
         let refused_together = matches!(error, amazon::Error::Rejected { .. }) && job.keys().len() > 1;
         let error = Error::Upstream(Arc::new(error));
         let paused = self.breakers.get(&operation).and_then(|breaker| breaker.closed_for(now));
-        let leaves_at = (now + backoff(job.attempts)).max(self.allowance.next(now));
+        let leaves_at = (now + retry::backoff(job.attempts)).max(self.allowance.next(now));
         for key in job.keys() {
             let hurried = if refused_together {
                 self.queue.part(&key, job.keys().len() / 2, now)
-            } else if retryable && paused.is_none() {
+            } else if is_tried_again && paused.is_none() {
                 self.queue.put_back(&key, leaves_at)
             } else {
                 self.queue.settle(&key)
@@ -393,9 +393,4 @@ fn chain(error: &amazon::Error) -> String {
         cause = error.source();
     }
     told
-}
-
-fn backoff(attempts: u32) -> Duration {
-    let most = BACKOFF_BASE.saturating_mul(1 << attempts.min(16)).min(BACKOFF_CAP);
-    most.mul_f64(fastrand::f64())
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     amazon::{BrowseNodeId, IDS_PER_CALL, SearchIndex},
     cache::STAMP_AFTER,
-    catalog::{Parts, category},
+    catalog::{Parts, Plan, Reading, category},
     pb, served,
 };
 
@@ -123,21 +123,9 @@ impl served::browse_service_server::BrowseService for BrowseService {
         let limit = faults.count("limit", request.limit, MOST_PICKS, DEFAULT_PICKS);
         faults.renamed("query.", "").check()?;
 
-        if reading.estimate {
-            let cost = Some(self.0.catalog.estimate_picks(&reading, &plan, limit).await.cost());
-            return Ok(Response::new(served::ListTrendingResponse { cost, ..Default::default() }));
-        }
-        let picks = self.0.catalog.trending(&reading, &plan, limit).await.map_err(|error| status::of(&error))?;
-        let cost = picks.tally.cost();
-        context.notes.ids(picks.products.len());
-        context.notes.cost(cost);
-        Ok(Response::new(served::ListTrendingResponse {
-            products: picks.products,
-            basis: picks.basis,
-            search_index: plan.first_page.search_index.id().to_owned(),
-            incomplete: picks.cut_short.as_ref().map(status::incomplete),
-            cost: Some(cost),
-        }))
+        let Listed { products, basis, search_index, incomplete, cost } =
+            self.listed(Picking::Trending, &context, &reading, &plan, limit).await?;
+        Ok(Response::new(served::ListTrendingResponse { products, basis, search_index, incomplete, cost }))
     }
 
     async fn list_deals(
@@ -160,21 +148,9 @@ impl served::browse_service_server::BrowseService for BrowseService {
         let limit = faults.count("limit", request.limit, MOST_PICKS, DEFAULT_PICKS);
         faults.renamed("query.", "").check()?;
 
-        if reading.estimate {
-            let cost = Some(self.0.catalog.estimate_picks(&reading, &plan, limit).await.cost());
-            return Ok(Response::new(served::ListDealsResponse { cost, ..Default::default() }));
-        }
-        let picks = self.0.catalog.deals(&reading, &plan, limit).await.map_err(|error| status::of(&error))?;
-        let cost = picks.tally.cost();
-        context.notes.ids(picks.products.len());
-        context.notes.cost(cost);
-        Ok(Response::new(served::ListDealsResponse {
-            products: picks.products,
-            basis: picks.basis,
-            search_index: plan.first_page.search_index.id().to_owned(),
-            incomplete: picks.cut_short.as_ref().map(status::incomplete),
-            cost: Some(cost),
-        }))
+        let Listed { products, basis, search_index, incomplete, cost } =
+            self.listed(Picking::Deals, &context, &reading, &plan, limit).await?;
+        Ok(Response::new(served::ListDealsResponse { products, basis, search_index, incomplete, cost }))
     }
 
     async fn list_marketplaces(
@@ -183,6 +159,55 @@ impl served::browse_service_server::BrowseService for BrowseService {
     ) -> Result<Response<pb::ListMarketplacesResponse>, Status> {
         let marketplaces = self.0.served().iter().map(marketplace).collect();
         Ok(Response::new(pb::ListMarketplacesResponse { marketplaces }))
+    }
+}
+
+/// What is picked out of a category.
+#[derive(Clone, Copy)]
+enum Picking {
+    Trending,
+    Deals,
+}
+
+/// A list of picks, as both answers hold it.
+#[derive(Default)]
+struct Listed {
+    products: Vec<served::ProductEntry>,
+    basis: String,
+    search_index: String,
+    incomplete: Option<pb::Incomplete>,
+    cost: Option<pb::Cost>,
+}
+
+impl BrowseService {
+    async fn listed(
+        &self,
+        picking: Picking,
+        context: &Context,
+        reading: &Reading,
+        plan: &Plan,
+        limit: usize,
+    ) -> Result<Listed, Status> {
+        let catalog = &self.0.catalog;
+        if reading.estimate {
+            let cost = Some(catalog.estimate_picks(reading, plan, limit).await.cost());
+            return Ok(Listed { cost, ..Listed::default() });
+        }
+        let picks = match picking {
+            Picking::Trending => catalog.trending(reading, plan, limit).await,
+            Picking::Deals => catalog.deals(reading, plan, limit).await,
+        };
+        let picks = picks.map_err(|error| status::of(&error))?;
+        let cost = picks.tally.cost();
+        context.notes.ids(picks.products.len());
+        context.notes.cost(cost);
+        Ok(Listed {
+            products: picks.products,
+            basis: picks.basis,
+            search_index: plan.first_page.search_index.id().to_owned(),
+            incomplete: picks.cut_short.as_ref().map(status::incomplete),
+            cost: Some(cost),
+        })
     }
 }
 
