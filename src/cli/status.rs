@@ -182,6 +182,7 @@ fn account_part(page: &mut Page, account: &pb::AccountStatus, now: SystemTime) {
         ("rate", rate),
         ("queue", queue_words(&queue)),
         ("calls", ended),
+        ("asked", asked(&account.breakers)),
         ("breakers", breakers(&account.breakers)),
         ("last error", account.last_error.clone()),
     ];
@@ -216,6 +217,12 @@ fn queue_words(queue: &pb::QueueStatus) -> String {
 /// The code of a marketplace, or its name where this version does not know it.
 fn code(marketplace: &str) -> &str {
     Marketplace::parse(marketplace).map_or(marketplace, |known| known.code())
+}
+
+/// What was asked of Amazon, as `GetItems 12, SearchItems 3`.
+fn asked(operations: &[pb::BreakerStatus]) -> String {
+    let called = operations.iter().filter(|operation| operation.calls > 0);
+    called.map(|called| format!("{} {}", called.operation, words::number(called.calls))).collect::<Vec<_>>().join(", ")
 }
 
 /// The breakers that hold something back; most of the time there are none.
@@ -261,6 +268,7 @@ mod tests {
             operation: operation.to_owned(),
             state: state.into(),
             retry_after: (seconds > 0).then_some(prost_types::Duration { seconds, nanos: 0 }),
+            ..Default::default()
         };
         let answer = pb::GetStatusResponse {
             version: "1.2.3".to_owned(),

@@ -352,8 +352,9 @@ impl Keeper {
         let now = Instant::now();
         let mut callers: Vec<_> = self.allowance.by_caller(now).iter().map(|(who, n)| (Arc::clone(who), *n)).collect();
         callers.sort();
-        let mut breakers: Vec<_> = self.breakers.iter().map(|(operation, b)| (*operation, b.state())).collect();
-        breakers.sort_by_key(|(operation, _)| *operation);
+        let told = |(operation, breaker): (&Operation, &Breaker)| (*operation, breaker.state(), breaker.calls());
+        let mut breakers: Vec<_> = self.breakers.iter().map(told).collect();
+        breakers.sort_by_key(|(operation, ..)| *operation);
         Report {
             name: Arc::clone(&self.name),
             protocol: self.options.upstream.protocol(),

@@ -22,6 +22,7 @@ pub(crate) struct Breaker {
     in_a_row: u32,
     recent: VecDeque<(Instant, bool)>,
     pause: Duration,
+    calls: u64,
 }
 
 /// Whether calls go through.
@@ -40,7 +41,7 @@ pub enum State {
 
 impl Default for Breaker {
     fn default() -> Self {
-        Self { state: State::Closed, in_a_row: 0, recent: VecDeque::new(), pause: FIRST_PAUSE }
+        Self { state: State::Closed, in_a_row: 0, recent: VecDeque::new(), pause: FIRST_PAUSE, calls: 0 }
     }
 }
 
@@ -57,6 +58,7 @@ impl Breaker {
 
     /// A call leaves. After a pause it is the one that finds out.
     pub(crate) fn leaving(&mut self) {
+        self.calls += 1;
         if matches!(self.state, State::Open { .. }) {
             self.state = State::HalfOpen;
         }
@@ -65,7 +67,7 @@ impl Breaker {
     /// A call was answered, whatever the answer.
     pub(crate) fn answered(&mut self, now: Instant) {
         if self.state != State::Closed {
-            *self = Self::default();
+            *self = Self { calls: self.calls, ..Self::default() };
         }
         self.in_a_row = 0;
         self.remember(now, true);
@@ -85,6 +87,11 @@ impl Breaker {
             State::Closed if self.in_a_row >= IN_A_ROW || half => self.state = State::Open { until: now + self.pause },
             State::Closed | State::Open { .. } => {}
         }
+    }
+
+    /// How many calls left since the start.
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls
     }
 
     /// Whether calls go through.

@@ -39,8 +39,8 @@ pub struct Report {
     pub queue_capacity: usize,
     /// How long one that joins now would wait.
     pub predicted_wait: Duration,
-    /// Each operation that was called, with how long its breaker stays open and whether a probe is out.
-    pub breakers: Vec<(Operation, super::BreakerState)>,
+    /// Each operation that was called: whether its breaker lets calls through, and how many left since the start.
+    pub breakers: Vec<(Operation, super::BreakerState, u64)>,
     /// How calls ended.
     pub counts: Counts,
     /// The last failure in words, with Amazon's request id.

@@ -250,7 +250,7 @@ async fn throttling_slows_the_account_and_the_call_is_made_again() {
     assert!(times[1] - times[0] >= Duration::from_secs(2), "half the pace: {times:?}");
     let report = dispatch.reports().await.remove(0);
     assert_eq!((report.current_calls_per_second, report.counts.throttled), (0.5, 1));
-    assert_eq!(report.breakers, [(Operation::GetItems, BreakerState::Closed)]);
+    assert_eq!(report.breakers, [(Operation::GetItems, BreakerState::Closed, 2)]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -129,7 +129,7 @@ impl AdminService {
             limit: self.0.shares.get(&**caller).map(|share| count(*share)),
         });
         let now = tokio::time::Instant::now();
-        let breakers = report.breakers.iter().map(|(operation, state)| {
+        let breakers = report.breakers.iter().map(|(operation, state, calls)| {
             let (state, retry_after) = match state {
                 BreakerState::Closed => (pb::BreakerState::Closed, None),
                 BreakerState::HalfOpen => (pb::BreakerState::HalfOpen, None),
@@ -139,6 +139,7 @@ impl AdminService {
                 operation: operation.name().to_owned(),
                 state: state.into(),
                 retry_after: retry_after.and_then(|wait| wait.try_into().ok()),
+                calls: signed(*calls),
             }
         });
         pb::AccountStatus {
