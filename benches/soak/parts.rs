@@ -63,7 +63,8 @@ struct Counted {
 impl Process {
     /// Starts a command that writes what it has to say to a file in [`folder`].
     fn start(command: &mut Command, name: &str) -> Self {
-        let log = File::create(folder().join(format!("{name}.log"))).unwrap();
+        // Appended, as a gateway that is killed and started again goes on in the same log.
+        let log = File::options().create(true).append(true).open(folder().join(format!("{name}.log"))).unwrap();
         let command = command.current_dir(folder()).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         Self(command.spawn().unwrap_or_else(|error| panic!("{name} cannot be started: {error}")))
     }

@@ -10,7 +10,7 @@ use super::{
 /// A hit may always take this long. One that waits for Redis takes the 50 ms after which the gateway goes on without it; half
 /// of that is still the noise of a busy machine.
 const ALWAYS_FAIR: Duration = Duration::from_millis(25);
-/// Where Redis has lost what it knew, replicas make no calls for three seconds on purpose: by then each has told it what
+/// Where Redis has lost what it knew, replicas make no calls for two seconds on purpose: by then each has told it what
 /// was spent.
 const WELL_AGAIN_WITHIN: Duration = Duration::from_secs(5);
 /// A refusal needs nobody, and takes a few milliseconds.

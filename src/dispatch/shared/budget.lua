@@ -12,7 +12,7 @@
 --       leave      nothing
 -- Answers: verdict, now, wait, rate, number (-1: none), promise, calls in the day, then calls and their times.
 
-local DAY, LEASE, SETTLE, FORGET, CLEAN = 86400000, 2500, 3000, 3600000, 60000
+local DAY, LEASE, SETTLE, FORGET, CLEAN = 86400000, 2500, 2000, 3600000, 60000
 local SLOWEST = 0.1
 local PAGE = 1000
 
