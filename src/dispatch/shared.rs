@@ -68,7 +68,9 @@ pub(crate) struct Shared {
     /// Which of the replicas it is, once that is known.
     number: Option<u32>,
     promise: u32,
-    /// Whether as many others run as may.
+    /// Since when as many others run as may. One of them may have been killed, and its lease is about to end.
+    surplus_since: Option<Instant>,
+    /// Whether that has lasted longer than a lease.
     is_surplus: bool,
     alone: Option<Alone>,
     /// Calls that Redis may lack.
@@ -100,6 +102,7 @@ impl Shared {
             timeout,
             number: is_only.then_some(0),
             promise: if is_only { options.calls_per_day } else { 0 },
+            surplus_since: None,
             is_surplus: false,
             alone: Some(Alone {
                 since: SystemTime::now(),
@@ -127,7 +130,7 @@ impl Shared {
             return match self.number {
                 Some(_) => known.pace.next(),
                 None if self.is_surplus => now + NO_END,
-                None => self.tick_at,
+                None => self.surplus_since.map_or(self.tick_at, |since| (since + LEASE + TICK).max(self.tick_at)),
             };
         };
         if alone.quiet_until > now && self.number.is_none() {
@@ -253,6 +256,8 @@ impl Shared {
         if op != "return" {
             self.number = answer.number;
             let is_surplus = answer.number.is_none() && op != "leave";
+            self.surplus_since = is_surplus.then(|| self.surplus_since.unwrap_or_else(Instant::now));
+            let is_surplus = self.surplus_since.is_some_and(|since| since.elapsed() > LEASE + TICK);
             if is_surplus && !self.is_surplus {
                 let (account, replicas) = (self.link.account(), self.replicas);
                 tracing::warn!(account, replicas, "more replicas run than `replicas` says; this one makes no calls");
