@@ -86,9 +86,18 @@ impl Catalog {
                 Ok(page) => {
                     all.total_results = page.total_results;
                     for known in page.known {
-                        let Ok(found) = known.outcome else { continue };
-                        let product = found.product()?;
-                        all.found.push((found, product));
+                        match known.listed() {
+                            Ok(Some(found)) => {
+                                let product = found.product()?;
+                                all.found.push((found, product));
+                            }
+                            Ok(None) => {}
+                            Err(error) if all.found.is_empty() => return Err(error),
+                            Err(error) => all.cut_short = Some(error),
+                        }
+                    }
+                    if all.cut_short.is_some() {
+                        break;
                     }
                     if all.total_results <= i64::try_from(number * IDS_PER_CALL).unwrap_or(i64::MAX) {
                         break;

@@ -25,6 +25,17 @@ pub struct Known {
     pub call: Option<Call>,
 }
 
+impl Known {
+    /// The product for a list that was made earlier: one that has gone since is a product less and no failure, `None`.
+    pub(super) fn listed(self) -> Result<Option<Found>, Error> {
+        match self.outcome {
+            Ok(found) => Ok(Some(found)),
+            Err(Error::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
 /// A product, encoded, and how fresh it is.
 #[derive(Clone, Debug)]
 pub struct Found {

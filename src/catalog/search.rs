@@ -118,9 +118,9 @@ impl Catalog {
         from: usize,
         wanted: usize,
     ) -> Result<SearchSlice, Error> {
-        let mut slice = self.search_page(reading, plan, from, wanted).await?;
+        let mut slice = self.slice_of_page(reading, plan, from, wanted).await?;
         while let Some(next) = slice.next.filter(|_| slice.products.len() < wanted && slice.cut_short.is_none()) {
-            match self.search_page(reading, plan, next, wanted - slice.products.len()).await {
+            match self.slice_of_page(reading, plan, next, wanted - slice.products.len()).await {
                 Ok(more) => slice.append(more),
                 Err(error) => {
                     slice.cut_short = Some(error);
@@ -140,6 +140,18 @@ impl Catalog {
         from: usize,
         wanted: usize,
     ) -> Result<SearchSlice, Error> {
+        let mut slice = self.slice_of_page(reading, plan, from, wanted).await?;
+        plan.priceless_last(&mut slice.products);
+        Ok(slice)
+    }
+
+    async fn slice_of_page(
+        &self,
+        reading: &Reading,
+        plan: &Plan,
+        from: usize,
+        wanted: usize,
+    ) -> Result<SearchSlice, Error> {
         let mut slice = SearchSlice::default();
         let page = self.shown_page(reading, plan.page(from / IDS_PER_CALL + 1), &mut slice.tally).await?;
         let reachable = usize::try_from(page.total_results).unwrap_or(0).min(REACHABLE);
@@ -149,10 +161,9 @@ impl Catalog {
             if slice.products.len() == wanted {
                 break;
             }
-            let found = match known.outcome {
-                Ok(found) => found,
-                // One that has gone since the page was made is a result less, not a failure of the search.
-                Err(Error::Missing { .. }) => {
+            let found = match known.listed() {
+                Ok(Some(found)) => found,
+                Ok(None) => {
                     place += 1;
                     continue;
                 }
@@ -173,7 +184,6 @@ impl Catalog {
             // Also past the results that a short page did not have.
             place = place.max((from / IDS_PER_CALL + 1) * IDS_PER_CALL);
         }
-        plan.priceless_last(&mut slice.products);
         slice.next = (place < reachable && !empty).then_some(place);
         slice.total_results = page.total_results;
         slice.search_url = page.search_url;
@@ -195,14 +205,8 @@ impl Catalog {
         let cached = answer?;
         tally.answer(&cached.freshness);
         let kept = cached.value.unwrap_or_default();
-        let known = match &cached.told {
-            Some(told) => {
-                tally.call(Some(told.call));
-                let fetched = products(told).into_iter();
-                fetched.map(|(asin, s)| self.just_fetched(asin, s, &reading.wish(), told.call)).collect()
-            }
-            None => self.known_products(reading, &kept.asins).await,
-        };
+        let known = self.products_of(reading, cached.told.as_ref(), &kept.asins).await;
+        tally.call(cached.told.map(|told| told.call));
         for known in &known {
             tally.call(known.call);
             if let Ok(found) = &known.outcome {
@@ -212,8 +216,15 @@ impl Catalog {
         Ok(ShownPage { known, total_results: kept.total_results, search_url: kept.search_url, facets: kept.facets })
     }
 
+    /// The products of a page, in its order: those that Amazon has just told with it, or else those that are kept.
+    pub(super) async fn products_of(&self, reading: &Reading, told: Option<&Told>, asins: &[String]) -> Vec<Known> {
+        let Some(told) = told else { return self.known_products(reading, asins).await };
+        let fetched = products(told).into_iter();
+        fetched.map(|(asin, snapshot)| self.just_fetched(asin, snapshot, &reading.wish(), told.call)).collect()
+    }
+
     /// The products of a page that was kept, in its order.
-    pub(super) async fn known_products(&self, reading: &Reading, asins: &[String]) -> Vec<Known> {
+    async fn known_products(&self, reading: &Reading, asins: &[String]) -> Vec<Known> {
         let order: Vec<Asin> = asins.iter().filter_map(|asin| Asin::parse(asin).ok()).collect();
         let mut telling = self.products(reading, order.iter().copied()).await;
         let mut known = Vec::new();
@@ -247,7 +258,7 @@ impl Catalog {
 }
 
 /// The products of an answer, as snapshots of it.
-pub(super) fn products(told: &Told) -> Vec<(Asin, Snapshot)> {
+fn products(told: &Told) -> Vec<(Asin, Snapshot)> {
     let products = match &*told.answer {
         Answer::Search(page) => &page.products,
         Answer::Variations(Some(page)) => &page.products,

@@ -1,9 +1,8 @@
 //! Variation families, a page of ten children at a time.
 
 use super::{
-    Catalog, Error, Known, Reading, Tally,
+    Catalog, Error, Reading, Tally,
     cached::{Arguments, Loaded, Request},
-    search::products,
 };
 use crate::{
     amazon::{Answer, Asin, GetVariations, IDS_PER_CALL, Question},
@@ -56,18 +55,12 @@ impl Catalog {
             family.tally.call(cached.told.map(|told| told.call));
             return Ok(family);
         };
-        let known: Vec<Known> = match &cached.told {
-            Some(told) => {
-                family.tally.call(Some(told.call));
-                let fetched = products(told).into_iter();
-                fetched.map(|(asin, s)| self.just_fetched(asin, s, &reading.wish(), told.call)).collect()
-            }
-            None => self.known_products(reading, &kept.asins).await,
-        };
+        family.tally.call(cached.told.as_ref().map(|told| told.call));
+        let known = self.products_of(reading, cached.told.as_ref(), &kept.asins).await;
         let on_page = known.len();
         for known in known.into_iter().skip(from % IDS_PER_CALL).take(wanted) {
             family.tally.call(known.call);
-            if let Ok(found) = known.outcome {
+            if let Some(found) = known.listed()? {
                 family.tally.answer(&found.freshness);
                 family.children.push(found.entry(reading.parts));
             }

@@ -287,3 +287,23 @@ async fn callers_are_known_by_their_tokens_and_admins_by_their_mark(protocol: Pr
     stage.admin().get_status(with_token("operator", pb::GetStatusRequest {})).await.unwrap();
     assert_eq!(stage.calls(), 1);
 }
+
+#[tokio::test]
+async fn a_list_that_is_kept_does_not_hide_that_its_products_cannot_be_had() {
+    let stage = Stage::start().await;
+    let search = pb::SearchProductsRequest { query: Some(keywords("lamp")), ..Default::default() };
+    let family = pb::GetVariationsRequest { asin: examples::VARIATION_PARENT.to_owned(), ..Default::default() };
+    let trending = pb::ListTrendingRequest { category: "headphones".to_owned(), ..Default::default() };
+    stage.search().search_products(search.clone()).await.unwrap();
+    stage.products().get_variations(family.clone()).await.unwrap();
+    stage.browse().list_trending(trending.clone()).await.unwrap();
+
+    let products = pb::purge_cache_request::Target::Namespace(pb::CacheNamespace::Products.into());
+    stage.admin().purge_cache(pb::PurgeCacheRequest { target: Some(products) }).await.unwrap();
+    stage.sandbox.inject(always(FaultKind::Error("AssociateNotEligible")));
+    let refused = (Code::FailedPrecondition, "ACCOUNT_NOT_ELIGIBLE".to_owned());
+    let told = |(code, reason, _): (Code, String, _)| (code, reason);
+    assert_eq!(told(failure(stage.search().search_products(search).await)), refused);
+    assert_eq!(told(failure(stage.products().get_variations(family).await)), refused);
+    assert_eq!(told(failure(stage.browse().list_trending(trending).await)), refused);
+}
