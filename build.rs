@@ -24,17 +24,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         fs::read_dir("proto/stockroom/v1")?.map(|entry| Ok(entry?.path())).collect::<Result<_, std::io::Error>>()?;
     sources.sort();
     let mut compiler = protox::Compiler::new(["proto"])?;
-    compiler.include_imports(true).include_source_info(true).open_files(sources)?;
-    fs::write(out.join("stockroom_descriptor.bin"), compiler.encode_file_descriptor_set())?;
+    compiler.include_imports(true).open_files(sources)?;
     let plain = compiler.file_descriptor_set();
-
-    tonic_prost_build::configure().build_server(false).build_transport(false).bytes(".").compile_fds(plain.clone())?;
 
     let served = out.join("served");
     fs::create_dir_all(&served)?;
     let mut view = tonic_prost_build::configure().build_client(false).bytes(".").out_dir(served);
     for name in names_without_product(&plain) {
-        view = view.extern_path(format!(".{PACKAGE}.{name}"), format!("crate::pb::{name}"));
+        view = view.extern_path(format!(".{PACKAGE}.{name}"), format!("::stockroom_proto::pb::{name}"));
     }
     view.compile_fds(with_products_as_bytes(plain))?;
     Ok(())

@@ -17,17 +17,17 @@ use std::{
     time::Duration,
 };
 
+use amazon_catalog::{Answer, Asin, Items, Locale, Marketplace, Question, Upstream};
 use fastrand::Rng;
 use futures_util::{FutureExt, future::BoxFuture};
 use stockroom::{
-    amazon::{self, Answer, Asin, Items, Locale, Marketplace, Question, Upstream},
     cache::Cache,
     catalog::{Catalog, Parts, Reading},
     clock::Clock,
     config,
     dispatch::{Class, Dispatch, Options, Shelf, Terms},
-    pb,
 };
+use stockroom_proto::pb;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -78,7 +78,7 @@ impl Upstream for Counter {
         pb::Protocol::Creators
     }
 
-    fn call<'a>(&'a self, question: &'a Question, _: Duration) -> BoxFuture<'a, Result<Answer, amazon::Error>> {
+    fn call<'a>(&'a self, question: &'a Question, _: Duration) -> BoxFuture<'a, Result<Answer, amazon_catalog::Error>> {
         let now = Instant::now();
         let mut calls = self.calls.lock().unwrap();
         let in_a_day = calls.iter().rev().take_while(|at| now - **at < DAY).count();

@@ -9,14 +9,9 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use crate::{
-    amazon::{Asin, Locale, Marketplace, Snapshot},
-    clock::Clock,
-    config,
-    dispatch::Shelf,
-    pb,
-    store::Store,
-};
+use crate::{clock::Clock, config, dispatch::Shelf, store::Store};
+use amazon_catalog::{Asin, Locale, Marketplace, Snapshot};
+use stockroom_proto::pb;
 
 use self::{due::Due, memory::Memory, shared::Shared};
 pub(crate) use self::{freshness::STAMP_AFTER, shared::lease::LEASE};

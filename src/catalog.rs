@@ -9,10 +9,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    amazon::{Asin, Locale, Missing},
     cache::{Cache, Purge, Purged, Stats, Wish},
     dispatch::{self, Class, Dispatch, Report, Terms},
 };
+use amazon_catalog::{Asin, Locale, Missing};
 
 pub use self::{
     browse::{NodeWalk, Nodes},
@@ -143,7 +143,7 @@ impl Reading {
 impl Error {
     /// The reason in upper case, as it stands in `google.rpc.ErrorInfo`.
     pub fn reason(&self) -> &'static str {
-        use crate::amazon::Error as Amazon;
+        use amazon_catalog::Error as Amazon;
         match self {
             Self::Missing { missing: Missing::NotFound, .. } => "PRODUCT_NOT_FOUND",
             Self::Missing { missing: Missing::NotAccessible, .. } => "PRODUCT_NOT_ACCESSIBLE",
@@ -174,7 +174,7 @@ impl Error {
 
     /// When asking again can help; `None` where it cannot.
     pub fn retry_after(&self) -> Option<Duration> {
-        use crate::amazon::Error as Amazon;
+        use amazon_catalog::Error as Amazon;
         match self {
             Self::Missing { .. } | Self::NotCached | Self::DeadlineExceeded | Self::Undecodable => None,
             Self::Dispatch(error) => match error {

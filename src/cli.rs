@@ -1,7 +1,7 @@
 //! The command line: one file for each subcommand or family of them.
 //!
 //! It alone reads the environment, once, and writes to stdout. What the commands know of products they know from a
-//! gateway, through [`crate::client`].
+//! gateway, through [`stockroom_client`].
 
 use std::{ffi::OsString, process::ExitCode};
 

@@ -7,7 +7,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 
-use crate::amazon::{Marketplace, creators::Version};
+use amazon_catalog::{Marketplace, creators::Version};
 
 pub use self::{
     changes::needing_restart,

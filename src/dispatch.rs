@@ -16,11 +16,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    amazon::{self, Answer, Asin, Locale, Marketplace, Operation, Question, Snapshot, Upstream},
-    clock::Clock,
-    store::Store,
-};
+use crate::{clock::Clock, store::Store};
+use amazon_catalog::{Answer, Asin, Locale, Marketplace, Operation, Question, Snapshot, Upstream};
 
 use self::account::Ask;
 pub use self::{breaker::State as BreakerState, report::Report};
@@ -198,7 +195,7 @@ pub enum Error {
     NotServed(Marketplace),
     /// Amazon was asked.
     #[error("Amazon did not answer")]
-    Upstream(#[source] Arc<amazon::Error>),
+    Upstream(#[source] Arc<amazon_catalog::Error>),
     /// The day is nearly spent, and what is left is kept for those who wait.
     #[error("what is left of the day is kept for callers who wait")]
     KeptForOthers {

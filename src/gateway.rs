@@ -4,7 +4,6 @@
 use std::{fs, io, path::PathBuf, sync::Arc};
 
 use crate::{
-    amazon::{BuildError, Upstream, creators, paapi5},
     cache::Cache,
     catalog::Catalog,
     clock::Clock,
@@ -12,6 +11,7 @@ use crate::{
     dispatch::{Dispatch, Options, Shelf},
     store::{self, Store},
 };
+use amazon_catalog::{BuildError, Upstream, creators, paapi5};
 
 pub use self::rotation::Rotation;
 use self::rotation::{Running, Way};

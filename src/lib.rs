@@ -14,28 +14,16 @@
 //! Beside them: [`config`] (handed in, never reached for), [`telemetry`], [`clock`], [`sandbox`] (a fake Amazon over real HTTP that
 //! only the command line and tests know), and the generated contract, [`pb`] and [`served`].
 
-pub mod amazon;
 pub mod cache;
 pub mod catalog;
 pub mod cli;
-pub mod client;
 pub mod clock;
 pub mod config;
 pub mod dispatch;
 pub mod gateway;
-pub mod sandbox;
 pub mod server;
 pub mod store;
 pub mod telemetry;
-
-/// The contract's messages and clients, as generated from `proto/stockroom/v1`.
-#[allow(missing_docs, clippy::all, reason = "generated; its comments are the proto files' own")]
-pub mod pb {
-    tonic::include_proto!("stockroom.v1");
-
-    /// The contract's file descriptors with their comments, for reflection.
-    pub const FILE_DESCRIPTOR_SET: &[u8] = tonic::include_file_descriptor_set!("stockroom_descriptor");
-}
 
 /// The server's view of the contract: the messages that carry a `Product` carry it as its encoded bytes.
 #[allow(missing_docs, unused, clippy::all, reason = "generated; its comments are the proto files' own")]

@@ -11,12 +11,12 @@ use tonic::service::Routes;
 use crate::{
     catalog::Catalog,
     config::Config,
-    pb,
     served::{
         admin_service_server::AdminServiceServer, browse_service_server::BrowseServiceServer,
         product_service_server::ProductServiceServer, search_service_server::SearchServiceServer,
     },
 };
+use stockroom_proto::pb;
 
 use self::{
     admin::AdminService, browse::BrowseService, edge::Edge, gateway::Gateway, health::Health, product::ProductService,

@@ -7,8 +7,8 @@
 
 use std::{fmt, future::Future, path::PathBuf, sync::Arc, time::Duration};
 
-use bb8::Pool;
-use redis::{RedisError, RedisResult};
+use bb8_redis::bb8::{self, Pool};
+use bb8_redis::redis::{RedisError, RedisResult};
 use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout_at};
 

@@ -10,24 +10,21 @@ use std::{
 };
 
 /// The floors from the top. Each may name those below it.
-const FLOORS: [&str; 8] = ["cli", "server", "gateway", "catalog", "cache", "dispatch", "store", "amazon"];
+const FLOORS: [&str; 7] = ["cli", "server", "gateway", "catalog", "cache", "dispatch", "store"];
 /// What every floor may name: it is handed in or generated, and knows no floor but what [`BESIDE`] says.
-const COMMON: [&str; 5] = ["clock", "config", "telemetry", "pb", "served"];
+const COMMON: [&str; 4] = ["clock", "config", "telemetry", "served"];
 /// What stands beside the floors, with all that it may name.
-const BESIDE: [(&str, &[&str]); 4] =
-    [("client", &["pb"]), ("sandbox", &["amazon"]), ("config", &["amazon"]), ("telemetry", &["config"])];
-/// Only these may name something that stands beside the floors.
-const GUESTS_OF: [(&str, &[&str]); 2] = [("client", &["cli"]), ("sandbox", &["cli"])];
+const BESIDE: [(&str, &[&str]); 2] = [("config", &[]), ("telemetry", &["config"])];
 
 /// The libraries that are kept to some floors. The files at the root of `src` belong to the floor of their name.
-const LIBRARIES: [(&[&str], &[&str]); 6] = [
-    // lib.rs includes the generated stubs.
-    (&["tonic", "tonic_health", "tonic_reflection", "tonic_types"], &["server", "client", "lib"]),
-    (&["reqwest", "aws_sigv4", "aws_credential_types"], &["amazon"]),
-    (&["redis"], &["store", "cache"]),
+const LIBRARIES: [(&[&str], &[&str]); 7] = [
+    (&["tonic", "tonic_health", "tonic_reflection", "tonic_types"], &["server", "lib"]),
+    (&["bb8_redis", "redis"], &["store"]),
     (&["moka"], &["cache"]),
-    (&["hyper", "hyper_util"], &["server", "sandbox"]),
+    (&["hyper", "hyper_util"], &["server"]),
     (&["clap", "comfy_table"], &["cli"]),
+    (&["stockroom_client"], &["cli"]),
+    (&["amazon_sandbox"], &["cli"]),
 ];
 
 /// One file of `src`, without comments and test modules.
@@ -45,7 +42,7 @@ fn no_floor_names_one_above_it() {
         let wrong = named.into_iter().filter(move |there| !may_name(&here, there));
         wrong.map(move |there| format!("{} names crate::{there}", source.path.display())).collect::<Vec<_>>()
     });
-    none(faults, "an import points upwards or sideways; the floors are cli > server > ... > amazon");
+    none(faults, "an import points upwards or sideways; the floors are cli > server > ... > store");
 }
 
 #[test]
@@ -79,13 +76,13 @@ fn a_module_with_children_stands_beside_their_folder() {
 #[test]
 fn the_reader_sees_what_it_must() {
     let code = without_comments_and_tests(
-        "//! crate::cli\nuse crate::{amazon::{Asin, cli}, pb};\n#[cfg(test)]\nmod tests;\nfn f() { crate::cache::get() } // crate::server\n\
-         #[cfg(test)]\nmod inline {\n    use crate::sandbox;\n}\n",
+        "//! crate::cli\nuse crate::{cache::{Hit, cli}, served};\n#[cfg(test)]\nmod tests;\nfn f() { crate::store::get() } // crate::server\n\
+         #[cfg(test)]\nmod inline {\n    use crate::cli;\n}\n",
     );
     let source = Source { path: "src/catalog/search.rs".into(), text: String::new(), code };
     assert_eq!(source.floor(), "catalog");
-    assert_eq!(source.modules_named(), ["amazon", "pb", "cache"]);
-    assert!(may_name("catalog", "dispatch") && !may_name("dispatch", "catalog") && !may_name("server", "sandbox"));
+    assert_eq!(source.modules_named(), ["cache", "served", "store"]);
+    assert!(may_name("catalog", "dispatch") && !may_name("dispatch", "catalog"));
 }
 
 fn may_name(here: &str, there: &str) -> bool {
@@ -94,9 +91,6 @@ fn may_name(here: &str, there: &str) -> bool {
     }
     if let Some((_, allowed)) = BESIDE.iter().find(|(name, _)| *name == here) {
         return allowed.contains(&there);
-    }
-    if let Some((_, guests)) = GUESTS_OF.iter().find(|(name, _)| *name == there) {
-        return guests.contains(&here);
     }
     let height = |name: &str| FLOORS.iter().position(|floor| *floor == name);
     COMMON.contains(&there) || height(here).zip(height(there)).is_some_and(|(here, there)| here < there)

@@ -6,12 +6,10 @@ use std::{
     time::Duration,
 };
 
-use stockroom::{
-    client::{Client, Error},
-    pb::{
-        self, Absence, AbsenceReason, CompareProductsRequest, Cost, GetProductsRequest, SearchProductsRequest,
-        SearchQuery, compare_products_response::Event, product_outcome::Result as Outcome,
-    },
+use stockroom_client::{Client, Error};
+use stockroom_proto::pb::{
+    self, Absence, AbsenceReason, CompareProductsRequest, Cost, GetProductsRequest, SearchProductsRequest, SearchQuery,
+    compare_products_response::Event, product_outcome::Result as Outcome,
 };
 use tokio::time::{Instant, interval};
 

@@ -11,10 +11,7 @@ use std::{
 };
 
 use serde::Deserialize;
-use stockroom::{
-    client::{self, Client},
-    sandbox,
-};
+use stockroom_client::Client;
 use tokio::time::{Instant, sleep};
 
 pub(crate) const CALLS_PER_SECOND: u32 = 4;
@@ -186,8 +183,8 @@ impl Gateway {
     pub(crate) async fn start(name: &'static str, sandbox: &Sandbox, redis: &Redis) -> Self {
         let account = [
             ("PROTOCOL", "paapi5".to_owned()),
-            ("ACCESS_KEY", sandbox::ACCESS_KEY.to_owned()),
-            ("SECRET_KEY", sandbox::SECRET_KEY.to_owned()),
+            ("ACCESS_KEY", amazon_sandbox::ACCESS_KEY.to_owned()),
+            ("SECRET_KEY", amazon_sandbox::SECRET_KEY.to_owned()),
             ("PARTNER_TAGS__US", "sandbox-20".to_owned()),
             ("ENDPOINT", sandbox.url()),
             ("CALLS_PER_SECOND", CALLS_PER_SECOND.to_string()),
@@ -212,7 +209,7 @@ impl Gateway {
     ) -> Self {
         let listen = format!("127.0.0.1:{}", free_port());
         environment.push(("STOCKROOM_LISTEN".to_owned(), listen.clone()));
-        let client = Client::new(&format!("http://{listen}"), client::Options::default()).unwrap();
+        let client = Client::new(&format!("http://{listen}"), stockroom_client::Options::default()).unwrap();
         let mut gateway = Self { name, process: None, flags, environment, client };
         gateway.restart();
         eventually("the gateway answers", async || gateway.client.list_marketplaces(<_>::default()).await.is_ok())

@@ -5,10 +5,8 @@ use std::{
     time::Duration,
 };
 
-use stockroom::{
-    client::{Client, Error},
-    pb::{GetProductRequest, ReadOptions},
-};
+use stockroom_client::{Client, Error};
+use stockroom_proto::pb::{GetProductRequest, ReadOptions};
 use tokio::time::{Instant, sleep};
 
 use super::{

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::amazon::{Asin, Locale};
+use amazon_catalog::{Asin, Locale};
 
 /// The part of its time after which an entry is worth a free seat.
 const DUE_AFTER: f64 = 0.8;
@@ -58,7 +58,7 @@ impl Due {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::amazon::Marketplace;
+    use amazon_catalog::Marketplace;
 
     #[test]
     fn what_was_read_is_due_after_four_fifths_of_its_time_once() {

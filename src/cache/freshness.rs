@@ -7,7 +7,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::{amazon::Missing, config};
+use crate::config;
+use amazon_catalog::Missing;
 
 /// Amazon's bound on keeping any content but ids.
 pub(super) const TERMS_CEILING: Duration = Duration::from_secs(24 * 3600);

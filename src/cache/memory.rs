@@ -14,7 +14,7 @@ use super::{
     Horizons, Key, Standing,
     stats::{Counts, Stats},
 };
-use crate::amazon::Snapshot;
+use amazon_catalog::Snapshot;
 
 /// What an entry costs beside its content: key, times, moka's own nodes. Measured roughly; it keeps small entries from
 /// counting as free.
@@ -123,10 +123,11 @@ fn weight(key: &Key, snapshot: &Snapshot) -> u32 {
 mod tests {
     use super::*;
     use crate::{
-        amazon::{Asin, Locale, Marketplace, Missing},
         cache::{Namespace, Purge},
-        config, pb,
+        config,
     };
+    use amazon_catalog::{Asin, Locale, Marketplace, Missing};
+    use stockroom_proto::pb;
 
     fn memory(capacity_bytes: u64) -> Memory {
         Memory::new(capacity_bytes, Horizons::from(&config::Cache::default()))

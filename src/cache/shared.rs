@@ -27,10 +27,8 @@ use super::{
     memory::Memory,
     stats::{Counts, Stats},
 };
-use crate::{
-    amazon::{Marketplace, Snapshot},
-    store::Store,
-};
+use crate::store::Store;
+use amazon_catalog::{Marketplace, Snapshot};
 
 mod entry;
 pub(crate) mod lease;

@@ -6,12 +6,9 @@ use super::{
     Catalog, Error, Reading, Tally,
     cached::{Arguments, Cached, Loaded, Request},
 };
-use crate::{
-    amazon::{Answer, BrowseNodeId, GetBrowseNodes, IDS_PER_CALL, Locale, Question},
-    cache::Namespace,
-    dispatch::Terms,
-    pb,
-};
+use crate::{cache::Namespace, dispatch::Terms};
+use amazon_catalog::{Answer, BrowseNodeId, GetBrowseNodes, IDS_PER_CALL, Locale, Question};
+use stockroom_proto::pb;
 
 /// The most nodes one walk asks for: ten calls' worth. A department has hundreds below it.
 const WALK_BOUND: usize = 100;

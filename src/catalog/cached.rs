@@ -10,11 +10,11 @@ use tokio::time::timeout_at;
 
 use super::{Catalog, Error, Reading};
 use crate::{
-    amazon::{Locale, Missing, Snapshot},
     cache::{Key, Namespace, Standing},
     dispatch::{Terms, Told},
-    pb,
 };
+use amazon_catalog::{Locale, Missing, Snapshot};
+use stockroom_proto::pb;
 
 /// A request that can be a key.
 pub(super) trait Request: Clone + PartialEq + Send + 'static {

@@ -3,7 +3,7 @@
 //! Indices differ by marketplace: toys are `ToysAndGames` in the United States and `Toys` in Japan. Each name lists its
 //! indices in order of preference, and the first that the marketplace has is taken. A name with none is not one there.
 
-use crate::amazon::{Marketplace, SearchIndex};
+use amazon_catalog::{Marketplace, SearchIndex};
 
 /// Friendly names in alphabetical order, the indices each may stand for, and the words it stands for in a search
 /// without any.

@@ -5,10 +5,9 @@
 use std::cmp::Ordering;
 
 use super::{Error, Found, Parts};
-use crate::{
-    amazon::{Asin, money, rating},
-    pb, served,
-};
+use crate::served;
+use amazon_catalog::{Asin, money, rating};
+use stockroom_proto::pb;
 
 /// What is compared beside the named attributes.
 const FIELDS: [&str; 4] = ["price", "saving", "rating", "reviews"];

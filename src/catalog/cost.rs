@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::{dispatch::Call, pb};
+use crate::dispatch::Call;
+use stockroom_proto::pb;
 
 /// Adds up what a request cost.
 #[derive(Clone, Debug, Default)]

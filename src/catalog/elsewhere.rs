@@ -8,10 +8,8 @@ use tokio::{
 };
 
 use super::{Catalog, Known, Reading};
-use crate::{
-    amazon::Asin,
-    cache::{Hit, Key, LEASE, Standing},
-};
+use crate::cache::{Hit, Key, LEASE, Standing};
+use amazon_catalog::Asin;
 
 /// How often to look whether the answer is there. It costs two questions to Redis, and Amazon takes a second.
 const LOOK_EVERY: Duration = Duration::from_millis(50);

@@ -10,10 +10,10 @@ use super::{
     variations,
 };
 use crate::{
-    amazon::{Asin, BrowseNodeId, GetVariations, IDS_PER_CALL},
     cache::{Key, Standing},
     catalog::browse::Node,
 };
+use amazon_catalog::{Asin, BrowseNodeId, GetVariations, IDS_PER_CALL};
 
 impl Catalog {
     /// What these products would cost.

@@ -3,10 +3,8 @@
 use tokio::time::timeout_at;
 
 use super::{Catalog, Error, Reading, Tally};
-use crate::{
-    amazon::{Answer, FileLink, GetFileLink, ListFiles, Question},
-    pb,
-};
+use amazon_catalog::{Answer, FileLink, GetFileLink, ListFiles, Question};
+use stockroom_proto::pb;
 
 impl Catalog {
     /// The files that Amazon keeps ready.

@@ -8,7 +8,9 @@ use super::{
     compare::{reviews, saving, stars},
     search::Plan,
 };
-use crate::{amazon::IDS_PER_CALL, pb, served};
+use crate::served;
+use amazon_catalog::IDS_PER_CALL;
+use stockroom_proto::pb;
 
 /// Pages of candidates beyond what the limit needs.
 const SPARE_PAGES: usize = 1;

@@ -8,11 +8,12 @@ use tokio::{sync::mpsc, time::sleep_until};
 
 use super::{Catalog, Error, Parts, Reading, elsewhere::Shares};
 use crate::{
-    amazon::{Asin, Snapshot},
     cache::{Hit, Key, STAMP_AFTER, Standing, Wish},
     dispatch::{Call, ItemTold},
-    pb, served,
+    served,
 };
+use amazon_catalog::{Asin, Snapshot};
+use stockroom_proto::pb;
 
 /// What became of one id.
 #[derive(Clone, Debug)]

@@ -11,11 +11,12 @@ use super::{
     compare,
 };
 use crate::{
-    amazon::{Answer, Asin, IDS_PER_CALL, Locale, Question, SearchItems, Snapshot},
     cache::{Key, Namespace},
     dispatch::{Terms, Told},
-    pb, served,
+    served,
 };
+use amazon_catalog::{Answer, Asin, IDS_PER_CALL, Locale, Question, SearchItems, Snapshot};
+use stockroom_proto::pb;
 
 /// How far Amazon lets anybody look: ten pages of ten.
 pub(super) const REACHABLE: usize = 100;

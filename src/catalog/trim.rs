@@ -3,7 +3,7 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use prost::encoding::{DecodeContext, WireType, decode_key, encode_key, skip_field};
 
-use crate::pb;
+use stockroom_proto::pb;
 
 /// Field numbers of `Product` that are no part and always stay: everything below this.
 const FIRST_PART_TAG: u32 = 10;

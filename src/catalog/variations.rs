@@ -4,12 +4,9 @@ use super::{
     Catalog, Error, Reading, Tally,
     cached::{Arguments, Loaded, Request},
 };
-use crate::{
-    amazon::{Answer, Asin, GetVariations, IDS_PER_CALL, Question},
-    cache::Namespace,
-    dispatch::Terms,
-    pb, served,
-};
+use crate::{cache::Namespace, dispatch::Terms, served};
+use amazon_catalog::{Answer, Asin, GetVariations, IDS_PER_CALL, Question};
+use stockroom_proto::pb;
 
 /// A run of children of a family.
 #[derive(Clone, Debug, Default)]

@@ -8,7 +8,7 @@ use super::{
     remote::{Reading, Remote},
     words,
 };
-use crate::pb;
+use stockroom_proto::pb;
 
 const EXAMPLES: &str = "\
 Examples:

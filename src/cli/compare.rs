@@ -10,7 +10,7 @@ use super::{
     remote::{Reading, Remote},
     words,
 };
-use crate::pb::{self, compare_products_response::Event};
+use stockroom_proto::pb::{self, compare_products_response::Event};
 
 const EXAMPLES: &str = "\
 Examples:

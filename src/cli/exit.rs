@@ -6,10 +6,8 @@ use std::{
     process::ExitCode,
 };
 
-use crate::{
-    client::{self, Code},
-    config::Faults,
-};
+use crate::config::Faults;
+use stockroom_client::Code;
 
 /// The exit codes, for the help. The numbers above 63 are those of BSD's sysexits.h.
 pub(super) const CODES: &str = "\
@@ -50,10 +48,10 @@ pub(super) enum Failure {
     Config(#[from] Faults),
     /// The gateway's address is wrong.
     #[error(transparent)]
-    Connect(#[from] client::ConnectError),
+    Connect(#[from] stockroom_client::ConnectError),
     /// The gateway answered with an error, or not at all.
     #[error("{}", in_lines(.0))]
-    Call(Box<client::Error>),
+    Call(Box<stockroom_client::Error>),
     /// Something on this machine stands in the way.
     #[error("{doing}")]
     Local {
@@ -65,8 +63,8 @@ pub(super) enum Failure {
     },
 }
 
-impl From<client::Error> for Failure {
-    fn from(error: client::Error) -> Self {
+impl From<stockroom_client::Error> for Failure {
+    fn from(error: stockroom_client::Error) -> Self {
         Self::Call(Box::new(error))
     }
 }
@@ -85,11 +83,12 @@ impl Failure {
     pub(super) fn code(&self) -> u8 {
         match self {
             Self::OutputClosed => 0,
-            Self::Usage(_) | Self::Connect(client::ConnectError::Url { .. } | client::ConnectError::Token) => 2,
+            Self::Usage(_)
+            | Self::Connect(stockroom_client::ConnectError::Url { .. } | stockroom_client::ConnectError::Token) => 2,
             Self::Config(_) => 64,
             Self::Call(error) if never_reached(error) => 69,
             Self::Call(error) => code_of(error.code),
-            Self::Output(_) | Self::Connect(client::ConnectError::Tls(_)) | Self::Local { .. } => 70,
+            Self::Output(_) | Self::Connect(stockroom_client::ConnectError::Tls(_)) | Self::Local { .. } => 70,
         }
     }
 }
@@ -133,11 +132,11 @@ fn complain(failure: &Failure) {
 }
 
 /// Whether no gateway was there: all that a gateway answers has a reason, and a deadline may have passed on the way.
-fn never_reached(error: &client::Error) -> bool {
+fn never_reached(error: &stockroom_client::Error) -> bool {
     error.reason.is_empty() && !matches!(error.code, Code::Ok | Code::DeadlineExceeded | Code::Cancelled)
 }
 
-fn in_lines(error: &client::Error) -> String {
+fn in_lines(error: &stockroom_client::Error) -> String {
     let mut text = match (error.field_violations.is_empty(), error.message.is_empty()) {
         // The message would only repeat the first.
         (false, _) => "the gateway refused the request".to_owned(),

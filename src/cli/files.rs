@@ -8,7 +8,7 @@ use super::{
     remote::Remote,
     words,
 };
-use crate::pb;
+use stockroom_proto::pb;
 
 /// Lists an account's feeds of products and deals, or prints a link to one
 #[derive(Args, Debug)]

@@ -6,7 +6,7 @@ use super::{
     page::{Column, Page},
     words,
 };
-use crate::pb;
+use stockroom_proto::pb;
 
 /// The columns of a list of products.
 pub(super) const PRODUCTS: [Column; 8] = [

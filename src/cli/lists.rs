@@ -12,7 +12,7 @@ use super::{
     remote::{Reading, Remote},
     words,
 };
-use crate::pb;
+use stockroom_proto::pb;
 
 /// Lists a category's best rated and most reviewed products
 #[derive(Args, Debug)]

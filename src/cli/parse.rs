@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::{amazon::money, config, pb};
+use crate::config;
+use amazon_catalog::money;
+use stockroom_proto::pb;
 
 /// A duration with its unit.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {

@@ -11,7 +11,7 @@ use super::{
     remote::{Reading, Remote},
     words,
 };
-use crate::pb::{self, product_outcome};
+use stockroom_proto::pb::{self, product_outcome};
 
 const EXAMPLES: &str = "\
 Examples:

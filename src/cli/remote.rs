@@ -10,10 +10,8 @@ use super::{
     out::{Format, Out},
     parse,
 };
-use crate::{
-    client::{Client, Options},
-    pb,
-};
+use stockroom_client::{Client, Options};
+use stockroom_proto::pb;
 
 /// Which gateway to ask, and how to write its answer.
 #[derive(Args, Clone, Debug)]

@@ -10,10 +10,8 @@ use super::{
     parse,
     serve::{bind, shutdown_signal},
 };
-use crate::{
-    amazon::Marketplace,
-    sandbox::{self, Fault, Sandbox, Tls},
-};
+use amazon_catalog::Marketplace;
+use amazon_sandbox::{Fault, Sandbox, Tls};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -74,8 +72,8 @@ impl RunSandbox {
         Ok(Outcome::Done)
     }
 
-    fn options(&self) -> Result<sandbox::Options, Failure> {
-        let mut options = sandbox::Options::default();
+    fn options(&self) -> Result<amazon_sandbox::Options, Failure> {
+        let mut options = amazon_sandbox::Options::default();
         options.calls_per_second = self.rate.unwrap_or(options.calls_per_second);
         options.calls_per_day = self.per_day.unwrap_or(options.calls_per_day);
         options.latency = self.latency.unwrap_or(options.latency);
@@ -96,7 +94,7 @@ impl RunSandbox {
     }
 
     fn how_to_call(&self, url: &str, rate: f64, day: u32) -> String {
-        let tags = Marketplace::all().map(|m| format!("{} = \"{}\"", m.code(), sandbox::partner_tag(m)));
+        let tags = Marketplace::all().map(|m| format!("{} = \"{}\"", m.code(), amazon_sandbox::partner_tag(m)));
         let tags: Vec<String> = tags.collect();
         // Whole, since a gateway may be started elsewhere.
         let whole = |file: &PathBuf| fs::canonicalize(file).unwrap_or_else(|_| file.clone()).display().to_string();
@@ -106,8 +104,8 @@ impl RunSandbox {
              [accounts.sandbox]\nprotocol = \"paapi5\"\naccess_key = \"{}\"\nsecret_key = \"{}\"\nendpoint = \"{url}\"\n{}\
              calls_per_second = {rate}\ncalls_per_day = {day}\npartner_tags = {{ {} }}\n\n\
              The Creators API is at the same address. Its credentials, and where each gets its tokens:\n\n{}\n",
-            sandbox::ACCESS_KEY,
-            sandbox::SECRET_KEY,
+            amazon_sandbox::ACCESS_KEY,
+            amazon_sandbox::SECRET_KEY,
             ca_file.unwrap_or_default(),
             tags.join(", "),
             credentials(url)
@@ -118,10 +116,10 @@ impl RunSandbox {
 /// One line for each version: id, secret, and the token's URL.
 fn credentials(url: &str) -> String {
     let line = |version| {
-        let (id, secret) = sandbox::credential(version)?;
-        Some(format!("{version}  {id}  {secret}  {url}{}\n", sandbox::token_path(version)?))
+        let (id, secret) = amazon_sandbox::credential(version)?;
+        Some(format!("{version}  {id}  {secret}  {url}{}\n", amazon_sandbox::token_path(version)?))
     };
-    sandbox::credential_versions().filter_map(line).collect()
+    amazon_sandbox::credential_versions().filter_map(line).collect()
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ use super::{
     parse,
     remote::{Reading, Remote},
 };
-use crate::{client::Client, pb};
+use stockroom_client::Client;
+use stockroom_proto::pb;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -16,10 +16,9 @@ use super::{
 };
 use crate::{
     config::{Config, Settings},
-    gateway,
-    sandbox::{self, Sandbox},
-    server, telemetry,
+    gateway, server, telemetry,
 };
+use amazon_sandbox::Sandbox;
 
 mod reload;
 mod sandboxed;
@@ -173,7 +172,7 @@ fn to_try(address: SocketAddr, is_sandbox: bool) -> String {
     } else {
         format!(" --server http://{address}")
     };
-    let compare = match sandbox::examples::HEADPHONES.as_slice() {
+    let compare = match amazon_sandbox::examples::HEADPHONES.as_slice() {
         [first, second, ..] if is_sandbox => format!("{first} {second}"),
         _ => "ASIN ASIN".to_owned(),
     };

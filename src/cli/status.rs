@@ -12,11 +12,9 @@ use super::{
     remote::Remote,
     words,
 };
-use crate::{
-    amazon::Marketplace,
-    client::Health as Answer,
-    pb::{self, purge_cache_request::Target},
-};
+use amazon_catalog::Marketplace;
+use stockroom_client::Health as Answer;
+use stockroom_proto::pb::{self, purge_cache_request::Target};
 
 /// Shows what each account has spent and has left, its queue, and what the cache holds
 #[derive(Args, Debug)]

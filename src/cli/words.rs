@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::pb;
+use stockroom_proto::pb;
 
 /// An amount as Amazon displays it, or its digits and currency.
 pub(super) fn money(money: &pb::Money) -> String {

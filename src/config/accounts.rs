@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Account, Caller, Credentials, reader::Reader};
-use crate::amazon::{Marketplace, creators::Version};
+use amazon_catalog::{Marketplace, creators::Version};
 
 /// All accounts, and no marketplace served by two.
 pub(super) fn read_accounts(read: &mut Reader<'_>) -> Vec<Account> {

@@ -7,7 +7,7 @@ use super::{
     accounts::{read_accounts, read_callers},
     reader::Reader,
 };
-use crate::amazon::Marketplace;
+use amazon_catalog::Marketplace;
 
 /// What must be known of a sandbox to use it as an account.
 #[derive(Clone, Debug)]

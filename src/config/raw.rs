@@ -13,7 +13,7 @@ use super::{
     fault::Fault,
     keys::{self, MARKETPLACE, NAME},
 };
-use crate::amazon::Marketplace;
+use amazon_catalog::Marketplace;
 
 const PREFIX: &str = "STOCKROOM_";
 /// Variables of the command line itself.

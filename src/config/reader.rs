@@ -11,7 +11,7 @@ use super::{
     raw::Settings,
     value::{parse_duration, parse_size, show_duration},
 };
-use crate::amazon::Marketplace;
+use amazon_catalog::Marketplace;
 
 /// Reads the settings. A value that is wrong becomes a fault, and reads as its type's nothing.
 pub(super) struct Reader<'a> {

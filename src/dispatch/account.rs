@@ -27,7 +27,7 @@ use super::{
     report::Counts,
     retry,
 };
-use crate::amazon::{self, Answer, Asin, IDS_PER_CALL, Items, Locale, Missing, Operation, Question, Snapshot};
+use amazon_catalog::{Answer, Asin, IDS_PER_CALL, Items, Locale, Missing, Operation, Question, Snapshot};
 
 static NEXT_CALL: AtomicU64 = AtomicU64::new(1);
 
@@ -65,7 +65,7 @@ struct Keeper {
 
 struct Landed {
     job: Job,
-    result: Result<Answer, amazon::Error>,
+    result: Result<Answer, amazon_catalog::Error>,
     at: SystemTime,
 }
 
@@ -220,7 +220,7 @@ impl Keeper {
         self.under_way.spawn(async move {
             let call = AssertUnwindSafe(upstream.call(&job.question, timeout)).catch_unwind().await;
             let result = call.unwrap_or_else(|_| {
-                Err(amazon::Error::Malformed { what: "reading it panicked".to_owned(), request_id: None })
+                Err(amazon_catalog::Error::Malformed { what: "reading it panicked".to_owned(), request_id: None })
             });
             Landed { job, result, at: clock.now() }
         });
@@ -254,7 +254,7 @@ impl Keeper {
     }
 
     /// Books how the call ended.
-    async fn note(&mut self, job: &Job, result: &Result<Answer, amazon::Error>) {
+    async fn note(&mut self, job: &Job, result: &Result<Answer, amazon_catalog::Error>) {
         let now = Instant::now();
         let operation = job.question.operation();
         let breaker = self.breakers.entry(operation).or_default();
@@ -263,20 +263,20 @@ impl Keeper {
                 breaker.answered(now);
                 self.counts.answered += 1;
             }
-            Err(amazon::Error::Throttled { retry_after, .. }) => {
+            Err(amazon_catalog::Error::Throttled { retry_after, .. }) => {
                 breaker.answered(now);
                 self.allowance.throttled(*retry_after).await;
                 self.counts.throttled += 1;
             }
-            Err(amazon::Error::Refused { .. } | amazon::Error::Rejected { .. }) => {
+            Err(amazon_catalog::Error::Refused { .. } | amazon_catalog::Error::Rejected { .. }) => {
                 breaker.answered(now);
                 self.counts.refused += 1;
             }
             Err(
-                amazon::Error::Failed { .. }
-                | amazon::Error::TimedOut { .. }
-                | amazon::Error::Unreachable { .. }
-                | amazon::Error::Malformed { .. },
+                amazon_catalog::Error::Failed { .. }
+                | amazon_catalog::Error::TimedOut { .. }
+                | amazon_catalog::Error::Unreachable { .. }
+                | amazon_catalog::Error::Malformed { .. },
             ) => {
                 breaker.failed(now);
                 self.counts.failed += 1;
@@ -291,10 +291,10 @@ impl Keeper {
         }
     }
 
-    fn retry_or_tell(&mut self, job: Job, error: amazon::Error, call: Call) {
+    fn retry_or_tell(&mut self, job: Job, error: amazon_catalog::Error, call: Call) {
         let (now, operation) = (Instant::now(), job.question.operation());
         let is_tried_again = retry::helps(&error, job.attempts);
-        let refused_together = matches!(error, amazon::Error::Rejected { .. }) && job.keys().len() > 1;
+        let refused_together = matches!(error, amazon_catalog::Error::Rejected { .. }) && job.keys().len() > 1;
         let error = Error::Upstream(Arc::new(error));
         let paused = self.breakers.get(&operation).and_then(|breaker| breaker.closed_for(now));
         let leaves_at = (now + retry::backoff(job.attempts)).max(self.allowance.next(now));
@@ -386,7 +386,7 @@ fn contents(items: &Items) -> HashMap<Asin, Result<bytes::Bytes, Missing>> {
 }
 
 /// An error with all its causes, as they are told where they are handled.
-fn chain(error: &amazon::Error) -> String {
+fn chain(error: &amazon_catalog::Error) -> String {
     let mut told = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{Call, Class, Error, ItemTold, Terms, Told, bucket::Bucket, fair::Fair};
-use crate::amazon::{Asin, GetItems, IDS_PER_CALL, Locale, Operation, Question, Snapshot};
+use amazon_catalog::{Asin, GetItems, IDS_PER_CALL, Locale, Operation, Question, Snapshot};
 
 /// How long a call with empty seats waits for company when it could leave at once.
 const LINGER: Duration = Duration::from_millis(25);

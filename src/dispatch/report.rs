@@ -5,10 +5,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::{
-    amazon::{Marketplace, Operation},
-    pb,
-};
+use amazon_catalog::{Marketplace, Operation};
+use stockroom_proto::pb;
 
 /// How one account does.
 #[derive(Clone, Debug)]

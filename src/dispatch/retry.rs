@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::amazon::Error;
+use amazon_catalog::Error;
 
 /// Tries of one call in all (Amazon asks for few, with back-off).
 const ATTEMPTS: u32 = 3;

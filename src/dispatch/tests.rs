@@ -11,10 +11,8 @@ use tokio::time::{Instant, advance};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::{
-    amazon::{GetBrowseNodes, Items, Missing},
-    pb,
-};
+use amazon_catalog::{GetBrowseNodes, Items, Missing};
+use stockroom_proto::pb;
 
 /// Answers every id with a product, after a time, unless the script says otherwise.
 #[derive(Debug, Default)]
@@ -22,7 +20,7 @@ struct Scripted {
     takes: Duration,
     /// Whether Amazon refuses every call that carries an id which begins with P.
     poison: bool,
-    script: Mutex<VecDeque<amazon::Error>>,
+    script: Mutex<VecDeque<amazon_catalog::Error>>,
     asked: Mutex<Vec<(Instant, Question)>>,
 }
 
@@ -31,7 +29,7 @@ impl Upstream for Scripted {
         pb::Protocol::Paapi5
     }
 
-    fn call<'a>(&'a self, question: &'a Question, _: Duration) -> BoxFuture<'a, Result<Answer, amazon::Error>> {
+    fn call<'a>(&'a self, question: &'a Question, _: Duration) -> BoxFuture<'a, Result<Answer, amazon_catalog::Error>> {
         self.asked.lock().unwrap().push((Instant::now(), question.clone()));
         let scripted = self.script.lock().unwrap().pop_front();
         let poisoned =
@@ -41,9 +39,11 @@ impl Upstream for Scripted {
             tokio::time::sleep(self.takes).await;
             match (scripted, question) {
                 (Some(error), _) => Err(error),
-                (None, _) if poisoned => {
-                    Err(amazon::Error::Rejected { code: "Invalid".to_owned(), parameter: None, request_id: None })
-                }
+                (None, _) if poisoned => Err(amazon_catalog::Error::Rejected {
+                    code: "Invalid".to_owned(),
+                    parameter: None,
+                    request_id: None,
+                }),
                 (None, Question::Items(items)) => {
                     let product = |asin: &Asin| pb::Product { asin: asin.to_string(), ..Default::default() };
                     let products = items.asins.iter().filter(|a| !a.as_str().starts_with('X')).map(product).collect();
@@ -57,7 +57,7 @@ impl Upstream for Scripted {
 }
 
 impl Scripted {
-    fn fails(errors: impl IntoIterator<Item = amazon::Error>) -> Self {
+    fn fails(errors: impl IntoIterator<Item = amazon_catalog::Error>) -> Self {
         Self { script: Mutex::new(errors.into_iter().collect()), ..Self::default() }
     }
 
@@ -140,12 +140,12 @@ async fn one(dispatch: &Dispatch, terms: Terms) -> Result<Snapshot, Error> {
     all(dispatch.items(us(), asins('B', 1), terms).await).await.remove(0).result
 }
 
-fn failed() -> amazon::Error {
-    amazon::Error::Failed { status: 503, request_id: None }
+fn failed() -> amazon_catalog::Error {
+    amazon_catalog::Error::Failed { status: 503, request_id: None }
 }
 
-fn throttled() -> amazon::Error {
-    amazon::Error::Throttled { retry_after: None, request_id: None }
+fn throttled() -> amazon_catalog::Error {
+    amazon_catalog::Error::Throttled { retry_after: None, request_id: None }
 }
 
 #[tokio::test(start_paused = true)]
@@ -234,7 +234,7 @@ async fn failures_are_tried_three_times_and_all_of_them_count() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_told_at_once_and_never_tried_again() {
-    let refusal = amazon::Error::Refused { refusal: amazon::Refusal::NotEligible, request_id: None };
+    let refusal = amazon_catalog::Error::Refused { refusal: amazon_catalog::Refusal::NotEligible, request_id: None };
     let amazon = Arc::new(Scripted::fails([refusal]));
     let dispatch = Dispatch::start(vec![options(&amazon)]);
     assert!(matches!(one(&dispatch, terms(60)).await, Err(Error::Upstream(_))));

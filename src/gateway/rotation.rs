@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::{
-    amazon::{BuildError, Upstream, creators, paapi5},
-    config::{Config, Credentials},
-};
+use crate::config::{Config, Credentials};
+use amazon_catalog::{BuildError, Upstream, creators, paapi5};
 
 /// The running accounts, whose credentials can be rotated.
 #[derive(Debug)]

@@ -6,11 +6,12 @@ use tonic::{Code, Request, Response, Status};
 
 use super::{context::Context, faults::Faults, gateway::Gateway, status};
 use crate::{
-    amazon::{Asin, Shelf},
     cache::{Namespace, Purge},
     dispatch::{BreakerState, Report},
-    pb, served,
+    served,
 };
+use amazon_catalog::{Asin, Shelf};
+use stockroom_proto::pb;
 
 const MOST_ASINS: usize = 100;
 

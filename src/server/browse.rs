@@ -11,11 +11,12 @@ use super::{
     status,
 };
 use crate::{
-    amazon::{BrowseNodeId, IDS_PER_CALL, SearchIndex},
     cache::STAMP_AFTER,
     catalog::{Parts, Plan, Reading, category},
-    pb, served,
+    served,
 };
+use amazon_catalog::{BrowseNodeId, IDS_PER_CALL, SearchIndex};
+use stockroom_proto::pb;
 
 const MOST_PICKS: usize = 50;
 const DEFAULT_PICKS: usize = 10;

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Status};
 
 use super::{auth::Principal, status};
-use crate::pb;
+use stockroom_proto::pb;
 
 /// What a handler knows of the call it serves; put into the request's extensions by the edge.
 #[derive(Clone, Debug)]

@@ -3,11 +3,9 @@
 use tonic::{Code, Status};
 
 use super::{context::Context, faults::Faults, gateway::Gateway, status};
-use crate::{
-    amazon::{FileLink, GetFileLink, ListFiles, Shelf},
-    catalog::Reading,
-    pb,
-};
+use crate::catalog::Reading;
+use amazon_catalog::{FileLink, GetFileLink, ListFiles, Shelf};
+use stockroom_proto::pb;
 
 /// The longest name of a file; Amazon names none.
 const MOST_CHARACTERS: usize = 1000;

@@ -10,12 +10,12 @@ use tokio::time::Instant;
 
 use super::{context::Context, faults::Faults, query};
 use crate::{
-    amazon::{Locale, Marketplace},
     catalog::{Catalog, Parts, Plan, Reading},
     config::{Config, Credentials},
     dispatch::Terms,
-    pb,
 };
+use amazon_catalog::{Locale, Marketplace};
+use stockroom_proto::pb;
 
 /// A part of the time a call has left is kept for sending what there is.
 const RESERVE_SHARE: u32 = 20;

@@ -11,10 +11,11 @@ use tonic::{Code, Request, Response, Status};
 
 use super::{context::Context, faults::Faults, gateway::Gateway, page_token, status};
 use crate::{
-    amazon::{Asin, IDS_PER_CALL},
     catalog::{Comparison, Error, Known, Reading, Tally, compare_row},
-    pb, served,
+    served,
 };
+use amazon_catalog::{Asin, IDS_PER_CALL};
+use stockroom_proto::pb;
 
 const MOST_ASINS: usize = 100;
 const FEWEST_COMPARED: usize = 2;

@@ -1,11 +1,9 @@
 //! A search as a caller writes it becomes a plan that Amazon can be asked: parsed once, every fault named.
 
 use super::faults::Faults;
-use crate::{
-    amazon::{BrowseNodeId, Locale, SearchItems, creators, money},
-    catalog::{Plan, category},
-    pb,
-};
+use crate::catalog::{Plan, category};
+use amazon_catalog::{BrowseNodeId, Locale, SearchItems, creators, money};
+use stockroom_proto::pb;
 
 /// The longest text of a query (Creators API, `SearchItems`; PA-API names none).
 const MOST_CHARACTERS: usize = 1000;

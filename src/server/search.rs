@@ -9,8 +9,9 @@ use tonic::{Request, Response, Status};
 use super::{context::Context, faults::Faults, gateway::Gateway, page_token, status};
 use crate::{
     catalog::{Plan, Reading, Tally},
-    pb, served,
+    served,
 };
+use stockroom_proto::pb;
 
 /// Amazon shows at most this many products of any search.
 const MOST_PRODUCTS: usize = 100;

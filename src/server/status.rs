@@ -7,11 +7,9 @@ use std::{collections::HashMap, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::{
-    amazon::{self, Missing},
-    catalog::Error,
-    dispatch, pb,
-};
+use crate::{catalog::Error, dispatch};
+use amazon_catalog::Missing;
+use stockroom_proto::pb;
 
 /// The domain of our reasons in `google.rpc.ErrorInfo`.
 pub(crate) const DOMAIN: &str = "stockroom";
@@ -77,13 +75,13 @@ pub(crate) fn absence(error: &Error) -> pb::Absence {
             | dispatch::Error::NotServed(_)
             | dispatch::Error::Stopping => NotAttempted,
             dispatch::Error::Upstream(error) => match &**error {
-                amazon::Error::Throttled { .. } => Throttled,
-                amazon::Error::Failed { .. }
-                | amazon::Error::TimedOut { .. }
-                | amazon::Error::Unreachable { .. }
-                | amazon::Error::Malformed { .. }
-                | amazon::Error::Refused { .. }
-                | amazon::Error::Rejected { .. } => UpstreamFailed,
+                amazon_catalog::Error::Throttled { .. } => Throttled,
+                amazon_catalog::Error::Failed { .. }
+                | amazon_catalog::Error::TimedOut { .. }
+                | amazon_catalog::Error::Unreachable { .. }
+                | amazon_catalog::Error::Malformed { .. }
+                | amazon_catalog::Error::Refused { .. }
+                | amazon_catalog::Error::Rejected { .. } => UpstreamFailed,
             },
         },
     };
@@ -122,13 +120,13 @@ fn code(error: &Error) -> Code {
             | dispatch::Error::Stopping => Code::Unavailable,
             dispatch::Error::NotServed(_) => Code::InvalidArgument,
             dispatch::Error::Upstream(error) => match &**error {
-                amazon::Error::Throttled { .. }
-                | amazon::Error::Failed { .. }
-                | amazon::Error::TimedOut { .. }
-                | amazon::Error::Unreachable { .. } => Code::Unavailable,
-                amazon::Error::Malformed { .. } => Code::Internal,
-                amazon::Error::Refused { .. } => Code::FailedPrecondition,
-                amazon::Error::Rejected { .. } => Code::InvalidArgument,
+                amazon_catalog::Error::Throttled { .. }
+                | amazon_catalog::Error::Failed { .. }
+                | amazon_catalog::Error::TimedOut { .. }
+                | amazon_catalog::Error::Unreachable { .. } => Code::Unavailable,
+                amazon_catalog::Error::Malformed { .. } => Code::Internal,
+                amazon_catalog::Error::Refused { .. } => Code::FailedPrecondition,
+                amazon_catalog::Error::Rejected { .. } => Code::InvalidArgument,
             },
         },
     }
@@ -137,9 +135,9 @@ fn code(error: &Error) -> Code {
 fn message(error: &Error) -> String {
     match error {
         Error::Dispatch(dispatch::Error::Upstream(error)) => match &**error {
-            amazon::Error::Refused { refusal, .. } => format!("{error}; {}", refusal.what_next()),
+            amazon_catalog::Error::Refused { refusal, .. } => format!("{error}; {}", refusal.what_next()),
             // What exactly was wrong with it is for the log.
-            amazon::Error::Malformed { .. } => "Amazon's answer could not be read".to_owned(),
+            amazon_catalog::Error::Malformed { .. } => "Amazon's answer could not be read".to_owned(),
             other => other.to_string(),
         },
         other => other.to_string(),
@@ -176,16 +174,18 @@ fn facts(error: &Error) -> Vec<(&'static str, String)> {
                 let mut facts: Vec<_> =
                     error.request_id().map(|id| ("amazon_request_id", id.to_owned())).into_iter().collect();
                 match &**error {
-                    amazon::Error::Rejected { code, parameter, .. } => {
+                    amazon_catalog::Error::Rejected { code, parameter, .. } => {
                         facts.push(("amazon_code", code.clone()));
                         facts.extend(parameter.clone().map(|parameter| ("parameter", parameter)));
                     }
-                    amazon::Error::Failed { status, .. } => facts.push(("http_status", status.to_string())),
-                    amazon::Error::Refused { refusal, .. } => facts.push(("what_next", refusal.what_next().to_owned())),
-                    amazon::Error::Throttled { .. }
-                    | amazon::Error::TimedOut { .. }
-                    | amazon::Error::Unreachable { .. }
-                    | amazon::Error::Malformed { .. } => {}
+                    amazon_catalog::Error::Failed { status, .. } => facts.push(("http_status", status.to_string())),
+                    amazon_catalog::Error::Refused { refusal, .. } => {
+                        facts.push(("what_next", refusal.what_next().to_owned()))
+                    }
+                    amazon_catalog::Error::Throttled { .. }
+                    | amazon_catalog::Error::TimedOut { .. }
+                    | amazon_catalog::Error::Unreachable { .. }
+                    | amazon_catalog::Error::Malformed { .. } => {}
                 }
                 facts
             }

@@ -1,6 +1,6 @@
 //! Where a Redis is, from its URL.
 
-use redis::{ConnectionInfo, IntoConnectionInfo, RedisError};
+use bb8_redis::redis::{ConnectionInfo, IntoConnectionInfo, RedisError};
 
 /// Where a Redis is.
 pub(super) enum Address {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use bb8_redis::redis::{self, FromRedisValue, ToRedisArgs};
 use bytes::Bytes;
 use futures_util::future::{join_all, try_join_all};
-use redis::{FromRedisValue, ToRedisArgs};
 
 use super::{Error, Store};
 

@@ -11,9 +11,9 @@ use std::{
     time::Duration,
 };
 
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, ServerErrorKind, TlsCertificates,
-    TlsMode, Value,
+use bb8_redis::redis::{
+    self, AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, ServerErrorKind,
+    TlsCertificates, TlsMode, Value,
     aio::{ConnectionLike, MultiplexedConnection},
     cluster::{ClusterClient, ClusterConfig},
     cluster_async::ClusterConnection,
@@ -122,7 +122,7 @@ impl Connector {
     }
 }
 
-impl bb8::ManageConnection for Connector {
+impl bb8_redis::bb8::ManageConnection for Connector {
     type Connection = Connection;
     type Error = RedisError;
 

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use redis::{RedisError, RedisResult};
+use bb8_redis::redis::{self, RedisError, RedisResult};
 use tokio::time::sleep;
 
 use super::{Error, Store, connection::Connection};

@@ -1,10 +1,11 @@
 //! What a client should not send, over the wire: each gets its error, and the server keeps serving.
 
+use amazon_sandbox::examples;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use stockroom::{pb, sandbox::examples};
+use stockroom_proto::pb;
 use tokio::net::TcpStream;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;

@@ -1,6 +1,7 @@
 //! Browse nodes, categories, what is popular, what is reduced, and looking after the cache.
 
-use stockroom::{pb, sandbox::examples};
+use amazon_sandbox::examples;
+use stockroom_proto::pb;
 
 use crate::support::{Protocol, Stage, asked, money, price, product, stars_pass};
 

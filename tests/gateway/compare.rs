@@ -1,9 +1,7 @@
 //! Comparing: rows as they become known, then the summary.
 
-use stockroom::{
-    pb::{self, compare_products_response::Event},
-    sandbox::examples,
-};
+use amazon_sandbox::examples;
+use stockroom_proto::pb::{self, compare_products_response::Event};
 use tokio_stream::StreamExt;
 
 use crate::support::{Protocol, Stage, keywords, product, soon};

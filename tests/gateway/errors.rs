@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use stockroom::{
-    pb::{self, product_outcome::Result as Outcome},
-    sandbox::{Fault, FaultKind, examples},
-};
+use amazon_sandbox::{Fault, FaultKind, examples};
+use stockroom_proto::pb::{self, product_outcome::Result as Outcome};
 use tonic::{Code, Request, metadata::MetadataValue};
 
 use crate::support::{Protocol, Stage, caller, failure, keywords, soon, within};
@@ -226,10 +224,7 @@ async fn each_refusal_of_the_account_is_a_failed_precondition_that_says_what_to_
         assert!(message.contains(next), "{code}: {message}");
         let facts = &details.error_info().unwrap().metadata;
         assert!(facts.contains_key("amazon_request_id") && facts.contains_key("what_next"), "{facts:?}");
-        assert!(
-            ![stockroom::sandbox::ACCESS_KEY, "sandbox-credential"].iter().any(|id| message.contains(id)),
-            "{message}"
-        );
+        assert!(![amazon_sandbox::ACCESS_KEY, "sandbox-credential"].iter().any(|id| message.contains(id)), "{message}");
     }
 }
 

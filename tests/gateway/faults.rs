@@ -1,9 +1,7 @@
 //! Amazon dying, hanging, cutting, babbling: an error within the deadline, and the next call works.
 
-use stockroom::{
-    pb,
-    sandbox::{Fault, FaultKind, Sandbox, examples},
-};
+use amazon_sandbox::{Fault, FaultKind, Sandbox, examples};
+use stockroom_proto::pb;
 use tokio::net::TcpListener;
 use tonic::Code;
 

@@ -1,10 +1,8 @@
 //! Feeds and reports: listed and linked in their turn, on the account's day, and only where the protocol has them.
 
-use stockroom::{
-    amazon::Operation,
-    pb,
-    sandbox::{Fault, FaultKind},
-};
+use amazon_catalog::Operation;
+use amazon_sandbox::{Fault, FaultKind};
+use stockroom_proto::pb;
 use tonic::Code;
 
 use crate::support::{Protocol, Stage, caller, failure};

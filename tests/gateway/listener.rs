@@ -2,7 +2,8 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use stockroom::{pb, sandbox::examples};
+use amazon_sandbox::examples;
+use stockroom_proto::pb;
 use tokio_stream::StreamExt;
 use tonic::{Code, Request};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};

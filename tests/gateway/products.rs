@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use stockroom::{
-    pb::{self, product_outcome::Result as Outcome},
-    sandbox::examples,
-};
+use amazon_sandbox::examples;
+use stockroom_proto::pb::{self, product_outcome::Result as Outcome};
 
 use crate::support::{Protocol, Stage, failure, keywords, options, product};
 

@@ -1,9 +1,7 @@
 //! Rotating credentials while calls are under way: none is lost, and a wrong configuration changes nothing.
 
-use stockroom::{
-    pb::{self, product_service_client::ProductServiceClient},
-    sandbox::{Sandbox, examples},
-};
+use amazon_sandbox::{Sandbox, examples};
+use stockroom_proto::pb::{self, product_service_client::ProductServiceClient};
 use tokio::net::TcpListener;
 use tonic::{Code, transport::Channel};
 

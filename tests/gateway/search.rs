@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use stockroom::pb;
+use stockroom_proto::pb;
 use tokio_stream::StreamExt;
 
 use crate::support::{

@@ -1,11 +1,9 @@
 //! What must never be logged, however closely the log is kept: keys, secrets, tokens of Amazon's and of callers, links.
 
-use stockroom::{
-    pb::{
-        self, admin_service_client::AdminServiceClient, browse_service_client::BrowseServiceClient,
-        product_service_client::ProductServiceClient, search_service_client::SearchServiceClient,
-    },
-    sandbox::{self, Fault, FaultKind, Sandbox, examples},
+use amazon_sandbox::{Fault, FaultKind, Sandbox, examples};
+use stockroom_proto::pb::{
+    self, admin_service_client::AdminServiceClient, browse_service_client::BrowseServiceClient,
+    product_service_client::ProductServiceClient, search_service_client::SearchServiceClient,
 };
 use tokio::net::TcpListener;
 use tokio_stream::StreamExt;
@@ -50,10 +48,10 @@ fn get(asin: &str) -> pb::GetProductRequest {
 
 fn nothing_secret_is_in(log: &str) {
     assert!(log.contains("GetProduct"), "calls are logged");
-    let secrets = sandbox::credential_versions().map(|version| sandbox::credential(version).unwrap().1);
+    let secrets = amazon_sandbox::credential_versions().map(|version| amazon_sandbox::credential(version).unwrap().1);
     let known = [
-        sandbox::ACCESS_KEY,
-        sandbox::SECRET_KEY,
+        amazon_sandbox::ACCESS_KEY,
+        amazon_sandbox::SECRET_KEY,
         "wrong-secret-of-an-account",
         "bearer-of-the-operator",
         "bearer-of-the-web",
@@ -162,14 +160,14 @@ async fn nothing_secret_is_logged_when_amazon_refuses_or_fails(protocol: Protoco
 pub fn account(protocol: Protocol, endpoint: &str, secret: &str) -> String {
     let wrong = "wrong-secret-of-an-account".to_owned();
     let keys = if protocol == Protocol::Creators {
-        let (id, right) = sandbox::credential("2.1").unwrap();
+        let (id, right) = amazon_sandbox::credential("2.1").unwrap();
         let secret = if secret == "right" { right } else { wrong };
         format!(
             "protocol = \"creators\"\ncredential_id = \"{id}\"\ncredential_secret = \"{secret}\"\ncredential_version = \"2.1\""
         )
     } else {
-        let secret = if secret == "right" { sandbox::SECRET_KEY.to_owned() } else { wrong };
-        format!("protocol = \"paapi5\"\naccess_key = \"{}\"\nsecret_key = \"{secret}\"", sandbox::ACCESS_KEY)
+        let secret = if secret == "right" { amazon_sandbox::SECRET_KEY.to_owned() } else { wrong };
+        format!("protocol = \"paapi5\"\naccess_key = \"{}\"\nsecret_key = \"{secret}\"", amazon_sandbox::ACCESS_KEY)
     };
     format!(
         "[accounts.main]\n{keys}\nendpoint = \"{endpoint}\"\ncalls_per_second = 10\npartner_tags.US = \"sandbox-20\"\n"

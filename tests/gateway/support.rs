@@ -2,22 +2,22 @@
 
 use std::{fmt::Debug, net::SocketAddr, time::Duration};
 
+use amazon_catalog::{Marketplace, creators::Version};
+use amazon_sandbox::{Call, Sandbox};
 use stockroom::{
-    amazon::{Marketplace, creators::Version},
     config::{Account, Cache, Caller, Config, Credentials, Log, Server},
-    gateway, pb,
-    pb::{
-        admin_service_client::AdminServiceClient, browse_service_client::BrowseServiceClient,
-        product_service_client::ProductServiceClient, search_service_client::SearchServiceClient,
-    },
-    sandbox::{self, Call, Sandbox},
-    server,
+    gateway, server,
+};
+use stockroom_proto::pb;
+use stockroom_proto::pb::{
+    admin_service_client::AdminServiceClient, browse_service_client::BrowseServiceClient,
+    product_service_client::ProductServiceClient, search_service_client::SearchServiceClient,
 };
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
 use tonic::{Code, Status, transport::Channel};
 use tonic_types::{ErrorDetails, StatusExt};
 
-pub use stockroom::pb::Protocol;
+pub use stockroom_proto::pb::Protocol;
 
 /// Nothing that a test waits for takes this long, unless it is broken.
 const BROKEN: Duration = Duration::from_secs(20);
@@ -33,7 +33,7 @@ pub struct Stage {
 
 /// What a test wants different.
 pub struct Wants {
-    pub sandbox: sandbox::Options,
+    pub sandbox: amazon_sandbox::Options,
     pub config: Config,
 }
 
@@ -56,7 +56,7 @@ impl Stage {
     /// Starts with accounts that speak the protocol, and what the test wants different. The accounts are fast, so that no
     /// test waits for their pace.
     pub async fn speaking_with(protocol: Protocol, change: impl FnOnce(&mut Wants)) -> Self {
-        let sandbox = sandbox::Options { calls_per_second: 1000.0, ..Default::default() };
+        let sandbox = amazon_sandbox::Options { calls_per_second: 1000.0, ..Default::default() };
         let mut wants = Wants { sandbox, config: Config { accounts: accounts(protocol), ..config() } };
         change(&mut wants);
         let sandbox = Sandbox::start(local().await, wants.sandbox).await.unwrap();
@@ -129,7 +129,7 @@ pub fn config() -> Config {
 /// The accounts that serve the whole world with a protocol. The first, `test`, serves the default marketplace.
 pub fn accounts(protocol: Protocol) -> Vec<Account> {
     let creators = |name: &str, version: &str| {
-        let (credential_id, secret) = sandbox::credential(version).unwrap();
+        let (credential_id, secret) = amazon_sandbox::credential(version).unwrap();
         let version = Version::parse(version).unwrap();
         let credentials =
             Credentials::Creators { credential_id, credential_secret: secret.into(), version, token_endpoint: None };
@@ -148,10 +148,12 @@ pub fn account(name: &str) -> Account {
     Account {
         name: name.to_owned(),
         credentials: Credentials::Paapi5 {
-            access_key: sandbox::ACCESS_KEY.to_owned(),
-            secret_key: sandbox::SECRET_KEY.into(),
+            access_key: amazon_sandbox::ACCESS_KEY.to_owned(),
+            secret_key: amazon_sandbox::SECRET_KEY.into(),
         },
-        partner_tags: Marketplace::all().map(|marketplace| (marketplace, sandbox::partner_tag(marketplace))).collect(),
+        partner_tags: Marketplace::all()
+            .map(|marketplace| (marketplace, amazon_sandbox::partner_tag(marketplace)))
+            .collect(),
         calls_per_second: 1000.0,
         calls_per_day: 8640,
         endpoint: None,

@@ -2,10 +2,8 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use stockroom::{
-    pb,
-    sandbox::{Fault, FaultKind, Sandbox},
-};
+use amazon_sandbox::{Fault, FaultKind, Sandbox};
+use stockroom_proto::pb;
 use tokio::task::JoinSet;
 use tonic::Code;
 

@@ -8,17 +8,17 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use amazon_catalog::{Answer, Asin, BrowseNodeId, GetBrowseNodes, Locale, Question, Snapshot, Upstream};
 use futures_util::{
     FutureExt,
     future::{BoxFuture, join_all},
 };
 use stockroom::{
-    amazon::{self, Answer, Asin, BrowseNodeId, GetBrowseNodes, Locale, Question, Snapshot, Upstream},
     config,
     dispatch::{Class, Dispatch, Error, Options, Report, Shelf, Terms},
-    pb::Protocol,
     store::Store,
 };
+use stockroom_proto::pb::Protocol;
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -46,13 +46,13 @@ impl Upstream for Way {
         Protocol::Paapi5
     }
 
-    fn call<'a>(&'a self, _: &'a Question, _: Duration) -> BoxFuture<'a, Result<Answer, amazon::Error>> {
+    fn call<'a>(&'a self, _: &'a Question, _: Duration) -> BoxFuture<'a, Result<Answer, amazon_catalog::Error>> {
         self.0.calls.lock().unwrap().push((Instant::now(), self.1));
         let one_less = |left: u32| left.checked_sub(1);
         let is_throttled = self.0.throttles.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok();
         async move {
             match is_throttled {
-                true => Err(amazon::Error::Throttled { retry_after: None, request_id: None }),
+                true => Err(amazon_catalog::Error::Throttled { retry_after: None, request_id: None }),
                 false => Ok(Answer::BrowseNodes(Vec::new())),
             }
         }

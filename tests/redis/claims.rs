@@ -8,16 +8,16 @@ use std::{
     time::Duration,
 };
 
+use amazon_catalog::{Answer, Items, Question, Upstream};
 use futures_util::{
     FutureExt,
     future::{BoxFuture, join_all},
 };
 use stockroom::{
-    amazon::{self, Answer, Items, Question, Upstream},
     catalog::{Catalog, Parts, Reading},
     dispatch::{self, Dispatch, Terms},
-    pb::{Product, Protocol, Source},
 };
+use stockroom_proto::pb::{Product, Protocol, Source};
 use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -58,7 +58,7 @@ impl Upstream for Amazon {
         Protocol::Paapi5
     }
 
-    fn call<'a>(&'a self, question: &'a Question, _: Duration) -> BoxFuture<'a, Result<Answer, amazon::Error>> {
+    fn call<'a>(&'a self, question: &'a Question, _: Duration) -> BoxFuture<'a, Result<Answer, amazon_catalog::Error>> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         async move {
             self.may_answer.acquire().await.unwrap().forget();
@@ -66,7 +66,9 @@ impl Upstream for Amazon {
             let products = items.asins.iter().map(|asin| Product { asin: asin.to_string(), ..Default::default() });
             match self.well {
                 true => Ok(Answer::Items(Items { products: products.collect(), missing: Vec::new() })),
-                false => Err(amazon::Error::Rejected { code: "No".to_owned(), parameter: None, request_id: None }),
+                false => {
+                    Err(amazon_catalog::Error::Rejected { code: "No".to_owned(), parameter: None, request_id: None })
+                }
             }
         }
         .boxed()

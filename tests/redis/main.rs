@@ -5,13 +5,13 @@
 
 use std::time::{Duration, SystemTime};
 
+use amazon_catalog::{Asin, Locale, Marketplace, Snapshot};
 use stockroom::{
-    amazon::{Asin, Locale, Marketplace, Snapshot},
     cache::{Cache, Hit, Key, Namespace, Stats, Wish},
     config,
-    pb::Protocol,
     store::Store,
 };
+use stockroom_proto::pb::Protocol;
 
 use self::server::{RedisServer, eventually};
 

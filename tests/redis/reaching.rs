@@ -5,8 +5,8 @@ use std::time::Duration;
 use stockroom::{
     cache::{Namespace, Purge},
     config,
-    pb::Source,
 };
+use stockroom_proto::pb::Source;
 
 use crate::{
     MINUTE, get, has, page, product, replica_with,

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use redis::{ErrorKind, FromRedisValue, ServerErrorKind};
+use bb8_redis::redis::{self, ErrorKind, FromRedisValue, ServerErrorKind};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
+use amazon_catalog::{Missing, Snapshot};
 use stockroom::{
-    amazon::{Missing, Snapshot},
     cache::{Cache, Key, Namespace, Standing, Wish},
     config,
-    pb::Source,
     store::Store,
 };
+use stockroom_proto::pb::Source;
 
 use crate::{
     HOUR, MINUTE, asin, get, has, kept, page, product, replica,

@@ -13,10 +13,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use crate::{
-    amazon::{Missing, Snapshot},
-    pb,
-};
+use amazon_catalog::{Missing, Snapshot};
+use stockroom_proto::pb;
 
 const VERSION: u8 = 1;
 const HEADER_BYTES: usize = 11;

@@ -9,10 +9,8 @@ use std::{collections::HashMap, fmt::Write};
 
 use sha2::{Digest, Sha256};
 
-use crate::{
-    amazon::Marketplace,
-    cache::{Key, Namespace},
-};
+use crate::cache::{Key, Namespace};
+use amazon_catalog::Marketplace;
 
 /// Changes when keys of the old form must not be read any more; the form of entries has a version of its own.
 const VERSION: &str = "v1";
@@ -71,7 +69,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::amazon::{Asin, Locale};
+    use amazon_catalog::{Asin, Locale};
 
     fn names(tag: &str) -> Names {
         let tagged = |code| (Marketplace::parse(code).unwrap(), tag.to_owned());

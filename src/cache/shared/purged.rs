@@ -15,10 +15,10 @@ use std::{
 
 use super::names;
 use crate::{
-    amazon::{Asin, Marketplace, Snapshot},
     cache::{Key, Namespace, Purge, freshness::TERMS_CEILING, memory::Memory},
     store::Store,
 };
+use amazon_catalog::{Asin, Marketplace, Snapshot};
 
 const EVERYTHING: &str = "everything";
 
@@ -111,7 +111,8 @@ fn target(word: &str) -> Option<Target> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{amazon::Locale, pb};
+    use amazon_catalog::Locale;
+    use stockroom_proto::pb;
 
     fn us() -> Locale {
         Locale::of(Marketplace::parse("US").unwrap())

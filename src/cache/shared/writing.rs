@@ -13,10 +13,10 @@ use tokio::sync::mpsc;
 
 use super::{entry, names::Names};
 use crate::{
-    amazon::Snapshot,
     cache::{Horizons, Key},
     store::Store,
 };
+use amazon_catalog::Snapshot;
 
 /// The most answers in one go: half a megabyte of them, which is written well within the bound.
 const AT_ONCE: usize = 64;
@@ -53,7 +53,9 @@ fn keep(snapshot: &Snapshot, horizons: &Horizons, now: SystemTime) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{amazon::Missing, config, pb};
+    use crate::config;
+    use amazon_catalog::Missing;
+    use stockroom_proto::pb;
 
     #[test]
     fn nothing_is_kept_for_longer_than_it_may_be_told() {

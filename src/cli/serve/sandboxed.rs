@@ -2,11 +2,8 @@
 
 use clap::ValueEnum;
 
-use crate::{
-    amazon::{Marketplace, creators::Version},
-    config::{Credentials, SandboxAccount},
-    sandbox,
-};
+use crate::config::{Credentials, SandboxAccount};
+use amazon_catalog::{Marketplace, creators::Version};
 
 /// What each account may call: Amazon's largest rate, and the day that goes with it.
 const CALLS_PER_SECOND: f64 = 10.0;
@@ -30,8 +27,8 @@ impl Protocol {
         match self {
             Self::Paapi5 => {
                 let credentials = Credentials::Paapi5 {
-                    access_key: sandbox::ACCESS_KEY.to_owned(),
-                    secret_key: sandbox::SECRET_KEY.into(),
+                    access_key: amazon_sandbox::ACCESS_KEY.to_owned(),
+                    secret_key: amazon_sandbox::SECRET_KEY.into(),
                 };
                 vec![account("sandbox", credentials, |_| true)]
             }
@@ -41,18 +38,18 @@ impl Protocol {
 }
 
 /// A sandbox for so many accounts: it is the Amazon of all of them, and counts them as one.
-pub(super) fn options(accounts: usize) -> sandbox::Options {
+pub(super) fn options(accounts: usize) -> amazon_sandbox::Options {
     let accounts = u32::try_from(accounts).unwrap_or(1);
-    sandbox::Options {
+    amazon_sandbox::Options {
         calls_per_second: CALLS_PER_SECOND * f64::from(accounts),
         calls_per_day: CALLS_PER_DAY.saturating_mul(accounts),
-        ..sandbox::Options::default()
+        ..amazon_sandbox::Options::default()
     }
 }
 
 /// The account of a version that both sides know.
 fn creators(name: &str, version: &str) -> Option<SandboxAccount> {
-    let (credential_id, secret) = sandbox::credential(version)?;
+    let (credential_id, secret) = amazon_sandbox::credential(version)?;
     let version = Version::parse(version).ok()?;
     let credentials =
         Credentials::Creators { credential_id, credential_secret: secret.into(), version, token_endpoint: None };
@@ -65,7 +62,7 @@ fn account(name: &str, credentials: Credentials, serves: impl Fn(Marketplace) ->
         name: name.to_owned(),
         endpoint: String::new(),
         credentials,
-        partner_tags: served.map(|marketplace| (marketplace, sandbox::partner_tag(marketplace))).collect(),
+        partner_tags: served.map(|marketplace| (marketplace, amazon_sandbox::partner_tag(marketplace))).collect(),
         calls_per_second: CALLS_PER_SECOND,
         calls_per_day: CALLS_PER_DAY,
     }

@@ -1,0 +1,311 @@
+//! Whole answers, from Amazon's JSON to the contract's messages. All products are invented.
+
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use super::*;
+use crate::{
+    Asin, BrowseNodeId, GetBrowseNodes, GetFileLink, GetItems, GetVariations, Items, ListFiles, Locale, Marketplace,
+    Missing, Refusal, SearchItems, SearchPage, Shelf,
+};
+use stockroom_proto::pb;
+
+fn us() -> Locale {
+    Locale::of(Marketplace::parse("US").unwrap())
+}
+
+fn asin(text: &str) -> Asin {
+    Asin::parse(text).unwrap()
+}
+
+fn items(asins: &[&str]) -> Question {
+    Question::Items(GetItems { locale: us(), asins: asins.iter().map(|text| asin(text)).collect() })
+}
+
+fn search() -> Question {
+    Question::Search(Box::new(SearchItems {
+        locale: us(),
+        keywords: Some("desk lamp".to_owned()),
+        title: None,
+        author: None,
+        brand: None,
+        actor: None,
+        artist: None,
+        search_index: us().marketplace.everything(),
+        browse_node: None,
+        min_price_minor_units: None,
+        max_price_minor_units: None,
+        min_rating: None,
+        min_saving_percent: None,
+        delivery_flags: Vec::new(),
+        condition: pb::Condition::Unspecified,
+        availability: pb::AvailabilityFilter::Unspecified,
+        merchant: pb::MerchantFilter::Unspecified,
+        sort: pb::SortOrder::Unspecified,
+        page: 1,
+    }))
+}
+
+fn variations() -> Question {
+    Question::Variations(GetVariations { locale: us(), asin: asin("B0FAKESCF0"), page: 1 })
+}
+
+fn browse_nodes() -> Question {
+    Question::BrowseNodes(GetBrowseNodes { locale: us(), ids: vec![BrowseNodeId::parse("9000000002").unwrap()] })
+}
+
+fn read(question: &Question, status: u16, body: &str) -> Result<Answer, Error> {
+    let status = StatusCode::from_u16(status).unwrap();
+    let reply = Reply { status, headers: HeaderMap::new(), body: Some(body.as_bytes().to_vec()) };
+    super::read(question, &reply, OffsetDateTime::UNIX_EPOCH)
+}
+
+fn s(text: &str) -> String {
+    text.to_owned()
+}
+
+fn usd(units: i64, nanos: i32, display: &str) -> Option<pb::Money> {
+    Some(pb::Money { currency_code: s("USD"), units, nanos, display: s(display) })
+}
+
+fn image(url: &str, height: i32, width: i32) -> Option<pb::Image> {
+    Some(pb::Image { url: s(url), height, width })
+}
+
+#[test]
+fn a_product_has_what_the_api_states_and_nothing_else() {
+    let json = include_str!("../../../tests/data/creators/items-full.json");
+    let answer = read(&items(&["B0FAKELMP1"]), 200, json).unwrap();
+    let Answer::Items(Items { mut products, missing }) = answer else { panic!("{answer:?}") };
+    assert_eq!((products.len(), missing.len()), (1, 0));
+    let expected = pb::Product {
+        asin: s("B0FAKELMP1"),
+        marketplace: s("www.amazon.com"),
+        detail_page_url: s(
+            "https://www.amazon.com/dp/B0FAKELMP1?tag=example-20&linkCode=ogi&language=en_US&th=1&psc=1",
+        ),
+        parent_asin: s("B0FAKELMP0"),
+        info: Some(pb::ProductInfo {
+            title: s("Quillmere DL-07 Clamp Desk Lamp"),
+            brand: s("Quillmere"),
+            eans: vec![s("0000000000017")],
+            ..Default::default()
+        }),
+        images: Some(pb::ProductImages {
+            primary: Some(pb::ImageSet {
+                small: image("https://images.example/lamp._SL75_.jpg", 75, 67),
+                hi_res: image("https://images.example/lamp.jpg", 1500, 1350),
+                ..Default::default()
+            }),
+            variants: vec![pb::ImageSet {
+                hi_res: image("https://images.example/lamp-2.jpg", 1500, 1500),
+                ..Default::default()
+            }],
+        }),
+        offers: Some(pb::ProductOffers { listings: vec![new_offer(), used_offer()], summaries: Vec::new() }),
+        ..Default::default()
+    };
+    assert_eq!(products.remove(0), expected);
+}
+
+fn new_offer() -> pb::Offer {
+    pb::Offer {
+        condition: pb::Condition::New.into(),
+        price: usd(33, 990_000_000, "$33.99"),
+        saving: Some(pb::Saving { amount: usd(6, 0, "$6.00"), percent: Some(15) }),
+        saving_basis: Some(pb::SavingBasis {
+            price: usd(39, 990_000_000, "$39.99"),
+            r#type: s("LIST_PRICE"),
+            label: s("List Price"),
+        }),
+        availability: Some(pb::Availability {
+            r#type: pb::AvailabilityType::InStockScarce.into(),
+            type_text: s("IN_STOCK_SCARCE"),
+            message: s("Only 3 left in stock."),
+            min_order_quantity: Some(1),
+            max_order_quantity: Some(3),
+        }),
+        deal: Some(pb::Deal {
+            access_type: s("ALL"),
+            badge: s("Limited time deal"),
+            start_time: Some(prost_types::Timestamp { seconds: 1_771_228_800, nanos: 0 }),
+            percent_claimed: Some(38),
+            ..Default::default()
+        }),
+        is_buy_box_winner: Some(true),
+        merchant: Some(pb::Merchant { id: s("AFAKEMERCH001"), name: s("Quillmere Direct"), ..Default::default() }),
+        ..Default::default()
+    }
+}
+
+fn used_offer() -> pb::Offer {
+    pb::Offer {
+        r#type: s("HAUL"),
+        condition: pb::Condition::Used.into(),
+        sub_condition: s("LikeNew"),
+        condition_note: s("Box opened."),
+        price: usd(21, 500_000_000, "$21.50"),
+        availability: Some(pb::Availability {
+            r#type: pb::AvailabilityType::InStock.into(),
+            type_text: s("IN_STOCK"),
+            ..Default::default()
+        }),
+        is_buy_box_winner: Some(false),
+        merchant: Some(pb::Merchant { name: s("Second Pour"), ..Default::default() }),
+        ..Default::default()
+    }
+}
+
+#[test]
+fn what_amazon_says_of_missing_items_stands_beside_the_found() {
+    let question = items(&["B0FAKEKTL3", "B0FAKEBAD0", "B0FAKEHID9", "B0FAKENOT5"]);
+    let answer = read(&question, 200, include_str!("../../../tests/data/creators/items-partial.json")).unwrap();
+    let Answer::Items(Items { products, missing }) = answer else { panic!("{answer:?}") };
+    assert_eq!(products.iter().map(|product| product.asin.as_str()).collect::<Vec<_>>(), ["B0FAKEKTL3"]);
+    let expected = [(asin("B0FAKEBAD0"), Missing::NotFound), (asin("B0FAKEHID9"), Missing::NotAccessible)];
+    assert_eq!(missing, expected, "and not a word of B0FAKENOT5");
+}
+
+#[test]
+fn a_search_keeps_amazon_s_order_count_and_facets() {
+    let answer = read(&search(), 200, include_str!("../../../tests/data/creators/search.json")).unwrap();
+    let Answer::Search(page) = answer else { panic!("{answer:?}") };
+    let asins: Vec<_> = page.products.iter().map(|product| product.asin.as_str()).collect();
+    assert_eq!(asins, ["B0FAKESHF2", "B0FAKELMP1"]);
+    assert_eq!(page.total_results, 412);
+    assert_eq!(page.search_url, "https://www.amazon.com/s?k=desk+lamp&tag=example-20");
+    assert_eq!(page.facets.iter().map(|facet| facet.id.as_str()).collect::<Vec<_>>(), ["SearchIndex", "Brand"]);
+}
+
+#[test]
+fn a_family_has_its_children_and_a_summary() {
+    let json = include_str!("../../../tests/data/creators/variations.json");
+    let Answer::Variations(Some(page)) = read(&variations(), 200, json).unwrap() else { panic!() };
+    assert_eq!((page.page_count, page.summary.variation_count), (2, 13));
+    assert_eq!(page.summary.lowest_price, usd(27, 500_000_000, "$27.50"));
+    assert_eq!(page.summary.highest_price, usd(36, 0, "$36.00"));
+    assert_eq!(page.summary.dimensions[0].values, ["Moss", "Rust"]);
+    let attribute = pb::VariationAttribute { name: s("color_name"), value: s("Moss") };
+    assert_eq!(page.products[0].variation, Some(pb::ProductVariation { attributes: vec![attribute] }));
+}
+
+#[test]
+fn a_node_has_ancestors_and_children() {
+    let json = include_str!("../../../tests/data/creators/browse-nodes.json");
+    let Answer::BrowseNodes(nodes) = read(&browse_nodes(), 200, json).unwrap() else { panic!() };
+    let [node] = nodes.as_slice() else { panic!("{nodes:?}") };
+    assert_eq!((node.id.as_str(), node.is_root, node.ancestors.len()), ("9000000002", Some(false), 1));
+    assert_eq!((node.ancestors[0].id.as_str(), node.children[0].id.as_str()), ("9000000001", "9000000003"));
+}
+
+#[test]
+fn that_there_is_nothing_is_an_answer_in_each_of_its_forms() {
+    let exceptions = [
+        json!({ "type": "ResourceNotFoundException", "message": "No items found.", "resourceType": "Item" }),
+        json!({ "__type": "com.amazon.creators#ResourceNotFoundException", "resourceId": "x" }),
+    ];
+    let empty = [
+        (items(&["B0FAKEBAD0"]), Answer::Items(Items::default())),
+        (search(), Answer::Search(SearchPage::default())),
+        (variations(), Answer::Variations(None)),
+        (browse_nodes(), Answer::BrowseNodes(Vec::new())),
+    ];
+    for (question, expected) in &empty {
+        for body in &exceptions {
+            assert_eq!(read(question, 404, &body.to_string()).unwrap(), *expected, "{body}");
+        }
+        let faults = json!({ "errors": [{ "code": "NoResults", "message": "No results found." }] });
+        assert_eq!(read(question, 200, &faults.to_string()).unwrap(), *expected);
+    }
+    let faults = json!({ "itemsResult": null, "errors": [
+        { "code": "InvalidParameterValue", "message": "The ItemId B0FAKEBAD0 provided in the request is invalid." },
+        { "code": "ItemNotAccessible", "message": "The ItemId B0FAKEHID9 is not accessible." },
+    ] });
+    let missing = vec![(asin("B0FAKEBAD0"), Missing::NotFound), (asin("B0FAKEHID9"), Missing::NotAccessible)];
+    let answer = read(&items(&["B0FAKEBAD0", "B0FAKEHID9"]), 200, &faults.to_string()).unwrap();
+    assert_eq!(answer, Answer::Items(Items { products: Vec::new(), missing }));
+}
+
+#[test]
+fn a_fault_in_place_of_a_result_is_an_error() {
+    let body = |code: &str| json!({ "errors": [{ "code": code, "message": "No id stands here." }] }).to_string();
+    for question in [items(&["B0FAKEBAD0"]), search(), variations(), browse_nodes()] {
+        let error = read(&question, 200, &body("InvalidParameterValue")).unwrap_err();
+        assert!(matches!(&error, Error::Rejected { code, .. } if code == "InvalidParameterValue"), "{error:?}");
+        let error = read(&question, 200, &body("AssociateNotEligible")).unwrap_err();
+        assert!(matches!(error, Error::Refused { refusal: Refusal::NotEligible, .. }), "{error:?}");
+    }
+}
+
+#[test]
+fn an_answer_that_is_none_is_malformed_and_never_empty() {
+    let cases = [
+        (200, ""),
+        (200, "<html></html>"),
+        (200, "[]"),
+        (200, "{}"),
+        (200, r#"{"errors": null}"#),
+        (200, r#"{"itemsResult": {}}"#),
+        (200, r#"{"itemsResult": {"items": [null, {"asin": "short"}]}}"#),
+        (200, r#"{"searchResult": {"items": []}}"#),
+        (404, "<html>no such page</html>"),
+    ];
+    for (status, body) in cases {
+        let answer = read(&items(&["B0FAKEKTL3"]), status, body);
+        assert!(matches!(answer, Err(Error::Malformed { .. })), "{body}: {answer:?}");
+    }
+}
+
+fn list(shelf: Shelf) -> Question {
+    Question::Files(ListFiles { marketplace: us().marketplace, shelf })
+}
+
+fn link() -> Question {
+    let link = GetFileLink { marketplace: us().marketplace, shelf: Shelf::Feeds, name: s("a.gz"), kind: None };
+    Question::FileLink(link)
+}
+
+#[test]
+fn feeds_and_reports_are_files_of_one_shape() {
+    let feeds = r#"{"feeds": [
+        {"feedName": "us-home.json.gz", "size": 1048576, "md5": "0a", "lastUpdated": "2026-06-01T04:00:00Z",
+         "feedType": "PRODUCT_FEEDS"},
+        {"size": 7}]}"#;
+    let reports = r#"{"reports": [{"filename": "earnings.csv", "size": -1, "lastModified": "in June"}]}"#;
+    let feed = pb::AccountFile {
+        name: s("us-home.json.gz"),
+        r#type: s("PRODUCT_FEEDS"),
+        size_bytes: Some(1_048_576),
+        md5: s("0a"),
+        update_time: Some(prost_types::Timestamp { seconds: 1_780_286_400, nanos: 0 }),
+        update_time_text: s("2026-06-01T04:00:00Z"),
+    };
+    let report =
+        pb::AccountFile { name: s("earnings.csv"), update_time_text: s("in June"), ..pb::AccountFile::default() };
+    assert_eq!(read(&list(Shelf::Feeds), 200, feeds).unwrap(), Answer::Files(vec![feed]));
+    assert_eq!(read(&list(Shelf::Reports), 200, reports).unwrap(), Answer::Files(vec![report]));
+    let none = read(&list(Shelf::Feeds), 200, "{}").unwrap();
+    assert_eq!(none, Answer::Files(Vec::new()), "the list of feeds may be left out");
+}
+
+#[test]
+fn a_link_is_given_and_not_shown_or_there_is_no_such_file() {
+    let answer = read(&link(), 200, r#"{"url": "https://files.example/x?signature=0"}"#).unwrap();
+    assert!(!format!("{answer:?}").contains("signature"), "{answer:?}");
+    let Answer::FileLink(Some(found)) = answer else { panic!("{answer:?}") };
+    assert_eq!(found.expose(), "https://files.example/x?signature=0");
+    let missing = r#"{"type": "ResourceNotFoundException", "resourceType": "Feed", "resourceId": "x"}"#;
+    assert_eq!(read(&link(), 404, missing).unwrap(), Answer::FileLink(None));
+}
+
+#[test]
+fn what_is_neither_list_nor_link_is_an_error() {
+    for (question, body) in [(list(Shelf::Feeds), "<html>"), (link(), "{}"), (link(), r#"{"url": ""}"#)] {
+        assert!(matches!(read(&question, 200, body), Err(Error::Malformed { .. })), "{body}");
+    }
+    let refused = r#"{"type": "AccessDeniedException", "reason": "AssociateNotEligible"}"#;
+    for question in [list(Shelf::Reports), link()] {
+        let error = read(&question, 403, refused).unwrap_err();
+        assert!(matches!(error, Error::Refused { refusal: Refusal::NotEligible, .. }), "{error:?}");
+    }
+}

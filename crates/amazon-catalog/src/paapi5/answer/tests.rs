@@ -1,0 +1,204 @@
+//! Whole answers, from Amazon's JSON to the contract's messages. All products are invented.
+
+use http::{HeaderMap, StatusCode};
+
+use super::*;
+use crate::{
+    Asin, BrowseNodeId, GetBrowseNodes, GetItems, GetVariations, Items, Locale, Marketplace, Missing, Refusal,
+    SearchItems, SearchPage,
+};
+use stockroom_proto::pb;
+
+mod products;
+
+fn us() -> Locale {
+    Locale::of(Marketplace::parse("US").unwrap())
+}
+
+fn asin(text: &str) -> Asin {
+    Asin::parse(text).unwrap()
+}
+
+fn items(asins: &[&str]) -> Question {
+    Question::Items(GetItems { locale: us(), asins: asins.iter().map(|text| asin(text)).collect() })
+}
+
+fn search() -> Question {
+    Question::Search(Box::new(SearchItems {
+        locale: us(),
+        keywords: Some("desk lamp".to_owned()),
+        title: None,
+        author: None,
+        brand: None,
+        actor: None,
+        artist: None,
+        search_index: us().marketplace.search_index("All").unwrap(),
+        browse_node: None,
+        min_price_minor_units: None,
+        max_price_minor_units: None,
+        min_rating: None,
+        min_saving_percent: None,
+        delivery_flags: Vec::new(),
+        condition: pb::Condition::Unspecified,
+        availability: pb::AvailabilityFilter::Unspecified,
+        merchant: pb::MerchantFilter::Unspecified,
+        sort: pb::SortOrder::Unspecified,
+        page: 1,
+    }))
+}
+
+fn variations() -> Question {
+    Question::Variations(GetVariations { locale: us(), asin: asin("B0FAKESCF0"), page: 1 })
+}
+
+fn browse_nodes() -> Question {
+    let ids = ["9000000002", "12"].map(|id| BrowseNodeId::parse(id).unwrap());
+    Question::BrowseNodes(GetBrowseNodes { locale: us(), ids: ids.to_vec() })
+}
+
+fn read(question: &Question, body: &str) -> Result<Answer, Error> {
+    let body = Some(body.as_bytes().to_vec());
+    let reply = Reply { status: StatusCode::OK, headers: HeaderMap::new(), body };
+    super::read(question, &reply, OffsetDateTime::UNIX_EPOCH)
+}
+
+fn fault(code: &str, message: &str) -> String {
+    serde_json::json!({ "Errors": [{ "Code": code, "Message": message }] }).to_string()
+}
+
+#[test]
+fn what_amazon_says_of_missing_items_stands_beside_the_found() {
+    let question = items(&["B0FAKEKTL3", "B0FAKEBAD0", "B0FAKEHID9", "B0FAKENOT5"]);
+    let answer = read(&question, include_str!("../../../tests/data/paapi5/items-partial.json")).unwrap();
+    let Answer::Items(Items { products, missing }) = answer else { panic!("{answer:?}") };
+    assert_eq!(products.iter().map(|product| product.asin.as_str()).collect::<Vec<_>>(), ["B0FAKEKTL3"]);
+    let expected = [(asin("B0FAKEBAD0"), Missing::NotFound), (asin("B0FAKEHID9"), Missing::NotAccessible)];
+    assert_eq!(missing, expected, "and not a word of B0FAKENOT5");
+}
+
+#[test]
+fn a_search_keeps_amazon_s_order_and_count() {
+    let answer = read(&search(), include_str!("../../../tests/data/paapi5/search.json")).unwrap();
+    let Answer::Search(page) = answer else { panic!("{answer:?}") };
+    assert_eq!(
+        page.products.iter().map(|product| product.asin.as_str()).collect::<Vec<_>>(),
+        ["B0FAKESHF2", "B0FAKELMP1"]
+    );
+    assert_eq!(page.total_results, 412);
+    let url = "https://www.amazon.com/s/?field-keywords=desk+lamp&search-alias=aps&tag=example-20&linkCode=osi";
+    assert_eq!(page.search_url, url);
+    let facet = |id: &str, name: &str, value: &str, words: &str| pb::Facet {
+        id: id.to_owned(),
+        display_name: name.to_owned(),
+        values: vec![pb::FacetValue { id: value.to_owned(), display_name: words.to_owned() }],
+    };
+    let expected = [
+        facet("SearchIndex", "Department", "HomeAndKitchen", "Home & Kitchen"),
+        facet("BrowseNodeId", "Category", "9000000003", "Desk Lamps"),
+        facet("Brand", "Brand", "Quillmere", "Quillmere"),
+    ];
+    assert_eq!(page.facets, expected);
+}
+
+#[test]
+fn a_family_has_its_children_and_a_summary() {
+    let json = include_str!("../../../tests/data/paapi5/variations.json");
+    let Answer::Variations(Some(page)) = read(&variations(), json).unwrap() else { panic!() };
+    assert_eq!((page.page_count, page.summary.variation_count), (2, 13));
+    assert_eq!(page.summary.lowest_price.unwrap().display, "$27.50");
+    assert_eq!(page.summary.highest_price.unwrap().units, 36);
+    let dimension = pb::VariationDimension {
+        name: "color_name".to_owned(),
+        display_name: "Color".to_owned(),
+        values: ["Moss", "Rust", "Slate"].map(str::to_owned).to_vec(),
+    };
+    assert_eq!(page.summary.dimensions, [dimension]);
+    let attribute = pb::VariationAttribute { name: "color_name".to_owned(), value: "Moss".to_owned() };
+    assert_eq!(page.products[0].variation, Some(pb::ProductVariation { attributes: vec![attribute] }));
+}
+
+#[test]
+fn a_child_that_withholds_its_price_withholds_the_family_s_span() {
+    let withheld = r#"[{"ASIN": "B0FAKESCF1", "OffersV2": {"Listings": [{"ViolatesMAP": true}]}}]"#;
+    let price =
+        r#"{"LowestPrice": {"Amount": 1, "Currency": "USD"}, "HighestPrice": {"Amount": 2, "Currency": "USD"}}"#;
+    let json = format!(r#"{{"VariationsResult": {{"Items": {withheld}, "VariationSummary": {{"Price": {price}}}}}}}"#);
+    let Answer::Variations(Some(page)) = read(&variations(), &json).unwrap() else { panic!() };
+    assert_eq!(page.summary, pb::VariationSummary::default());
+}
+
+#[test]
+fn a_node_has_ancestors_and_children() {
+    let json = include_str!("../../../tests/data/paapi5/browse-nodes.json");
+    let names = |id: &str, name: &str, free: &str| (id.to_owned(), name.to_owned(), free.to_owned());
+    let (id, display_name, context_free_name) = names("9000000001", "Home & Kitchen", "Home & Kitchen");
+    let parent = pb::BrowseNodeName { id, display_name, context_free_name };
+    let (id, display_name, context_free_name) = names("9000000003", "Desk Lamps", "Desk Lamps");
+    let child = pb::BrowseNode { id, display_name, context_free_name, ..Default::default() };
+    let (id, display_name, context_free_name) = names("9000000002", "Lighting", "Lighting & Ceiling Fans");
+    let node = pb::BrowseNode {
+        id,
+        display_name,
+        context_free_name,
+        is_root: Some(false),
+        sales_rank: None,
+        ancestors: vec![parent],
+        children: vec![child],
+    };
+    assert_eq!(read(&browse_nodes(), json).unwrap(), Answer::BrowseNodes(vec![node]));
+}
+
+#[test]
+fn that_there_is_nothing_is_an_answer() {
+    let none = fault("NoResults", "No results found for your request.");
+    let bad_item = fault("InvalidParameterValue", "The ItemId B0FAKEBAD0 provided in the request is invalid.");
+    let bad_parent = fault("InvalidParameterValue", "The ItemId B0FAKESCF0 provided in the request is invalid.");
+    let bad_node = fault("InvalidParameterValue", "The BrowseNodeId 12 provided in the request is invalid.");
+    let missing = Items { products: Vec::new(), missing: vec![(asin("B0FAKEBAD0"), Missing::NotFound)] };
+    let cases = [
+        (search(), &none, Answer::Search(SearchPage::default())),
+        (items(&["B0FAKEBAD0"]), &none, Answer::Items(Items::default())),
+        (items(&["B0FAKEBAD0"]), &bad_item, Answer::Items(missing)),
+        (variations(), &none, Answer::Variations(None)),
+        (variations(), &bad_parent, Answer::Variations(None)),
+        (browse_nodes(), &bad_node, Answer::BrowseNodes(Vec::new())),
+    ];
+    for (question, body, answer) in cases {
+        assert_eq!(read(&question, body).unwrap(), answer, "{question:?}");
+    }
+}
+
+#[test]
+fn a_fault_in_an_answer_without_a_result_is_an_error() {
+    let rejected = fault("InvalidParameterValue", "The value [X] provided in the request for [Resources] is invalid.");
+    for question in [search(), items(&["B0FAKEBAD0"]), variations(), browse_nodes()] {
+        let error = read(&question, &rejected).unwrap_err();
+        assert!(matches!(&error, Error::Rejected { parameter: Some(p), .. } if p == "Resources"), "{error:?}");
+    }
+    let enveloped = r#"{"Output": {"__type": "com.amazon.paapi5#UnrecognizedClientException"}, "Version": "1.0"}"#;
+    let error = read(&search(), enveloped).unwrap_err();
+    assert!(matches!(error, Error::Refused { refusal: Refusal::UnknownKey, .. }), "{error:?}");
+}
+
+#[test]
+fn an_answer_that_is_none_is_malformed_and_never_empty() {
+    let cases = [
+        "",
+        "<html></html>",
+        "[]",
+        "null",
+        "{}",
+        r#"{"Errors": []}"#,
+        r#"{"ItemsResult": null}"#,
+        r#"{"ItemsResult": []}"#,
+        r#"{"ItemsResult": {}}"#,
+        r#"{"ItemsResult": {"Items": {}}}"#,
+        r#"{"ItemsResult": {"Items": [null, {"ASIN": "short"}]}}"#,
+        r#"{"ItemsResult": {"Items": [{"ASIN": "B0FAKEKTL3"}]}"#,
+        r#"{"SearchResult": {"Items": []}}"#,
+    ];
+    for body in cases {
+        let answer = read(&items(&["B0FAKEKTL3"]), body);
+        assert!(matches!(answer, Err(Error::Malformed { .. })), "{body}: {answer:?}");
+    }
+}

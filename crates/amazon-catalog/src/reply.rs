@@ -1,0 +1,99 @@
+//! What came back of a call: status, headers and as much of the body as is read.
+
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use serde_json::value::RawValue;
+use time::{OffsetDateTime, format_description::well_known::Rfc2822};
+
+use crate::{
+    Error,
+    lenient::{Lenient, Object},
+};
+
+/// The headers that Amazon's services put their id of a call in.
+const REQUEST_ID: [&str; 4] = ["x-amzn-requestid", "x-amzn-request-id", "x-amz-request-id", "x-amz-rid"];
+
+/// One HTTP answer.
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    /// `None`: longer than what is read.
+    pub(super) body: Option<Vec<u8>>,
+}
+
+impl Reply {
+    /// The body, where it is one whole JSON object.
+    pub(super) fn object(&self) -> Option<Object<'_>> {
+        let json: &RawValue = serde_json::from_slice(self.body.as_deref()?).ok()?;
+        Object::read(json)
+    }
+
+    /// The body as what is looked for; `None` where it is not JSON, or something else.
+    pub(super) fn read<T: Lenient>(&self) -> Option<T> {
+        T::read(serde_json::from_slice(self.body.as_deref()?).ok()?)
+    }
+
+    /// Amazon's id of the call. Whatever else a proxy may have put there is not handed on.
+    pub(super) fn request_id(&self) -> Option<String> {
+        let id = REQUEST_ID.into_iter().find_map(|name| self.headers.get(name))?.to_str().ok()?;
+        let is_id = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        is_id.then(|| id.to_owned())
+    }
+
+    /// How long Amazon asks to wait, in seconds or until a date (RFC 9110, 10.2.3).
+    pub(super) fn retry_after(&self, now: OffsetDateTime) -> Option<Duration> {
+        let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+        if let Ok(seconds) = text.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let until = OffsetDateTime::parse(text, &Rfc2822).ok()?;
+        Some((until - now).try_into().unwrap_or_default())
+    }
+
+    /// The error for an answer that cannot be read.
+    pub(super) fn malformed(&self, what: &str) -> Error {
+        Error::Malformed { what: what.to_owned(), request_id: self.request_id() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn reply(headers: &[(&'static str, &'static str)]) -> Reply {
+        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        Reply { status: StatusCode::OK, headers, body: None }
+    }
+
+    #[test]
+    fn the_wait_is_read_in_seconds_and_as_a_date() {
+        let now = datetime!(2026-03-01 12:00:00 UTC);
+        let cases = [
+            ("7", Some(7)),
+            ("0", Some(0)),
+            ("Sun, 01 Mar 2026 12:01:30 GMT", Some(90)),
+            ("Sun, 01 Mar 2026 11:00:00 GMT", Some(0)),
+            ("-5", None),
+            ("soon", None),
+        ];
+        for (text, seconds) in cases {
+            let wait = reply(&[("retry-after", text)]).retry_after(now);
+            assert_eq!(wait, seconds.map(Duration::from_secs), "{text}");
+        }
+        assert_eq!(reply(&[]).retry_after(now), None);
+    }
+
+    #[test]
+    fn the_request_id_is_taken_from_each_of_its_headers_and_from_nothing_odd() {
+        let id = |headers: &[_]| reply(headers).request_id();
+        assert_eq!(id(&[("x-amz-rid", "RID1"), ("x-amzn-requestid", "a-b-1")]).as_deref(), Some("a-b-1"));
+        for name in REQUEST_ID {
+            assert_eq!(id(&[(name, "RID1")]).as_deref(), Some("RID1"), "{name}");
+        }
+        assert_eq!(id(&[("x-amz-rid", "<b>not an id</b>")]), None);
+        assert_eq!(id(&[]), None);
+    }
+}

@@ -1,0 +1,57 @@
+//! `Images`: links to pictures.
+
+use crate::lenient::{group, unless_empty};
+use stockroom_proto::pb;
+
+group! {
+    struct Images {
+        primary: ImageType,
+        variants: Vec<ImageType>,
+    }
+}
+
+group! {
+    /// One picture in several sizes.
+    struct ImageType {
+        small: ImageSize,
+        medium: ImageSize,
+        large: ImageSize,
+        /// The Creators API alone has it.
+        hi_res: ImageSize,
+    }
+}
+
+group! {
+    struct ImageSize {
+        url: String,
+        height: i32,
+        width: i32,
+    }
+}
+
+impl From<Images> for pb::ProductImages {
+    fn from(images: Images) -> Self {
+        Self {
+            primary: unless_empty(images.primary.into()),
+            variants: images.variants.into_iter().filter_map(|variant| unless_empty(variant.into())).collect(),
+        }
+    }
+}
+
+impl From<ImageType> for pb::ImageSet {
+    fn from(image: ImageType) -> Self {
+        Self {
+            small: image.small.message(),
+            medium: image.medium.message(),
+            large: image.large.message(),
+            hi_res: image.hi_res.message(),
+        }
+    }
+}
+
+impl ImageSize {
+    fn message(self) -> Option<pb::Image> {
+        let Self { url, height, width } = self;
+        (!url.is_empty()).then_some(pb::Image { url, height, width })
+    }
+}

@@ -1,0 +1,214 @@
+//! `ItemInfo`: what the item is.
+
+use serde_json::value::RawValue;
+
+use crate::{
+    dates,
+    lenient::{Lenient, Object, group, unless_empty},
+    tree::money::Money,
+};
+use stockroom_proto::pb;
+
+group! {
+    struct ItemInfo {
+        title: Single<String>,
+        by_line_info: ByLineInfo,
+        classifications: Classifications,
+        content_info: ContentInfo,
+        content_rating: ContentRating,
+        external_ids: ExternalIds,
+        features: Multi<String>,
+        manufacture_info: ManufactureInfo,
+        product_info: ProductInfo,
+        technical_info: TechnicalInfo,
+        trade_in_info: TradeInInfo,
+    }
+}
+
+group! {
+    struct ByLineInfo {
+        brand: Single<String>,
+        manufacturer: Single<String>,
+        contributors: Vec<Contributor>,
+    }
+}
+
+group! {
+    struct Contributor {
+        name: String,
+        role: String,
+        role_type: String,
+    }
+}
+
+group! {
+    struct Classifications {
+        binding: Single<String>,
+        product_group: Single<String>,
+    }
+}
+
+group! {
+    struct ContentInfo {
+        edition: Single<String>,
+        pages_count: Single<Option<i32>>,
+        publication_date: Single<String>,
+        languages: Multi<ContentLanguage>,
+    }
+}
+
+group! {
+    struct ContentLanguage {
+        display_value: String,
+        r#type: String,
+    }
+}
+
+group! {
+    struct ContentRating {
+        audience_rating: Single<String>,
+    }
+}
+
+group! {
+    struct ExternalIds {
+        eans: Multi<String>,
+        isbns: Multi<String>,
+        upcs: Multi<String>,
+    }
+}
+
+group! {
+    struct ManufactureInfo {
+        item_part_number: Single<String>,
+        model: Single<String>,
+        warranty: Single<String>,
+    }
+}
+
+group! {
+    struct ProductInfo {
+        color: Single<String>,
+        size: Single<String>,
+        is_adult_product: Single<Option<bool>>,
+        release_date: Single<String>,
+        unit_count: Single<Option<i32>>,
+        item_dimensions: ItemDimensions,
+    }
+}
+
+group! {
+    struct ItemDimensions {
+        height: UnitBased,
+        length: UnitBased,
+        width: UnitBased,
+        weight: UnitBased,
+    }
+}
+
+group! {
+    struct UnitBased {
+        display_value: Option<f64>,
+        unit: String,
+    }
+}
+
+group! {
+    struct TechnicalInfo {
+        energy_efficiency_class: Single<String>,
+        formats: Multi<String>,
+    }
+}
+
+group! {
+    struct TradeInInfo {
+        is_eligible_for_trade_in: Option<bool>,
+        price: Money,
+    }
+}
+
+/// A value that Amazon wraps with a label and a locale, as `{"DisplayValue": …}`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Single<T>(T);
+
+/// A list wrapped likewise, as `{"DisplayValues": […]}`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Multi<T>(Vec<T>);
+
+impl<T: Lenient + Default> Lenient for Single<T> {
+    fn read(json: &RawValue) -> Option<Self> {
+        Some(Self(Object::read(json)?.field("display_value")))
+    }
+}
+
+impl<T: Lenient> Lenient for Multi<T> {
+    fn read(json: &RawValue) -> Option<Self> {
+        Some(Self(Object::read(json)?.field("display_values")))
+    }
+}
+
+impl From<ItemInfo> for pb::ProductInfo {
+    fn from(info: ItemInfo) -> Self {
+        let ItemInfo { by_line_info, content_info, product_info, .. } = info;
+        Self {
+            title: info.title.0,
+            brand: by_line_info.brand.0,
+            manufacturer: by_line_info.manufacturer.0,
+            contributors: by_line_info.contributors.into_iter().map(Into::into).collect(),
+            binding: info.classifications.binding.0,
+            product_group: info.classifications.product_group.0,
+            edition: content_info.edition.0,
+            page_count: content_info.pages_count.0,
+            publication_date: dates::partial(content_info.publication_date.0),
+            languages: content_info.languages.0.into_iter().map(Into::into).collect(),
+            audience_rating: info.content_rating.audience_rating.0,
+            eans: info.external_ids.eans.0,
+            isbns: info.external_ids.isbns.0,
+            upcs: info.external_ids.upcs.0,
+            features: info.features.0,
+            part_number: info.manufacture_info.item_part_number.0,
+            model: info.manufacture_info.model.0,
+            warranty: info.manufacture_info.warranty.0,
+            color: product_info.color.0,
+            size: product_info.size.0,
+            is_adult_product: product_info.is_adult_product.0,
+            release_date: dates::partial(product_info.release_date.0),
+            unit_count: product_info.unit_count.0,
+            dimensions: unless_empty(product_info.item_dimensions.into()),
+            energy_efficiency_class: info.technical_info.energy_efficiency_class.0,
+            formats: info.technical_info.formats.0,
+            trade_in: unless_empty(info.trade_in_info.into()),
+        }
+    }
+}
+
+impl From<Contributor> for pb::Contributor {
+    fn from(Contributor { name, role, role_type }: Contributor) -> Self {
+        Self { name, role, role_type }
+    }
+}
+
+impl From<ContentLanguage> for pb::ContentLanguage {
+    fn from(language: ContentLanguage) -> Self {
+        Self { name: language.display_value, r#type: language.r#type }
+    }
+}
+
+impl From<ItemDimensions> for pb::Dimensions {
+    fn from(dimensions: ItemDimensions) -> Self {
+        let ItemDimensions { height, length, width, weight } = dimensions;
+        Self { height: height.message(), length: length.message(), width: width.message(), weight: weight.message() }
+    }
+}
+
+impl UnitBased {
+    fn message(self) -> Option<pb::Measure> {
+        Some(pb::Measure { value: self.display_value?, unit: self.unit })
+    }
+}
+
+impl From<TradeInInfo> for pb::TradeIn {
+    fn from(trade_in: TradeInInfo) -> Self {
+        Self { is_eligible: trade_in.is_eligible_for_trade_in, price: trade_in.price.message() }
+    }
+}

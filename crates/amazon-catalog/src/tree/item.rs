@@ -1,0 +1,67 @@
+//! An item, whole.
+
+use crate::{
+    Asin, Marketplace,
+    lenient::{group, unless_empty},
+    tree::{
+        browse_nodes::BrowseNodeInfo, images::Images, info::ItemInfo, offers::OffersV2, offers_v1::Offers,
+        product_offers::product_offers, reviews::CustomerReviews,
+    },
+};
+use stockroom_proto::pb;
+
+group! {
+    struct Item {
+        asin: String,
+        detail_page_url: String,
+        parent_asin: String,
+        score: Option<f64>,
+        variation_attributes: Vec<VariationAttribute>,
+        browse_node_info: BrowseNodeInfo,
+        customer_reviews: Option<CustomerReviews>,
+        images: Images,
+        item_info: ItemInfo,
+        offers: Option<Offers>,
+        offers_v2: Option<OffersV2>,
+    }
+}
+
+group! {
+    struct VariationAttribute {
+        name: String,
+        value: String,
+    }
+}
+
+impl Item {
+    /// The product; `None` for an item without an ASIN, which belongs to no question.
+    pub(crate) fn product(self, marketplace: Marketplace) -> Option<pb::Product> {
+        Some(pb::Product {
+            asin: Asin::parse(&self.asin).ok()?.to_string(),
+            marketplace: marketplace.name().to_owned(),
+            detail_page_url: self.detail_page_url,
+            parent_asin: self.parent_asin,
+            score: self.score,
+            info: unless_empty(self.item_info.into()),
+            images: unless_empty(self.images.into()),
+            offers: product_offers(self.offers, self.offers_v2),
+            reviews: self.customer_reviews.map(Into::into),
+            categories: unless_empty(self.browse_node_info.into()),
+            variation: unless_empty(variation(self.variation_attributes)),
+        })
+    }
+}
+
+/// The products of a list whose unreadable elements are `None`; `None` where nothing in it can be read, so that an answer
+/// of nonsense is not taken for one that finds nothing.
+pub(crate) fn products(items: Vec<Option<Item>>, marketplace: Marketplace) -> Option<Vec<pb::Product>> {
+    let listed = items.len();
+    let products: Vec<_> = items.into_iter().flatten().filter_map(|item| item.product(marketplace)).collect();
+    (listed == 0 || !products.is_empty()).then_some(products)
+}
+
+fn variation(attributes: Vec<VariationAttribute>) -> pb::ProductVariation {
+    let attributes =
+        attributes.into_iter().map(|VariationAttribute { name, value }| pb::VariationAttribute { name, value });
+    pb::ProductVariation { attributes: attributes.collect() }
+}

@@ -1,0 +1,101 @@
+//! Amounts of money.
+
+use serde_json::value::RawValue;
+
+use crate::{
+    lenient::{self, Lenient, group},
+    money::parse_amount,
+};
+use stockroom_proto::pb;
+
+group! {
+    /// An amount with its currency.
+    struct Money {
+        amount: Option<Amount>,
+        currency: String,
+        display_amount: String,
+    }
+}
+
+/// A decimal number as whole units and billionths, read from its digits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Amount {
+    units: i64,
+    nanos: i32,
+}
+
+impl Money {
+    /// The message; `None` where the amount or its currency is not stated.
+    pub(crate) fn message(self) -> Option<pb::Money> {
+        self.amount?.message(self.currency, self.display_amount)
+    }
+}
+
+impl Amount {
+    /// The message; `None` without a currency, as a bare number is no price.
+    pub(crate) fn message(self, currency_code: String, display: String) -> Option<pb::Money> {
+        let Self { units, nanos } = self;
+        (!currency_code.is_empty()).then_some(pb::Money { currency_code, units, nanos, display })
+    }
+}
+
+impl Lenient for Amount {
+    fn read(json: &RawValue) -> Option<Self> {
+        let digits = without_exponent(lenient::text(json)?.trim())?;
+        parse_amount(&digits).map(|(units, nanos)| Self { units, nanos })
+    }
+}
+
+/// Writes `1.5E3`, which JSON allows for 1500, without its exponent. `None` beyond what an amount can hold.
+fn without_exponent(number: &str) -> Option<String> {
+    let Some((digits, exponent)) = number.split_once(['e', 'E']) else {
+        return Some(number.to_owned());
+    };
+    let exponent: i32 = exponent.parse().ok().filter(|exponent| (-18..=18).contains(exponent))?;
+    let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |digits| ("-", digits));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let shift = usize::try_from(exponent.unsigned_abs()).ok()?;
+    Some(if exponent >= 0 {
+        let fraction = format!("{fraction:0<shift$}");
+        let (moved, rest) = fraction.split_at_checked(shift)?;
+        format!("{sign}{whole}{moved}.{rest}")
+    } else {
+        let whole = format!("{whole:0>width$}", width = shift + 1);
+        let (rest, moved) = whole.split_at_checked(whole.len() - shift)?;
+        format!("{sign}{rest}.{moved}{fraction}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_amount_is_read_from_its_digits() {
+        let cases = [
+            ("33.99", Some((33, 990_000_000))),
+            ("\"33.99\"", Some((33, 990_000_000))),
+            ("48.0", Some((48, 0))),
+            ("1.5E3", Some((1500, 0))),
+            ("1.2345e+2", Some((123, 450_000_000))),
+            ("-25e-2", Some((0, -250_000_000))),
+            ("1e400", None),
+            ("9999999999999999999", None),
+            ("\"1,249.00\"", None),
+            ("null", None),
+            ("{}", None),
+        ];
+        for (json, amount) in cases {
+            let read = Amount::read(serde_json::from_str(json).unwrap());
+            assert_eq!(read.map(|amount| (amount.units, amount.nanos)), amount, "{json}");
+        }
+    }
+
+    #[test]
+    fn an_amount_without_a_currency_is_no_price() {
+        let read = |json| Money::read(serde_json::from_str(json).unwrap()).unwrap().message();
+        assert_eq!(read(r#"{"Amount": 3, "DisplayAmount": "3"}"#), None);
+        assert_eq!(read(r#"{"Currency": "EUR", "DisplayAmount": "3 €"}"#), None);
+        assert_eq!(read(r#"{"Amount": 3, "Currency": "EUR"}"#).unwrap().units, 3);
+    }
+}

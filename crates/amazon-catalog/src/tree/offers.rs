@@ -1,0 +1,207 @@
+//! `OffersV2`: what an item costs, from whom and when it comes.
+
+use prost_types::Duration;
+
+use crate::{
+    dates,
+    lenient::{group, unless_empty},
+    tree::money::Money,
+};
+use stockroom_proto::pb;
+
+group! {
+    struct OffersV2 {
+        listings: Vec<Listing>,
+    }
+}
+
+group! {
+    struct Listing {
+        availability: Availability,
+        condition: Condition,
+        deal_details: Option<DealDetails>,
+        is_buy_box_winner: Option<bool>,
+        loyalty_points: LoyaltyPoints,
+        merchant_info: MerchantInfo,
+        price: Price,
+        r#type: String,
+        violates_map: bool,
+    }
+}
+
+group! {
+    struct Availability {
+        r#type: String,
+        message: String,
+        min_order_quantity: Option<i32>,
+        max_order_quantity: Option<i32>,
+    }
+}
+
+group! {
+    struct Condition {
+        value: String,
+        sub_condition: String,
+        condition_note: String,
+    }
+}
+
+group! {
+    /// A deal; its presence means that it is on now.
+    struct DealDetails {
+        access_type: String,
+        badge: String,
+        early_access_duration_in_milliseconds: Option<i64>,
+        start_time: String,
+        end_time: String,
+        percent_claimed: Option<i32>,
+    }
+}
+
+group! {
+    /// Points that a customer earns, in Japan.
+    struct LoyaltyPoints {
+        points: Option<i32>,
+    }
+}
+
+group! {
+    struct MerchantInfo {
+        id: String,
+        name: String,
+    }
+}
+
+group! {
+    struct Price {
+        money: Money,
+        price_per_unit: Money,
+        savings: Savings,
+        saving_basis: SavingBasis,
+    }
+}
+
+group! {
+    struct Savings {
+        money: Money,
+        percentage: Option<i32>,
+    }
+}
+
+group! {
+    struct SavingBasis {
+        money: Money,
+        saving_basis_type: String,
+        saving_basis_type_label: String,
+    }
+}
+
+impl From<Listing> for pb::Offer {
+    fn from(listing: Listing) -> Self {
+        let Listing { condition, price, .. } = listing;
+        let mut offer = Self {
+            r#type: listing.r#type,
+            condition: condition_of(&condition.value).into(),
+            sub_condition: sub_condition(condition.sub_condition, &condition.value),
+            condition_note: condition.condition_note,
+            price: price.money.message(),
+            price_per_unit: price.price_per_unit.message(),
+            saving: unless_empty(price.savings.into()),
+            saving_basis: unless_empty(price.saving_basis.into()),
+            availability: unless_empty(listing.availability.into()),
+            deal: listing.deal_details.map(Into::into),
+            is_buy_box_winner: listing.is_buy_box_winner,
+            merchant: unless_empty(listing.merchant_info.into()),
+            loyalty_points: listing.loyalty_points.points,
+            ..Self::default()
+        };
+        if listing.violates_map {
+            withhold_price(&mut offer);
+        }
+        offer
+    }
+}
+
+/// Takes every amount out of an offer whose price may be seen only in Amazon's cart.
+pub(super) fn withhold_price(offer: &mut pb::Offer) {
+    offer.price_withheld = true;
+    offer.price = None;
+    offer.price_per_unit = None;
+    offer.saving = None;
+    offer.saving_basis = None;
+    offer.promotions.clear();
+}
+
+/// The condition that a word of Amazon's stands for.
+pub(super) fn condition_of(word: &str) -> pb::Condition {
+    match word {
+        "New" => pb::Condition::New,
+        "Used" => pb::Condition::Used,
+        "Refurbished" => pb::Condition::Refurbished,
+        "Collectible" => pb::Condition::Collectible,
+        _ => pb::Condition::Unspecified,
+    }
+}
+
+/// The finer word for a condition, unless it only repeats the condition or says that there is none.
+pub(super) fn sub_condition(word: String, condition: &str) -> String {
+    if word == "Unknown" || word == condition { String::new() } else { word }
+}
+
+impl From<Availability> for pb::Availability {
+    fn from(availability: Availability) -> Self {
+        let kind = match availability.r#type.as_str() {
+            // The last three words are those of the first version of offers.
+            "IN_STOCK" | "Now" => pb::AvailabilityType::InStock,
+            "IN_STOCK_SCARCE" => pb::AvailabilityType::InStockScarce,
+            "AVAILABLE_DATE" => pb::AvailabilityType::AvailableDate,
+            "LEADTIME" | "Backorderable" => pb::AvailabilityType::Leadtime,
+            "PREORDER" | "Preorderable" => pb::AvailabilityType::Preorder,
+            "OUT_OF_STOCK" => pb::AvailabilityType::OutOfStock,
+            "UNAVAILABLE" => pb::AvailabilityType::Unavailable,
+            _ => pb::AvailabilityType::Unspecified,
+        };
+        Self {
+            r#type: kind.into(),
+            type_text: availability.r#type,
+            message: availability.message,
+            min_order_quantity: availability.min_order_quantity,
+            max_order_quantity: availability.max_order_quantity,
+        }
+    }
+}
+
+impl From<DealDetails> for pb::Deal {
+    fn from(deal: DealDetails) -> Self {
+        Self {
+            access_type: deal.access_type,
+            badge: deal.badge,
+            start_time: dates::timestamp(&deal.start_time),
+            end_time: dates::timestamp(&deal.end_time),
+            percent_claimed: deal.percent_claimed,
+            early_access: deal.early_access_duration_in_milliseconds.and_then(milliseconds),
+        }
+    }
+}
+
+fn milliseconds(count: i64) -> Option<Duration> {
+    std::time::Duration::from_millis(u64::try_from(count).ok()?).try_into().ok()
+}
+
+impl From<MerchantInfo> for pb::Merchant {
+    fn from(MerchantInfo { id, name }: MerchantInfo) -> Self {
+        Self { id, name, ..Self::default() }
+    }
+}
+
+impl From<Savings> for pb::Saving {
+    fn from(savings: Savings) -> Self {
+        Self { amount: savings.money.message(), percent: savings.percentage }
+    }
+}
+
+impl From<SavingBasis> for pb::SavingBasis {
+    fn from(basis: SavingBasis) -> Self {
+        Self { price: basis.money.message(), r#type: basis.saving_basis_type, label: basis.saving_basis_type_label }
+    }
+}

@@ -1,0 +1,210 @@
+//! Both versions of an item's offers as one.
+//!
+//! The second version is what Amazon keeps, so its listings are taken where there are any; the first adds what only it
+//! knows. A price that may be seen only in Amazon's cart is withheld here for good, in whichever version says so.
+
+use crate::tree::{
+    offers::{OffersV2, withhold_price},
+    offers_v1::Offers,
+};
+use stockroom_proto::pb;
+
+/// The contract's offers; `None` where Amazon stated neither version.
+pub(super) fn product_offers(v1: Option<Offers>, v2: Option<OffersV2>) -> Option<pb::ProductOffers> {
+    if v1.is_none() && v2.is_none() {
+        return None;
+    }
+    let (v1, v2) = (v1.unwrap_or_default(), v2.unwrap_or_default());
+    let mut others: Vec<pb::Offer> = v1.listings.into_iter().map(Into::into).collect();
+    let mut listings: Vec<pb::Offer> = v2.listings.into_iter().map(Into::into).collect();
+    let mut summaries: Vec<pb::OfferSummary> = v1.summaries.into_iter().map(Into::into).collect();
+
+    withhold_spans(&mut summaries, others.iter().chain(&listings));
+    if listings.is_empty() {
+        listings = others;
+    } else {
+        for offer in &mut listings {
+            if let Some(index) = others.iter().position(|other| is_same_offer(offer, other)) {
+                enrich(offer, others.remove(index));
+            }
+        }
+    }
+    // The sort is stable: all but the winner stay in Amazon's order.
+    listings.sort_by_key(|offer| offer.is_buy_box_winner != Some(true));
+    Some(pb::ProductOffers { listings, summaries })
+}
+
+/// Unsets the span of prices of each condition with a withheld price, as one of its ends may be that very price.
+fn withhold_spans<'a>(summaries: &mut [pb::OfferSummary], offers: impl Iterator<Item = &'a pb::Offer>) {
+    let withheld: Vec<_> = offers.filter(|offer| offer.price_withheld).map(pb::Offer::condition).collect();
+    for summary in summaries {
+        let condition = summary.condition();
+        let may_be =
+            |other: &pb::Condition| *other == condition || [*other, condition].contains(&pb::Condition::Unspecified);
+        if withheld.iter().any(may_be) {
+            (summary.lowest_price, summary.highest_price) = (None, None);
+        }
+    }
+}
+
+/// Whether an offer of the one version is that of the other: the same merchant's, for the same condition.
+fn is_same_offer(offer: &pb::Offer, other: &pb::Offer) -> bool {
+    let (Some(merchant), Some(other_merchant)) = (&offer.merchant, &other.merchant) else {
+        return false;
+    };
+    let agree = |a: &str, b: &str| !a.is_empty() && a == b;
+    let same_merchant = if merchant.id.is_empty() || other_merchant.id.is_empty() {
+        agree(&merchant.name, &other_merchant.name)
+    } else {
+        merchant.id == other_merchant.id
+    };
+    same_merchant && offer.condition == other.condition && offer.sub_condition == other.sub_condition
+}
+
+/// Adds to an offer what only the first version knows of it.
+fn enrich(offer: &mut pb::Offer, v1: pb::Offer) {
+    offer.id = v1.id;
+    offer.delivery = v1.delivery;
+    offer.promotions = v1.promotions;
+    offer.program_eligibility = v1.program_eligibility;
+    if let (Some(merchant), Some(known)) = (&mut offer.merchant, v1.merchant) {
+        merchant.default_shipping_country = known.default_shipping_country;
+        merchant.feedback_count = known.feedback_count;
+        merchant.feedback_rating = known.feedback_rating;
+    }
+    if offer.price_withheld || v1.price_withheld {
+        withhold_price(offer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::lenient::Lenient;
+
+    fn offers(v1: &Value, v2: &Value) -> pb::ProductOffers {
+        let json = |value: &Value| serde_json::value::to_raw_value(value).unwrap();
+        product_offers(Offers::read(&json(v1)), OffersV2::read(&json(v2))).unwrap()
+    }
+
+    fn price(amount: u32) -> Value {
+        json!({ "Amount": amount, "Currency": "USD", "DisplayAmount": format!("${amount}.00") })
+    }
+
+    fn v1(id: &str, merchant: &str, condition: &str, amount: u32) -> Value {
+        let basis = json!({ "Amount": 99, "Currency": "USD", "PriceType": "WAS_PRICE", "PriceTypeLabel": "Was" });
+        let mut price = price(amount);
+        price["PricePerUnit"] = json!(0.5);
+        price["Savings"] = json!({ "Amount": 7, "Currency": "USD", "Percentage": 7 });
+        json!({
+            "Id": id,
+            "Condition": { "Value": condition },
+            "MerchantInfo": { "Id": merchant, "FeedbackCount": 5 },
+            "Price": price,
+            "SavingBasis": basis,
+            "DeliveryInfo": { "IsFreeShippingEligible": true, "IsAmazonFulfilled": false },
+            "Promotions": [{ "Type": "SNS", "Amount": 2, "Currency": "USD" }],
+        })
+    }
+
+    fn v2(merchant: &str, condition: &str, amount: u32) -> Value {
+        json!({
+            "Condition": { "Value": condition, "SubCondition": "Unknown" },
+            "MerchantInfo": { "Id": merchant },
+            "Price": { "Money": price(amount), "PricePerUnit": price(1), "Savings": { "Percentage": 3 } },
+        })
+    }
+
+    fn span(condition: &str) -> Value {
+        let (lowest, highest) = (price(1), price(2));
+        let condition = json!({ "Value": condition });
+        json!({ "Condition": condition, "LowestPrice": lowest, "HighestPrice": highest, "OfferCount": 4 })
+    }
+
+    fn with(mut listing: Value, key: &str, value: impl Into<Value>) -> Value {
+        listing[key] = value.into();
+        listing
+    }
+
+    fn prices(offers: &pb::ProductOffers) -> Vec<Option<i64>> {
+        offers.listings.iter().map(|offer| offer.price.as_ref().map(|price| price.units)).collect()
+    }
+
+    #[test]
+    fn the_first_version_stands_alone_where_there_is_no_second() {
+        for second in [json!(null), json!({}), json!({ "Listings": [] })] {
+            let offers = offers(&json!({ "Listings": [v1("id-1", "M1", "Used", 12)] }), &second);
+            let [offer] = offers.listings.as_slice() else { panic!("{offers:?}") };
+            assert_eq!((offer.id.as_str(), offer.condition()), ("id-1", pb::Condition::Used));
+            assert_eq!(offer.price.as_ref().unwrap().display, "$12.00");
+            assert_eq!(offer.price_per_unit.as_ref().unwrap().nanos, 500_000_000);
+            assert_eq!(offer.saving.as_ref().unwrap().percent, Some(7));
+            let basis = offer.saving_basis.as_ref().unwrap();
+            assert_eq!(
+                (basis.price.as_ref().unwrap().units, basis.r#type.as_str(), basis.label.as_str()),
+                (99, "WAS_PRICE", "Was")
+            );
+            let delivery = offer.delivery.as_ref().unwrap();
+            assert_eq!((delivery.is_prime_eligible, delivery.is_amazon_fulfilled), (None, Some(false)));
+            assert_eq!(delivery.message, "free shipping");
+        }
+    }
+
+    #[test]
+    fn only_the_same_offer_is_enriched_and_no_id_is_given_twice() {
+        let first = [v1("used", "M1", "Used", 9), v1("new", "M1", "New", 10)];
+        let second = [v2("M1", "New", 11), v2("M2", "New", 12), v2("M1", "New", 13), v2("M1", "Refurbished", 14)];
+        let offers = offers(&json!({ "Listings": first }), &json!({ "Listings": second }));
+        assert_eq!(offers.listings.iter().map(|offer| offer.id.as_str()).collect::<Vec<_>>(), ["new", "", "", ""]);
+        assert_eq!(prices(&offers), [Some(11), Some(12), Some(13), Some(14)], "prices are the second version's");
+        assert_eq!(offers.listings[0].merchant.as_ref().unwrap().feedback_count, Some(5));
+        assert_eq!(offers.listings[0].promotions.len(), 1);
+        assert_eq!(offers.listings[1].delivery, None);
+    }
+
+    #[test]
+    fn the_buy_box_winner_comes_first_and_the_rest_keep_their_order() {
+        let winner = with(v2("M3", "New", 13), "IsBuyBoxWinner", true);
+        let loser = with(v2("M2", "New", 12), "IsBuyBoxWinner", false);
+        let offers = offers(&json!(null), &json!({ "Listings": [v2("M1", "New", 11), loser, winner] }));
+        assert_eq!(prices(&offers), [Some(13), Some(11), Some(12)]);
+        let flags: Vec<_> = offers.listings.iter().map(|offer| offer.is_buy_box_winner).collect();
+        assert_eq!(flags, [Some(true), None, Some(false)]);
+    }
+
+    #[test]
+    fn a_restricted_price_is_withheld_whichever_version_says_so() {
+        let (first, second) = (v1("id-1", "M1", "New", 10), v2("M1", "New", 10));
+        let restricted = |listing: &Value| with(listing.clone(), "ViolatesMAP", true);
+        let cases = [
+            (first.clone(), json!([restricted(&second)])),
+            (restricted(&first), json!([second])),
+            (restricted(&first), json!([])),
+        ];
+        for (first, second) in cases {
+            let spans = json!([span("New"), span("Used")]);
+            let offers = offers(&json!({ "Listings": [first], "Summaries": spans }), &json!({ "Listings": second }));
+            let offer = &offers.listings[0];
+            assert!(offer.price_withheld);
+            assert_eq!(
+                (&offer.price, &offer.price_per_unit, &offer.saving, &offer.saving_basis),
+                (&None, &None, &None, &None)
+            );
+            assert_eq!((offer.promotions.len(), offer.id.as_str()), (0, "id-1"));
+            let [new, used] = offers.summaries.as_slice() else { panic!("{offers:?}") };
+            assert_eq!((&new.lowest_price, &new.highest_price, new.offer_count), (&None, &None, Some(4)));
+            assert!(used.lowest_price.is_some() && used.highest_price.is_some());
+        }
+    }
+
+    #[test]
+    fn a_restricted_price_of_unknown_condition_withholds_every_span() {
+        let listing = json!({ "Price": { "Money": price(10) }, "ViolatesMAP": true });
+        let offers = offers(&json!({ "Summaries": [span("New"), span("Used")] }), &json!({ "Listings": [listing] }));
+        assert!(
+            offers.summaries.iter().all(|summary| summary.lowest_price.is_none() && summary.highest_price.is_none())
+        );
+    }
+}

@@ -1,0 +1,61 @@
+//! `SearchResult`: one page of a search, with the ways to narrow it.
+
+use crate::{
+    Marketplace, SearchPage,
+    lenient::group,
+    tree::item::{Item, products},
+};
+use stockroom_proto::pb;
+
+group! {
+    struct SearchResult {
+        items: Vec<Option<Item>>,
+        total_result_count: i64,
+        search_url: String,
+        search_refinements: SearchRefinements,
+    }
+}
+
+group! {
+    struct SearchRefinements {
+        search_index: Option<Refinement>,
+        browse_node: Option<Refinement>,
+        other_refinements: Vec<Refinement>,
+    }
+}
+
+group! {
+    struct Refinement {
+        id: String,
+        display_name: String,
+        bins: Vec<Bin>,
+    }
+}
+
+group! {
+    struct Bin {
+        id: String,
+        display_name: String,
+    }
+}
+
+impl SearchResult {
+    /// The page; `None` where not one of its items can be read.
+    pub(crate) fn page(self, marketplace: Marketplace) -> Option<SearchPage> {
+        let SearchRefinements { search_index, browse_node, other_refinements } = self.search_refinements;
+        let refinements = search_index.into_iter().chain(browse_node).chain(other_refinements);
+        Some(SearchPage {
+            products: products(self.items, marketplace)?,
+            total_results: self.total_result_count,
+            search_url: self.search_url,
+            facets: refinements.map(Into::into).collect(),
+        })
+    }
+}
+
+impl From<Refinement> for pb::Facet {
+    fn from(Refinement { id, display_name, bins }: Refinement) -> Self {
+        let values = bins.into_iter().map(|Bin { id, display_name }| pb::FacetValue { id, display_name });
+        Self { id, display_name, values: values.collect() }
+    }
+}

@@ -1,0 +1,78 @@
+//! `VariationsResult`: one page of a variation family, and the family as a whole.
+
+use crate::{
+    Marketplace, VariationsPage,
+    lenient::group,
+    tree::{
+        item::{Item, products},
+        money::Money,
+    },
+};
+use stockroom_proto::pb;
+
+group! {
+    struct VariationsResult {
+        items: Vec<Option<Item>>,
+        variation_summary: VariationSummary,
+    }
+}
+
+group! {
+    struct VariationSummary {
+        page_count: i32,
+        variation_count: i32,
+        price: Prices,
+        variation_dimensions: Vec<VariationDimension>,
+    }
+}
+
+group! {
+    struct Prices {
+        lowest_price: Money,
+        highest_price: Money,
+    }
+}
+
+group! {
+    struct VariationDimension {
+        name: String,
+        display_name: String,
+        values: Vec<String>,
+    }
+}
+
+impl VariationsResult {
+    /// The page; `None` where not one of its items can be read.
+    pub(crate) fn page(self, marketplace: Marketplace) -> Option<VariationsPage> {
+        let products = products(self.items, marketplace)?;
+        let page_count = u32::try_from(self.variation_summary.page_count).unwrap_or_default();
+        let mut summary = pb::VariationSummary::from(self.variation_summary);
+        // An end of the span may be the very price that a child withholds.
+        if products
+            .iter()
+            .flat_map(|product| &product.offers)
+            .flat_map(|offers| &offers.listings)
+            .any(|o| o.price_withheld)
+        {
+            (summary.lowest_price, summary.highest_price) = (None, None);
+        }
+        Some(VariationsPage { products, summary, page_count })
+    }
+}
+
+impl From<VariationSummary> for pb::VariationSummary {
+    fn from(summary: VariationSummary) -> Self {
+        Self {
+            variation_count: summary.variation_count,
+            lowest_price: summary.price.lowest_price.message(),
+            highest_price: summary.price.highest_price.message(),
+            dimensions: summary.variation_dimensions.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<VariationDimension> for pb::VariationDimension {
+    fn from(VariationDimension { name, display_name, values }: VariationDimension) -> Self {
+        Self { name, display_name, values }
+    }
+}

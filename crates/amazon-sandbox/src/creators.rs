@@ -1,0 +1,123 @@
+//! The sandbox's Creators API: tokens, the order of the checks, and which operation answers.
+//!
+//! Follows <https://affiliate-program.amazon.com/creatorsapi/docs/en-us/introduction> and Amazon's SDK 1.3.0. Amazon documents no
+//! order of checks; this one goes from the path over the token and the limits to the body, and from the body to the account.
+
+use std::time::Instant;
+
+use serde_json::{Map, Value};
+
+use crate::{paapi5::Scene, signature::Received};
+use amazon_catalog::{Marketplace, Operation};
+
+pub use self::credentials::{credential, credential_versions, token_path};
+pub(crate) use self::{
+    credentials::Family,
+    errors::{Refusal, names as error_names},
+    files::{NoFile, is_file, open as open_file},
+    grant::{Denial, answer as grant},
+    tokens::Tokens,
+};
+use self::{errors::Wrong, files::Shelf, tokens::Bad};
+
+mod catalog;
+mod credentials;
+mod errors;
+mod files;
+mod grant;
+mod rules;
+mod spelling;
+mod tokens;
+
+/// What a path asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Catalog(Operation),
+    List(Shelf),
+    Link(Shelf),
+}
+
+/// Whether a path is meant for this API, operation or not.
+pub(crate) fn is_meant(path: &str) -> bool {
+    path.starts_with("/catalog/") || path.starts_with("/reports/")
+}
+
+/// The operation that a path names.
+pub(crate) fn asked(path: &str) -> Option<Asked> {
+    Some(match path {
+        "/catalog/v1/getItems" => Asked::Catalog(Operation::GetItems),
+        "/catalog/v1/searchItems" => Asked::Catalog(Operation::SearchItems),
+        "/catalog/v1/getVariations" => Asked::Catalog(Operation::GetVariations),
+        "/catalog/v1/getBrowseNodes" => Asked::Catalog(Operation::GetBrowseNodes),
+        "/catalog/v1/listFeeds" => Asked::List(Shelf::Feeds),
+        "/catalog/v1/getFeed" => Asked::Link(Shelf::Feeds),
+        "/reports/v1/listReports" => Asked::List(Shelf::Reports),
+        "/reports/v1/getReport" => Asked::Link(Shelf::Reports),
+        _ => return None,
+    })
+}
+
+/// Checks that a request names an operation, has a good token, and names a marketplace that the token is for.
+pub(crate) fn authenticate(
+    asked: Option<Asked>,
+    received: Received<'_>,
+    tokens: &Tokens,
+    now: Instant,
+) -> Result<(Asked, Marketplace), Refusal> {
+    let refuse = |name| Err(Refusal::named(name));
+    let Some(asked) = asked.filter(|_| received.method == "POST") else { return refuse("UnknownOperation") };
+    let header = |name: &str| received.headers.get(name).and_then(|value| value.to_str().ok());
+    let Some((token, claimed)) = header("authorization").and_then(bearer) else { return refuse("MissingCredential") };
+    let version = match tokens.check(token, now) {
+        Ok(version) => version,
+        Err(Bad::Unknown) => return refuse("InvalidToken"),
+        Err(Bad::Expired) => return refuse("TokenExpired"),
+    };
+    if claimed.is_some_and(|claimed| claimed != version.name) {
+        return refuse("InvalidIssuer");
+    }
+    let named = header("x-marketplace");
+    match named.and_then(|name| Marketplace::all().find(|marketplace| marketplace.name() == name)) {
+        Some(marketplace) if version.serves(marketplace) => Ok((asked, marketplace)),
+        Some(_) => refuse("InvalidAssociate"),
+        None => {
+            let message = if named.is_some() { "must be a marketplace, as www.amazon.com" } else { "must be given" };
+            Err(Refusal::fields(vec![Wrong::new("x-marketplace", message)]))
+        }
+    }
+}
+
+/// Answers a request that has been authenticated. `base` is where links begin; `reviews` says whether ratings are told.
+pub(crate) fn answer(
+    (asked, marketplace): (Asked, Marketplace),
+    received: Received<'_>,
+    scene: Scene,
+    base: &str,
+    reviews: bool,
+) -> Result<Value, Refusal> {
+    let body = match asked {
+        // Clients that have nothing to say may say nothing.
+        Asked::List(_) if received.body.is_empty() => Map::new(),
+        Asked::Catalog(_) | Asked::List(_) | Asked::Link(_) => {
+            serde_json::from_slice(received.body).map_err(|_| Refusal::named("CannotParse"))?
+        }
+    };
+    match asked {
+        Asked::Catalog(operation) => catalog::answer(operation, marketplace, &body, scene, reviews),
+        Asked::List(_) | Asked::Link(_) if !scene.eligible => Err(Refusal::named("AssociateNotEligible")),
+        Asked::List(shelf) => Ok(files::list(shelf, marketplace)),
+        Asked::Link(shelf) => files::link(shelf, marketplace, &body, base, scene.now.unix_timestamp()),
+    }
+}
+
+/// The token of an `Authorization` header, and the version beside it. Tokens of versions 2.x must have one; those of 3.x, which
+/// some clients send with one as well, begin with `Atc|`.
+fn bearer(header: &str) -> Option<(&str, Option<&str>)> {
+    let claim = header.strip_prefix("Bearer ")?;
+    let (token, version) = match claim.split_once(',') {
+        Some((token, rest)) => (token, Some(rest.trim().strip_prefix("Version ")?.trim())),
+        None => (claim, None),
+    };
+    let token = token.trim();
+    (!token.is_empty() && (version.is_some() || token.starts_with("Atc|"))).then_some((token, version))
+}

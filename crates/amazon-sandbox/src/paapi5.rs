@@ -1,0 +1,144 @@
+//! The sandbox's PA-API 5.0: what a request means, and the catalogue's answers in its words.
+//!
+//! Follows <https://webservices.amazon.com/paapi5/documentation/>. Where that is silent, a comment says what was chosen.
+
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use crate::{
+    ACCESS_KEY, SECRET_KEY, partner_tag,
+    signature::{Keys, Received, verify},
+};
+use amazon_catalog::{Marketplace, Operation};
+
+use self::item::Showing;
+pub(crate) use self::{
+    errors::{Refusal, names as error_codes},
+    fields::Fields,
+    resources::{Resources, known as known_resources},
+};
+
+mod browse_nodes;
+mod errors;
+mod fields;
+mod get_items;
+mod info;
+mod item;
+mod offers;
+mod offers_v2;
+mod resources;
+mod search_items;
+mod tree;
+mod variations;
+
+/// Every operation.
+pub(crate) const OPERATIONS: [Operation; 4] =
+    [Operation::GetItems, Operation::SearchItems, Operation::GetVariations, Operation::GetBrowseNodes];
+
+/// What an answer depends on besides the request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scene {
+    pub(crate) now: OffsetDateTime,
+    /// Whether the account has sold enough to be answered.
+    pub(crate) eligible: bool,
+    /// Whether to pretend that the first item of a `GetItems` is not accessible.
+    pub(crate) hide_first: bool,
+}
+
+const TARGET_PREFIX: &str = "com.amazon.paapi5.v1.ProductAdvertisingAPIv1.";
+
+/// The operation that a request's path names.
+pub(crate) fn operation(received: Received<'_>) -> Option<Operation> {
+    let name = received.path.strip_prefix("/paapi5/")?;
+    OPERATIONS.into_iter().find(|operation| operation.name().to_ascii_lowercase() == name)
+}
+
+/// Checks that the request names one operation, in its path and in its target, and that the account signed it.
+pub(crate) fn authenticate(
+    operation: Option<Operation>,
+    received: Received<'_>,
+    now: OffsetDateTime,
+) -> Result<Operation, Refusal> {
+    let target = received.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+    let named = target.and_then(|target| target.strip_prefix(TARGET_PREFIX));
+    let operation = operation
+        .filter(|operation| received.method == "POST" && named == Some(operation.name()))
+        .ok_or_else(|| Refusal::named("UnknownOperation"))?;
+    let region = host_marketplace(received).map(Marketplace::aws_region);
+    verify(received, Keys { access_key: ACCESS_KEY, secret_key: SECRET_KEY }, region, now)?;
+    Ok(operation)
+}
+
+/// Answers a request that has been authenticated.
+pub(crate) fn answer(
+    operation: Operation,
+    received: Received<'_>,
+    body: &Value,
+    scene: Scene,
+) -> Result<Value, Refusal> {
+    let fields = Fields::of(body)?;
+    // Everything about the request's own form comes before what depends on the account, and that before the data.
+    let marketplace = marketplace(received, &fields)?;
+    fields.required_text("PartnerTag")?;
+    fields.required_text("PartnerType")?;
+    fields.one_of("PartnerType", &["Associates"])?;
+    tell(operation, marketplace, &fields, &Resources::read(&fields, operation)?, scene)
+}
+
+/// Answers a request in a marketplace whose resources have been read.
+pub(crate) fn tell(
+    operation: Operation,
+    marketplace: Marketplace,
+    fields: &Fields<'_>,
+    resources: &Resources<'_>,
+    scene: Scene,
+) -> Result<Value, Refusal> {
+    let tag = fields.required_text("PartnerTag")?;
+    let showing = Showing::read(fields, marketplace, tag, resources, scene.now)?;
+    let checked = || match tag == partner_tag(marketplace) {
+        false => Err(Refusal::named("InvalidPartnerTag")),
+        true if !scene.eligible => Err(Refusal::named("AssociateNotEligible")),
+        true => Ok(()),
+    };
+    match operation {
+        Operation::GetItems => get_items::Request::read(fields).and_then(|request| {
+            checked()?;
+            Ok(request.answer(&showing, scene.hide_first))
+        }),
+        Operation::SearchItems => search_items::Request::read(fields, marketplace).and_then(|request| {
+            checked()?;
+            Ok(request.answer(&showing))
+        }),
+        Operation::GetVariations => variations::Request::read(fields).and_then(|request| {
+            checked()?;
+            Ok(request.answer(&showing))
+        }),
+        Operation::GetBrowseNodes => browse_nodes::ids(fields).and_then(|ids| {
+            checked()?;
+            Ok(browse_nodes::answer(&ids, resources))
+        }),
+        Operation::Files => Err(Refusal::named("UnknownOperation")),
+    }
+}
+
+/// The marketplace of the host, whatever the body says; for a host that is none of Amazon's, as `127.0.0.1`, the body's, or the
+/// United States.
+fn marketplace(received: Received<'_>, fields: &Fields<'_>) -> Result<Marketplace, Refusal> {
+    let named = match fields.text("Marketplace")? {
+        Some(name) => Some(
+            Marketplace::all()
+                .find(|marketplace| marketplace.name() == name)
+                .ok_or_else(|| Refusal::invalid("Marketplace", name))?,
+        ),
+        None => None,
+    };
+    let first = || Marketplace::all().next();
+    host_marketplace(received).or(named).or_else(first).ok_or_else(|| Refusal::named("InternalFailure"))
+}
+
+/// The marketplace whose host the request names, with any port.
+fn host_marketplace(received: Received<'_>) -> Option<Marketplace> {
+    let host = received.headers.get("host")?.to_str().ok()?;
+    let name = host.split(':').next()?;
+    Marketplace::all().find(|marketplace| marketplace.paapi5_host() == name)
+}

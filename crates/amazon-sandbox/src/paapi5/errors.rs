@@ -1,0 +1,227 @@
+//! PA-API 5.0's errors: status, exception, code and message of each.
+//!
+//! Codes and statuses are those of <https://webservices.amazon.com/paapi5/documentation/troubleshooting/error-messages.html>.
+
+use serde_json::{Value, json};
+
+use crate::{ACCESS_KEY, signature::Disbelief};
+
+/// An error that answers a whole request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    exception: &'static str,
+    code: &'static str,
+    message: String,
+    /// The parameter at fault.
+    parameter: Option<String>,
+    /// Whether code and message stand beside the type instead of in a list.
+    flat: bool,
+}
+
+const SIGNING: &str = "If you are using an AWS SDK, requests are signed for you automatically; otherwise, go to https://webservices.amazon.com/paapi5/documentation/sending-request.html#signing.";
+
+/// Name, status, exception, code, message. The name is the code but for the two forms of the API's end.
+type Row = (&'static str, u16, &'static str, &'static str, &'static str);
+
+const TABLE: [Row; 16] = [
+    ("MissingParameter", 400, "Validation", "MissingParameter", "The request must contain the parameter PartnerTag."),
+    (
+        "InvalidParameterValue",
+        400,
+        "Validation",
+        "InvalidParameterValue",
+        "The value [x] provided in the request for [Keywords] is invalid.",
+    ),
+    (
+        "InvalidPartnerTag",
+        400,
+        "InvalidPartnerTag",
+        "InvalidPartnerTag",
+        "The partner tag is not mapped to a valid associate store with your access key.",
+    ),
+    (
+        "IncompleteSignature",
+        400,
+        "IncompleteSignature",
+        "IncompleteSignature",
+        "The request signature did not include all of the required components. {signing}",
+    ),
+    (
+        "InvalidSignature",
+        401,
+        "InvalidSignature",
+        "InvalidSignature",
+        "The request has not been correctly signed. {signing}",
+    ),
+    (
+        "UnrecognizedClient",
+        401,
+        "UnrecognizedClient",
+        "UnrecognizedClient",
+        "The Access Key ID or security token included in the request is invalid.",
+    ),
+    ("RequestExpired", 401, "RequestExpired", "RequestExpired", "The request is past its expiry."),
+    (
+        "AccessDenied",
+        403,
+        "AccessDenied",
+        "AccessDenied",
+        "The Access Key is not enabled for accessing Product Advertising API.",
+    ),
+    (
+        "AccessDeniedAwsUsers",
+        403,
+        "AccessDenied",
+        "AccessDeniedAwsUsers",
+        "The Access Key {key} is not enabled for accessing this version of Product Advertising API.",
+    ),
+    (
+        "InvalidAssociate",
+        403,
+        "AssociateValidation",
+        "InvalidAssociate",
+        "Your access key {key} is not mapped to primary of approved associate store.",
+    ),
+    (
+        "AssociateNotEligible",
+        403,
+        "AssociateEligibility",
+        "AssociateNotEligible",
+        "Your account does not currently meet the eligibility requirements to access the Product Advertising API.",
+    ),
+    ("Retired", 403, "AccessDenied", "AccessDenied", RETIRED),
+    ("RetiredFlat", 403, "AccessDenied", "AccessDenied", RETIRED),
+    (
+        "UnknownOperation",
+        404,
+        "UnknownOperation",
+        "UnknownOperation",
+        "The operation requested is invalid. Please verify that the operation name is typed correctly.",
+    ),
+    (
+        "TooManyRequests",
+        429,
+        "TooManyRequests",
+        "TooManyRequests",
+        "The request was denied due to request throttling. Please verify the number of requests made per second to the Amazon Product Advertising API.",
+    ),
+    (
+        "InternalFailure",
+        500,
+        "InternalFailure",
+        "InternalFailure",
+        "The request processing has failed because of an unknown error, exception or failure.",
+    ),
+];
+
+/// Said since 2026-05-15 by the documentation's root page.
+const RETIRED: &str = "Product Advertising API is deprecated. Please migrate to Creators API using the migration guide at https://affiliate-program.amazon.com/creatorsapi/docs/en-us/migrating-to-creatorsapi-from-paapi.";
+
+/// The names by which a fault can ask for an error.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|row| row.0)
+}
+
+impl Refusal {
+    /// The error of that name. One that Amazon does not have is a bad request with that code.
+    pub(crate) fn named(name: &'static str) -> Self {
+        let unknown = (name, 400, "Validation", name, "The request is refused.");
+        let (_, status, exception, code, message) = TABLE.into_iter().find(|row| row.0 == name).unwrap_or(unknown);
+        let message = message.replace("{key}", ACCESS_KEY).replace("{signing}", SIGNING);
+        Self { status, exception, code, message, parameter: None, flat: name == "RetiredFlat" }
+    }
+
+    /// A required field is absent.
+    pub(crate) fn missing(parameter: &str) -> Self {
+        let message = format!("The request must contain the parameter {parameter}.");
+        Self { message, parameter: Some(parameter.to_owned()), ..Self::named("MissingParameter") }
+    }
+
+    /// A value is out of range or unknown.
+    pub(crate) fn invalid(parameter: &str, value: &str) -> Self {
+        let message = format!("The value [{value}] provided in the request for [{parameter}] is invalid.");
+        Self { message, parameter: Some(parameter.to_owned()), ..Self::named("InvalidParameterValue") }
+    }
+
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The parameter that is absent or wrong.
+    pub(crate) fn parameter(&self) -> Option<&str> {
+        self.parameter.as_deref()
+    }
+
+    /// The body, in the form that was seen live.
+    pub(crate) fn body(&self) -> Value {
+        let kind = format!("com.amazon.paapi5#{}Exception", self.exception);
+        if self.flat {
+            return json!({ "__type": kind, "Code": self.code, "Message": self.message });
+        }
+        json!({ "__type": kind, "Errors": [{ "Code": self.code, "Message": self.message }] })
+    }
+}
+
+impl From<Disbelief> for Refusal {
+    fn from(disbelief: Disbelief) -> Self {
+        Self::named(match disbelief {
+            Disbelief::Incomplete => "IncompleteSignature",
+            Disbelief::UnknownKey => "UnrecognizedClient",
+            Disbelief::Expired => "RequestExpired",
+            Disbelief::Mismatch => "InvalidSignature",
+        })
+    }
+}
+
+/// An error about a part of a request, which stands beside what was found.
+pub(crate) fn partial(code: &str, message: &str) -> Value {
+    json!({ "__type": "com.amazon.paapi5#ErrorData", "Code": code, "Message": message })
+}
+
+/// The partial error of an id that names nothing; `parameter` is `ItemId` or `BrowseNodeId`.
+pub(crate) fn unknown_id(parameter: &str, id: &str) -> Value {
+    partial("InvalidParameterValue", &format!("The {parameter} {id} provided in the request is invalid."))
+}
+
+/// The partial error of an item that the API does not show.
+pub(crate) fn not_accessible(id: &str) -> Value {
+    partial("ItemNotAccessible", &format!("The ItemId {id} is not accessible through the Product Advertising API."))
+}
+
+/// The answer to a search that matches nothing.
+pub(crate) fn no_results() -> Value {
+    json!({ "Errors": [partial("NoResults", "No results found for your request.")] })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_has_the_shape_that_was_seen_live() {
+        let refusal = Refusal::invalid("ItemCount", "11");
+        let expected = json!({
+            "__type": "com.amazon.paapi5#ValidationException",
+            "Errors": [{
+                "Code": "InvalidParameterValue",
+                "Message": "The value [11] provided in the request for [ItemCount] is invalid.",
+            }],
+        });
+        assert_eq!((refusal.status, refusal.body()), (400, expected));
+    }
+
+    #[test]
+    fn the_end_of_the_api_is_told_in_both_forms() {
+        assert_eq!(Refusal::named("Retired").body()["Errors"][0]["Code"], "AccessDenied");
+        assert_eq!(Refusal::named("RetiredFlat").body()["Code"], "AccessDenied");
+    }
+
+    #[test]
+    fn no_message_has_an_empty_place_left() {
+        for name in names() {
+            let body = Refusal::named(name).body().to_string();
+            assert!(!body.contains("{key}") && !body.contains("{signing}"), "{body}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Reads the fields of a request, and refuses what Amazon refuses.
+//!
+//! A value of another JSON type is an internal failure, as it was seen live; a value out of range is the caller's fault.
+
+use std::ops::RangeInclusive;
+
+use serde_json::{Map, Value};
+
+use crate::paapi5::errors::Refusal;
+
+/// The body of a request. Fields that are unknown are ignored.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fields<'a>(&'a Map<String, Value>);
+
+impl<'a> Fields<'a> {
+    pub(crate) fn of(body: &'a Value) -> Result<Self, Refusal> {
+        body.as_object().map(Self).ok_or_else(wrong_type)
+    }
+
+    /// A text that is not empty.
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&'a str>, Refusal> {
+        let Some(value) = self.value(name) else { return Ok(None) };
+        let text = value.as_str().ok_or_else(wrong_type)?;
+        if text.trim().is_empty() { Err(Refusal::invalid(name, text)) } else { Ok(Some(text)) }
+    }
+
+    pub(crate) fn required_text(&self, name: &str) -> Result<&'a str, Refusal> {
+        // An empty required field was seen to be treated as an absent one.
+        match self.value(name).map(|value| value.as_str().ok_or_else(wrong_type)).transpose()? {
+            Some(text) if !text.trim().is_empty() => Ok(text),
+            Some(_) | None => Err(Refusal::missing(name)),
+        }
+    }
+
+    /// One of these texts.
+    pub(crate) fn one_of(&self, name: &str, known: &[&str]) -> Result<Option<&'a str>, Refusal> {
+        let text = self.text(name)?;
+        match text.filter(|text| !known.contains(text)) {
+            Some(unknown) => Err(Refusal::invalid(name, unknown)),
+            None => Ok(text),
+        }
+    }
+
+    /// A whole number within a range.
+    pub(crate) fn number(&self, name: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, Refusal> {
+        let Some(value) = self.value(name) else { return Ok(None) };
+        if !value.is_i64() && !value.is_u64() {
+            return Err(wrong_type());
+        }
+        match value.as_u64().filter(|number| range.contains(number)) {
+            Some(number) => Ok(Some(number)),
+            None => Err(Refusal::invalid(name, &value.to_string())),
+        }
+    }
+
+    /// A list of texts, empty where it is absent.
+    pub(crate) fn texts(&self, name: &str) -> Result<Vec<&'a str>, Refusal> {
+        let Some(value) = self.value(name) else { return Ok(Vec::new()) };
+        let values = value.as_array().ok_or_else(wrong_type)?;
+        values.iter().map(|value| value.as_str().ok_or_else(wrong_type)).collect()
+    }
+
+    /// One to ten texts.
+    pub(crate) fn ids(&self, name: &str) -> Result<Vec<&'a str>, Refusal> {
+        let ids = self.texts(name)?;
+        match ids.len() {
+            0 => Err(Refusal::missing(name)),
+            1..=10 => Ok(ids),
+            _ => Err(Refusal::invalid(name, &ids.join(", "))),
+        }
+    }
+
+    /// A JSON null is an absent field.
+    fn value(&self, name: &str) -> Option<&'a Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+}
+
+fn wrong_type() -> Refusal {
+    Refusal::named("InternalFailure")
+}

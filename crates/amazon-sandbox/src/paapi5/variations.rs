@@ -1,0 +1,97 @@
+//! `GetVariations`: one page of a family of products.
+
+use serde_json::{Value, json};
+
+use crate::{
+    catalogue::{
+        Catalogue,
+        product::{Dimension, Product},
+    },
+    paapi5::{
+        errors::{Refusal, no_results, not_accessible, unknown_id},
+        fields::Fields,
+        item::Showing,
+        offers::plain_price,
+        tree::Tree,
+    },
+};
+use amazon_catalog::Asin;
+
+/// A parent or a child, and which page.
+#[derive(Debug)]
+pub(crate) struct Request<'a> {
+    id: &'a str,
+    count: usize,
+    page: usize,
+}
+
+impl<'a> Request<'a> {
+    pub(crate) fn read(fields: &Fields<'a>) -> Result<Self, Refusal> {
+        let whole = |number: Option<u64>| number.and_then(|number| usize::try_from(number).ok());
+        Ok(Self {
+            id: fields.required_text("ASIN")?,
+            count: whole(fields.number("VariationCount", 1..=10)?).unwrap_or(10),
+            page: whole(fields.number("VariationPage", 1..=1_000_000)?).unwrap_or(1),
+        })
+    }
+
+    /// The page with its summary. A product without a family, and a page beyond the last, are no results.
+    pub(crate) fn answer(&self, showing: &Showing<'_>) -> Value {
+        let asin = Asin::parse(self.id).ok().filter(|asin| asin.as_str() == self.id);
+        let Some(product) = asin.and_then(|asin| Catalogue::get().find(asin)) else {
+            return json!({ "Errors": [unknown_id("ASIN", self.id)] });
+        };
+        if !product.accessible {
+            return json!({ "Errors": [not_accessible(self.id)] });
+        }
+        let Some((_, children)) = Catalogue::get().family(product.asin) else { return no_results() };
+        let page = children.iter().skip((self.page - 1) * self.count).take(self.count);
+        let items: Vec<Value> = page.map(|child| variation(child, showing)).collect();
+        if items.is_empty() {
+            return no_results();
+        }
+        let summary = self.summary(&children, showing);
+        json!({ "VariationsResult": { "Items": items, "VariationSummary": summary } })
+    }
+
+    fn summary(&self, children: &[&Product], showing: &Showing<'_>) -> Value {
+        let asked = |name: &str| showing.resources.has(&format!("VariationSummary.{name}"));
+        let prices = || children.iter().filter_map(|child| child.buy_box()?.price).map(|price| price.us_cents);
+        let price = Tree::new()
+            .with_asked(asked("Price.HighestPrice"), "HighestPrice", || Some(plain_price(prices().max()?, showing)))
+            .with_asked(asked("Price.LowestPrice"), "LowestPrice", || Some(plain_price(prices().min()?, showing)));
+        Tree::new()
+            .with("PageCount", children.len().div_ceil(self.count))
+            .with("VariationCount", children.len())
+            .with_some("Price", price.unless_empty())
+            // The resource is in the singular, the field in the plural.
+            .with_asked(asked("VariationDimension"), "VariationDimensions", || Some(dimensions(children, showing)))
+            .into()
+    }
+}
+
+fn variation(child: &Product, showing: &Showing<'_>) -> Value {
+    let attributes = child.attributes.iter();
+    let attributes = attributes.map(|attribute| json!({ "Name": attribute.dimension.name, "Value": attribute.value }));
+    showing.item(child, "ogv").with("VariationAttributes", attributes.collect::<Vec<_>>()).into()
+}
+
+fn dimensions(children: &[&Product], showing: &Showing<'_>) -> Value {
+    let mut known: Vec<(&'static Dimension, Vec<&'static str>)> = Vec::new();
+    for attribute in children.iter().flat_map(|child| &child.attributes) {
+        match known.iter_mut().find(|(dimension, _)| *dimension == attribute.dimension) {
+            Some((_, values)) if values.contains(&attribute.value) => {}
+            Some((_, values)) => values.push(attribute.value),
+            None => known.push((attribute.dimension, vec![attribute.value])),
+        }
+    }
+    let told = known.into_iter().map(|(dimension, values)| {
+        json!({
+            "DisplayName": dimension.display_name,
+            "Locale": showing.locale,
+            "Name": dimension.name,
+            "Values": values,
+        })
+    });
+    told.collect()
+}
