@@ -30,7 +30,7 @@ run: ## Serve invented products on port 50051
 	cargo run --locked -- serve --sandbox
 
 test: gen/python/.made .tools/.redis ## Run the gateway's own tests, then the Python client's against a real gateway
-	cargo test --locked
+	cargo test --locked --workspace
 	cargo build --locked
 	clients/with-gateway pytest clients/python
 
@@ -43,8 +43,8 @@ test-clients: build stubs $(BIN)/grpcurl ## Try grpcurl and the examples in Pyth
 stubs: gen/python/.made gen/.made ## Generate the stubs of all four languages into gen/
 
 lint: $(NODE)/.package-lock.json ## Check the form of the code and of the contract
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
 	buf lint
 
 breaking: $(NODE)/.package-lock.json ## Compare the contract with the one on the branch main

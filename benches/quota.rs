@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use amazon_catalog::{Answer, Asin, Items, Locale, Marketplace, Question, Upstream};
+use amazon_catalog::{Asin, CatalogRequest, CatalogResponse, Items, Locale, Marketplace, Upstream};
 use fastrand::Rng;
 use futures_util::{FutureExt, future::BoxFuture};
 use stockroom::{
@@ -25,7 +25,7 @@ use stockroom::{
     catalog::{Catalog, Parts, Reading},
     clock::Clock,
     config,
-    dispatch::{Class, Dispatch, Options, Shelf, Terms},
+    dispatch::{AnswerSink, Dispatch, Options, Priority, RequestContext},
 };
 use stockroom_proto::pb;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -59,7 +59,7 @@ struct Request {
 }
 
 #[derive(Default)]
-struct Told {
+struct Response {
     lookups: u64,
     waits: Vec<Duration>,
     stale: u64,
@@ -78,7 +78,11 @@ impl Upstream for Counter {
         pb::Protocol::Creators
     }
 
-    fn call<'a>(&'a self, question: &'a Question, _: Duration) -> BoxFuture<'a, Result<Answer, amazon_catalog::Error>> {
+    fn call<'a>(
+        &'a self,
+        question: &'a CatalogRequest,
+        _: Duration,
+    ) -> BoxFuture<'a, Result<CatalogResponse, amazon_catalog::Error>> {
         let now = Instant::now();
         let mut calls = self.calls.lock().unwrap();
         let in_a_day = calls.iter().rev().take_while(|at| now - **at < DAY).count();
@@ -89,9 +93,12 @@ impl Upstream for Counter {
         }
         async move {
             sleep(CALL_TAKES).await;
-            let Question::Items(items) = question else { unreachable!("only products are asked for") };
+            let CatalogRequest::Items(items) = question else { unreachable!("only products are asked for") };
             let product = |asin: &Asin| pb::Product { asin: asin.to_string(), ..Default::default() };
-            Ok(Answer::Items(Items { products: items.asins.iter().map(product).collect(), missing: Vec::new() }))
+            Ok(CatalogResponse::Items(Items {
+                products: items.asins.iter().map(product).collect(),
+                missing: Vec::new(),
+            }))
         }
         .boxed()
     }
@@ -152,7 +159,7 @@ impl Scenario {
             timeout: Duration::from_secs(5),
             queue_capacity: 1000,
             upstream: Arc::clone(amazon) as Arc<dyn Upstream>,
-            shelf: Arc::clone(&cache) as Arc<dyn Shelf>,
+            shelf: Arc::clone(&cache) as Arc<dyn AnswerSink>,
             clock,
             store: None,
             replicas: 1,
@@ -172,11 +179,11 @@ impl Scenario {
             max_age: None,
             cache_only: false,
             estimate: false,
-            terms: Terms {
+            terms: RequestContext {
                 caller: "bench".into(),
                 share: None,
                 weight: 1.0,
-                class: Class::Interactive,
+                class: Priority::Interactive,
                 deadline,
                 abandoned: CancellationToken::new(),
             },
@@ -185,13 +192,13 @@ impl Scenario {
     }
 
     /// Plays the workload, and tells the calls of the second day and what its look-ups were told.
-    fn play(self, workload: &[Request]) -> (usize, Told, u32) {
+    fn play(self, workload: &[Request]) -> (usize, Response, u32) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
             let amazon = Arc::new(Counter::default());
             let catalog = self.catalog(&amazon);
             let start = Instant::now();
-            let told = Arc::new(Mutex::new(Told::default()));
+            let told = Arc::new(Mutex::new(Response::default()));
             let fetched: Arc<Mutex<HashMap<Asin, Instant>>> = Arc::default();
             for request in workload {
                 sleep_until(start + request.at).await;

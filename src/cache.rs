@@ -9,14 +9,14 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use crate::{clock::Clock, config, dispatch::Shelf, store::Store};
+use crate::{clock::Clock, config, dispatch::AnswerSink, store::Store};
 use amazon_catalog::{Asin, Locale, Marketplace, Snapshot};
 use stockroom_proto::pb;
 
 use self::{due::Due, memory::Memory, shared::Shared};
 pub(crate) use self::{freshness::STAMP_AFTER, shared::lease::LEASE};
 pub use self::{
-    freshness::{Horizons, Standing, Wish},
+    freshness::{Freshness, FreshnessPolicy, FreshnessRequirement},
     stats::Stats,
 };
 
@@ -31,7 +31,7 @@ mod stats;
 pub struct Cache {
     memory: Arc<Memory>,
     shared: Option<Shared>,
-    horizons: Horizons,
+    horizons: FreshnessPolicy,
     due: Due,
     clock: Clock,
 }
@@ -79,13 +79,13 @@ pub enum Purge {
 
 /// An answer that may be told, and how.
 #[derive(Clone, Debug)]
-pub struct Hit {
+pub struct CacheHit {
     /// The answer.
     pub snapshot: Snapshot,
     /// Which tier had it.
     pub source: pb::Source,
     /// Whether it is fresh.
-    pub standing: Standing,
+    pub standing: Freshness,
 }
 
 /// What a purge did.
@@ -101,7 +101,7 @@ pub struct Purged {
 impl Cache {
     /// An empty cache of this process alone.
     pub fn new(options: &config::Cache) -> Self {
-        let horizons = Horizons::from(options);
+        let horizons = FreshnessPolicy::from(options);
         Self {
             memory: Arc::new(Memory::new(options.memory_bytes, horizons)),
             shared: None,
@@ -136,10 +136,10 @@ impl Cache {
     /// Looks answers up for somebody with a wish, in the order of the keys. What may not be told to them is not found.
     ///
     /// Redis is asked, once for all, for what memory has not or has stale: another replica may have refreshed it.
-    pub async fn get_many(&self, keys: &[Key], wish: &Wish, now: SystemTime) -> Vec<Option<Hit>> {
+    pub async fn get_many(&self, keys: &[Key], wish: &FreshnessRequirement, now: SystemTime) -> Vec<Option<CacheHit>> {
         let mut hits: Vec<_> = keys.iter().map(|key| self.remembered(key, wish, now)).collect();
         if let Some(shared) = &self.shared {
-            let is_open = |hit: &Option<Hit>| hit.as_ref().is_none_or(|hit| hit.standing != Standing::Fresh);
+            let is_open = |hit: &Option<CacheHit>| hit.as_ref().is_none_or(|hit| hit.standing != Freshness::Fresh);
             let open: Vec<_> = keys.iter().zip(&mut hits).filter(|(_, hit)| is_open(hit)).collect();
             if !open.is_empty() {
                 self.look_further(shared, open, wish, now).await;
@@ -173,7 +173,7 @@ impl Cache {
     }
 
     /// How long answers of different kinds stay fresh.
-    pub fn horizons(&self) -> &Horizons {
+    pub fn horizons(&self) -> &FreshnessPolicy {
         &self.horizons
     }
 
@@ -193,13 +193,13 @@ impl Cache {
         [Some(self.memory.stats()), self.shared.as_ref().map(Shared::stats)].into_iter().flatten().collect()
     }
 
-    fn remembered(&self, key: &Key, wish: &Wish, now: SystemTime) -> Option<Hit> {
+    fn remembered(&self, key: &Key, wish: &FreshnessRequirement, now: SystemTime) -> Option<CacheHit> {
         let kept = self.memory.get(key);
         if let (Key::Product(locale, asin), Some(kept)) = (key, &kept)
             && kept.snapshot.content.is_ok()
             && kept.is_first_read(wish.offers)
         {
-            let fresh = self.horizons.fresh(None, &Wish { max_age: None, ..*wish });
+            let fresh = self.horizons.fresh(None, &FreshnessRequirement { max_age: None, ..*wish });
             self.due.read(*locale, *asin, kept.snapshot.fetched_at, fresh);
         }
         let hit = kept.and_then(|kept| self.hit(kept.snapshot, pb::Source::Memory, wish, now));
@@ -207,7 +207,13 @@ impl Cache {
         hit
     }
 
-    async fn look_further(&self, shared: &Shared, open: Vec<(&Key, &mut Option<Hit>)>, wish: &Wish, now: SystemTime) {
+    async fn look_further(
+        &self,
+        shared: &Shared,
+        open: Vec<(&Key, &mut Option<CacheHit>)>,
+        wish: &FreshnessRequirement,
+        now: SystemTime,
+    ) {
         let keys: Vec<&Key> = open.iter().map(|(key, _)| *key).collect();
         let found = shared.read(&keys, now).await;
         for ((key, hit), snapshot) in open.into_iter().zip(found) {
@@ -222,9 +228,15 @@ impl Cache {
         }
     }
 
-    fn hit(&self, snapshot: Snapshot, source: pb::Source, wish: &Wish, now: SystemTime) -> Option<Hit> {
+    fn hit(
+        &self,
+        snapshot: Snapshot,
+        source: pb::Source,
+        wish: &FreshnessRequirement,
+        now: SystemTime,
+    ) -> Option<CacheHit> {
         let standing = self.horizons.standing(snapshot.age(now), snapshot.content.as_ref().err().copied(), wish);
-        (standing != Standing::Gone).then_some(Hit { snapshot, source, standing })
+        (standing != Freshness::Expired).then_some(CacheHit { snapshot, source, standing })
     }
 
     /// Keeps an answer in memory; `false` where it has been purged.
@@ -267,7 +279,7 @@ impl Purge {
     }
 }
 
-impl Shelf for Cache {
+impl AnswerSink for Cache {
     fn keep(&self, locale: Locale, asin: Asin, snapshot: &Snapshot) {
         self.put(Key::Product(locale, asin), snapshot.clone());
     }

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cache::{Cache, Purge, Purged, Stats, Wish},
-    dispatch::{self, Class, Dispatch, Report, Terms},
+    cache::{Cache, FreshnessRequirement, Purge, Purged, Stats},
+    dispatch::{self, Dispatch, Priority, Report, RequestContext},
 };
 use amazon_catalog::{Asin, Locale, Missing};
 
@@ -64,7 +64,7 @@ pub struct Reading {
     /// Whether only the cost is wanted.
     pub estimate: bool,
     /// Who asks, and until when.
-    pub terms: Terms,
+    pub terms: RequestContext,
     /// When to answer with what there is, a little before the deadline.
     pub give_up: Instant,
 }
@@ -125,14 +125,14 @@ impl Catalog {
 }
 
 impl Reading {
-    fn wish(&self) -> Wish {
-        Wish { offers: self.parts.offers(), max_age: self.max_age, cache_only: self.cache_only }
+    fn wish(&self) -> FreshnessRequirement {
+        FreshnessRequirement { offers: self.parts.offers(), max_age: self.max_age, cache_only: self.cache_only }
     }
 
     /// The terms of a refresh that nobody waits for.
-    fn refresh_terms(&self) -> Terms {
-        Terms {
-            class: Class::Refresh,
+    fn refresh_terms(&self) -> RequestContext {
+        RequestContext {
+            class: Priority::Refresh,
             deadline: Instant::now() + REFRESH_PATIENCE,
             abandoned: CancellationToken::new(),
             ..self.terms.clone()

@@ -17,7 +17,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{clock::Clock, store::Store};
-use amazon_catalog::{Answer, Asin, Locale, Marketplace, Operation, Question, Snapshot, Upstream};
+use amazon_catalog::{Asin, CatalogRequest, CatalogResponse, Locale, Marketplace, Operation, Snapshot, Upstream};
 
 use self::account::Ask;
 pub use self::{breaker::State as BreakerState, report::Report};
@@ -66,7 +66,7 @@ pub struct Options {
     /// The way to Amazon.
     pub upstream: Arc<dyn Upstream>,
     /// Who keeps what is fetched.
-    pub shelf: Arc<dyn Shelf>,
+    pub shelf: Arc<dyn AnswerSink>,
     /// The clock that stamps answers.
     pub clock: Clock,
     /// The Redis through which all replicas share the account; `None`: there is none.
@@ -77,7 +77,7 @@ pub struct Options {
 
 /// Who keeps what is fetched, and knows what will be wanted again. Both are called from the account's task, so they must
 /// not block.
-pub trait Shelf: fmt::Debug + Send + Sync {
+pub trait AnswerSink: fmt::Debug + Send + Sync {
     /// Amazon has told of an item. Called once for each id of a call, before anybody who waits is told.
     fn keep(&self, locale: Locale, asin: Asin, snapshot: &Snapshot);
 
@@ -87,7 +87,7 @@ pub trait Shelf: fmt::Debug + Send + Sync {
 
 /// How urgent an ask is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Class {
+pub enum Priority {
     /// Somebody waits.
     #[default]
     Interactive,
@@ -99,7 +99,7 @@ pub enum Class {
 
 /// Who asks, and how long they can wait.
 #[derive(Clone, Debug)]
-pub struct Terms {
+pub struct RequestContext {
     /// Who asks.
     pub caller: Arc<str>,
     /// The calls a day the caller may cause; `None`: no share of its own.
@@ -107,7 +107,7 @@ pub struct Terms {
     /// The caller's weight among callers; 1 where nothing else is configured.
     pub weight: f64,
     /// How urgent it is.
-    pub class: Class,
+    pub class: Priority,
     /// When an answer is of no use any more.
     pub deadline: Instant,
     /// Cancelled when the caller has gone. What has not left by then, never leaves.
@@ -116,7 +116,7 @@ pub struct Terms {
 
 /// What became of one id.
 #[derive(Clone, Debug)]
-pub struct ItemTold {
+pub struct ItemResult {
     /// The id.
     pub asin: Asin,
     /// What Amazon said of it.
@@ -127,9 +127,9 @@ pub struct ItemTold {
 
 /// What Amazon answered to a question.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct Response {
     /// The answer.
-    pub answer: Arc<Answer>,
+    pub answer: Arc<CatalogResponse>,
     /// When and by what it was given; the content is empty.
     pub stamp: Snapshot,
     /// The call that brought it.
@@ -222,7 +222,12 @@ impl Dispatch {
     }
 
     /// Asks for products by their ids. Each id is told once, as soon as it is known; ids of one call arrive together.
-    pub async fn items(&self, locale: Locale, asins: Vec<Asin>, terms: Terms) -> mpsc::UnboundedReceiver<ItemTold> {
+    pub async fn items(
+        &self,
+        locale: Locale,
+        asins: Vec<Asin>,
+        terms: RequestContext,
+    ) -> mpsc::UnboundedReceiver<ItemResult> {
         let (tell, told) = mpsc::unbounded_channel();
         let asked = match self.account(locale.marketplace) {
             Err(error) => Err((asins, error)),
@@ -230,7 +235,7 @@ impl Dispatch {
                 account.asks.send(Ask::Items { locale, asins, terms, tell: tell.clone() }).await.or_else(|back| {
                     match back.0 {
                         Ask::Items { asins, .. } => Err((asins, Error::Stopping)),
-                        Ask::Question { .. } | Ask::Report(_) | Ask::Stop(_) => Ok(()),
+                        Ask::Request { .. } | Ask::Report(_) | Ask::Stop(_) => Ok(()),
                     }
                 })
             }
@@ -238,17 +243,17 @@ impl Dispatch {
         if let Err((asins, error)) = asked {
             for asin in asins {
                 // The receiver is in our hands still.
-                let _ = tell.send(ItemTold { asin, result: Err(error.clone()), call: None });
+                let _ = tell.send(ItemResult { asin, result: Err(error.clone()), call: None });
             }
         }
         told
     }
 
     /// Asks anything else.
-    pub async fn ask(&self, question: Question, terms: Terms) -> Result<Told, Error> {
+    pub async fn ask(&self, question: CatalogRequest, terms: RequestContext) -> Result<Response, Error> {
         let account = self.account(question.locale().marketplace)?;
         let (tell, told) = oneshot::channel();
-        account.asks.send(Ask::Question { question, terms, tell }).await.map_err(|_| Error::Stopping)?;
+        account.asks.send(Ask::Request { question, terms, tell }).await.map_err(|_| Error::Stopping)?;
         told.await.map_err(|_| Error::Stopping)?
     }
 

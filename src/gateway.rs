@@ -8,7 +8,7 @@ use crate::{
     catalog::Catalog,
     clock::Clock,
     config::{Account, Config, Credentials},
-    dispatch::{Dispatch, Options, Shelf},
+    dispatch::{AnswerSink, Dispatch, Options},
     store::{self, Store},
 };
 use amazon_catalog::{BuildError, Upstream, creators, paapi5};
@@ -80,7 +80,7 @@ fn options(account: &Account, upstream: Arc<dyn Upstream>, cache: &Arc<Cache>) -
         timeout: account.timeout,
         queue_capacity: account.queue_capacity,
         upstream,
-        shelf: Arc::clone(cache) as Arc<dyn Shelf>,
+        shelf: Arc::clone(cache) as Arc<dyn AnswerSink>,
         clock: Clock::System,
         store: None,
         replicas: 1,

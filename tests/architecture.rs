@@ -76,7 +76,7 @@ fn a_module_with_children_stands_beside_their_folder() {
 #[test]
 fn the_reader_sees_what_it_must() {
     let code = without_comments_and_tests(
-        "//! crate::cli\nuse crate::{cache::{Hit, cli}, served};\n#[cfg(test)]\nmod tests;\nfn f() { crate::store::get() } // crate::server\n\
+        "//! crate::cli\nuse crate::{cache::{CacheHit, cli}, served};\n#[cfg(test)]\nmod tests;\nfn f() { crate::store::get() } // crate::server\n\
          #[cfg(test)]\nmod inline {\n    use crate::cli;\n}\n",
     );
     let source = Source { path: "src/catalog/search.rs".into(), text: String::new(), code };

@@ -19,7 +19,7 @@ pub(crate) const STAMP_AFTER: Duration = Duration::from_secs(3600);
 
 /// How long answers may be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Horizons {
+pub struct FreshnessPolicy {
     offers_fresh: Duration,
     catalog_fresh: Duration,
     offers_stale: Duration,
@@ -28,7 +28,7 @@ pub struct Horizons {
 
 /// What somebody wants of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wish {
+pub struct FreshnessRequirement {
     /// Whether offers are wanted, which age fast.
     pub offers: bool,
     /// The oldest answer that will do, where they said so.
@@ -39,18 +39,18 @@ pub struct Wish {
 
 /// How an answer stands with a wish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Standing {
+pub enum Freshness {
     /// Tell it.
     Fresh,
     /// Tell it, and refresh it.
-    Stale,
+    StaleWhileRevalidate,
     /// Tell it only if Amazon fails.
-    LastResort,
+    StaleIfError,
     /// Do not tell it.
-    Gone,
+    Expired,
 }
 
-impl From<&config::Cache> for Horizons {
+impl From<&config::Cache> for FreshnessPolicy {
     fn from(options: &config::Cache) -> Self {
         let ceiling = options.ceiling.min(TERMS_CEILING);
         Self {
@@ -62,29 +62,29 @@ impl From<&config::Cache> for Horizons {
     }
 }
 
-impl Horizons {
+impl FreshnessPolicy {
     /// How an answer of this age stands with a wish; `missing` says that the answer was that there is none.
-    pub fn standing(&self, age: Duration, missing: Option<Missing>, wish: &Wish) -> Standing {
+    pub fn standing(&self, age: Duration, missing: Option<Missing>, wish: &FreshnessRequirement) -> Freshness {
         if age >= self.keep(missing) {
-            return Standing::Gone;
+            return Freshness::Expired;
         }
         let fresh = self.fresh(missing, wish);
         if age <= fresh && !(fresh.is_zero() && wish.max_age.is_some()) {
-            return Standing::Fresh;
+            return Freshness::Fresh;
         }
         if wish.cache_only {
-            return Standing::Stale;
+            return Freshness::StaleWhileRevalidate;
         }
         match wish.max_age {
             // They said how old is too old.
-            Some(_) => Standing::Gone,
-            None if !wish.offers || age <= self.offers_stale => Standing::Stale,
-            None => Standing::LastResort,
+            Some(_) => Freshness::Expired,
+            None if !wish.offers || age <= self.offers_stale => Freshness::StaleWhileRevalidate,
+            None => Freshness::StaleIfError,
         }
     }
 
     /// How long an answer is fresh for a wish.
-    pub fn fresh(&self, missing: Option<Missing>, wish: &Wish) -> Duration {
+    pub fn fresh(&self, missing: Option<Missing>, wish: &FreshnessRequirement) -> Duration {
         let horizon = match (missing, wish.offers) {
             (Some(_), _) => MISSING_HOLDS,
             (None, true) => self.offers_fresh,
@@ -114,34 +114,34 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
     const HOUR: Duration = Duration::from_secs(3600);
 
-    fn horizons() -> Horizons {
-        Horizons::from(&config::Cache::default())
+    fn horizons() -> FreshnessPolicy {
+        FreshnessPolicy::from(&config::Cache::default())
     }
 
-    fn wish(offers: bool) -> Wish {
-        Wish { offers, ..Wish::default() }
+    fn wish(offers: bool) -> FreshnessRequirement {
+        FreshnessRequirement { offers, ..FreshnessRequirement::default() }
     }
 
     #[test]
     fn each_age_stands_as_the_terms_and_the_wish_say() {
-        use Standing::{Fresh, Gone, LastResort, Stale};
-        let only_cached = Wish { cache_only: true, ..wish(true) };
-        let within = |max_age| Wish { max_age: Some(max_age), ..wish(true) };
+        use Freshness::{Expired, Fresh, StaleIfError, StaleWhileRevalidate};
+        let only_cached = FreshnessRequirement { cache_only: true, ..wish(true) };
+        let within = |max_age| FreshnessRequirement { max_age: Some(max_age), ..wish(true) };
         let cases = [
             (50 * MINUTE, wish(true), Fresh),
-            (51 * MINUTE, wish(true), Stale),
-            (6 * HOUR, wish(true), Stale),
-            (7 * HOUR, wish(true), LastResort),
+            (51 * MINUTE, wish(true), StaleWhileRevalidate),
+            (6 * HOUR, wish(true), StaleWhileRevalidate),
+            (7 * HOUR, wish(true), StaleIfError),
             (12 * HOUR, wish(false), Fresh),
-            (13 * HOUR, wish(false), Stale),
-            (24 * HOUR, wish(false), Gone),
-            (24 * HOUR, only_cached, Gone),
-            (23 * HOUR, only_cached, Stale),
+            (13 * HOUR, wish(false), StaleWhileRevalidate),
+            (24 * HOUR, wish(false), Expired),
+            (24 * HOUR, only_cached, Expired),
+            (23 * HOUR, only_cached, StaleWhileRevalidate),
             (10 * MINUTE, only_cached, Fresh),
-            (10 * MINUTE, within(5 * MINUTE), Gone),
+            (10 * MINUTE, within(5 * MINUTE), Expired),
             (2 * HOUR, within(3 * HOUR), Fresh),
-            (24 * HOUR, within(1000 * HOUR), Gone),
-            (Duration::ZERO, within(Duration::ZERO), Gone),
+            (24 * HOUR, within(1000 * HOUR), Expired),
+            (Duration::ZERO, within(Duration::ZERO), Expired),
         ];
         for (age, wish, standing) in cases {
             assert_eq!(horizons().standing(age, None, &wish), standing, "{age:?} {wish:?}");
@@ -151,8 +151,8 @@ mod tests {
     #[test]
     fn absence_holds_for_an_hour_and_is_then_forgotten() {
         let absent = Some(Missing::NotFound);
-        assert_eq!(horizons().standing(59 * MINUTE, absent, &wish(true)), Standing::Fresh);
-        assert_eq!(horizons().standing(HOUR, absent, &wish(false)), Standing::Gone);
+        assert_eq!(horizons().standing(59 * MINUTE, absent, &wish(true)), Freshness::Fresh);
+        assert_eq!(horizons().standing(HOUR, absent, &wish(false)), Freshness::Expired);
     }
 
     #[test]
@@ -160,7 +160,7 @@ mod tests {
         let forever = Duration::from_secs(u64::MAX);
         let options =
             config::Cache { catalog_fresh: forever, offers_stale: forever, ceiling: forever, ..Default::default() };
-        let horizons = Horizons::from(&options);
-        assert_eq!(horizons.standing(TERMS_CEILING, None, &wish(false)), Standing::Gone);
+        let horizons = FreshnessPolicy::from(&options);
+        assert_eq!(horizons.standing(TERMS_CEILING, None, &wish(false)), Freshness::Expired);
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use moka::{Expiry, sync};
 
 use super::{
-    Horizons, Key, Standing,
+    Freshness, FreshnessPolicy, Key,
     stats::{Counts, Stats},
 };
 use amazon_catalog::Snapshot;
@@ -44,15 +44,15 @@ impl Kept {
 }
 
 /// Forgets what may not be told to anybody any more.
-struct Terms(Horizons);
+struct EntryExpiry(FreshnessPolicy);
 
-impl Terms {
+impl EntryExpiry {
     fn left(&self, snapshot: &Snapshot) -> Option<Duration> {
         Some(self.0.keep_from(snapshot.fetched_at, snapshot.content.as_ref().err().copied(), SystemTime::now()))
     }
 }
 
-impl Expiry<Key, Kept> for Terms {
+impl Expiry<Key, Kept> for EntryExpiry {
     fn expire_after_create(&self, _: &Key, kept: &Kept, _: Instant) -> Option<Duration> {
         self.left(&kept.snapshot)
     }
@@ -64,11 +64,11 @@ impl Expiry<Key, Kept> for Terms {
 }
 
 impl Memory {
-    pub(crate) fn new(capacity_bytes: u64, horizons: Horizons) -> Self {
+    pub(crate) fn new(capacity_bytes: u64, horizons: FreshnessPolicy) -> Self {
         let entries = sync::Cache::builder()
             .max_capacity(capacity_bytes)
             .weigher(|key: &Key, kept: &Kept| weight(key, &kept.snapshot))
-            .expire_after(Terms(horizons))
+            .expire_after(EntryExpiry(horizons))
             .build();
         Self { entries, capacity_bytes, counts: Counts::default() }
     }
@@ -78,7 +78,7 @@ impl Memory {
     }
 
     /// Counts a look-up by how it ended.
-    pub(crate) fn count(&self, standing: Option<Standing>) {
+    pub(crate) fn count(&self, standing: Option<Freshness>) {
         self.counts.count(standing);
     }
 
@@ -130,7 +130,7 @@ mod tests {
     use stockroom_proto::pb;
 
     fn memory(capacity_bytes: u64) -> Memory {
-        Memory::new(capacity_bytes, Horizons::from(&config::Cache::default()))
+        Memory::new(capacity_bytes, FreshnessPolicy::from(&config::Cache::default()))
     }
 
     fn key(marketplace: &str, asin: &str) -> Key {

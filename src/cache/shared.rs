@@ -22,7 +22,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 
 use self::{lease::Holder, names::Names, purged::Stamps};
 use super::{
-    Horizons, Key, Purge, Standing,
+    Freshness, FreshnessPolicy, Key, Purge,
     freshness::TERMS_CEILING,
     memory::Memory,
     stats::{Counts, Stats},
@@ -56,7 +56,7 @@ impl Shared {
     pub(super) fn start(
         store: Store,
         tags: impl IntoIterator<Item = (Marketplace, String)>,
-        horizons: Horizons,
+        horizons: FreshnessPolicy,
         memory: Arc<Memory>,
     ) -> Self {
         let tags: HashMap<_, _> = tags.into_iter().collect();
@@ -120,7 +120,7 @@ impl Shared {
         told.inspect_err(|error| tracing::warn!(%error, "a purge did not reach the other replicas")).is_ok()
     }
 
-    pub(super) fn count(&self, standing: Option<Standing>) {
+    pub(super) fn count(&self, standing: Option<Freshness>) {
         self.counts.count(standing);
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Standing;
+use super::Freshness;
 
 /// How a tier does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,10 +37,10 @@ pub(super) struct Counts {
 
 impl Counts {
     /// Counts a look-up by how it ended.
-    pub(super) fn count(&self, standing: Option<Standing>) {
+    pub(super) fn count(&self, standing: Option<Freshness>) {
         let counter = if standing.is_some() { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);
-        if standing.is_some_and(|standing| standing != Standing::Fresh) {
+        if standing.is_some_and(|standing| standing != Freshness::Fresh) {
             self.stale_hits.fetch_add(1, Ordering::Relaxed);
         }
     }

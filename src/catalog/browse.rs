@@ -6,8 +6,8 @@ use super::{
     Catalog, Error, Reading, Tally,
     cached::{Arguments, Cached, Loaded, Request},
 };
-use crate::{cache::Namespace, dispatch::Terms};
-use amazon_catalog::{Answer, BrowseNodeId, GetBrowseNodes, IDS_PER_CALL, Locale, Question};
+use crate::{cache::Namespace, dispatch::RequestContext};
+use amazon_catalog::{BrowseNodeId, CatalogRequest, CatalogResponse, GetBrowseNodes, IDS_PER_CALL, Locale};
 use stockroom_proto::pb;
 
 /// The most nodes one walk asks for: ten calls' worth. A department has hundreds below it.
@@ -82,14 +82,14 @@ impl Catalog {
         Ok(())
     }
 
-    async fn load_nodes(self, asked: Vec<Node>, terms: Terms) -> Loaded<Node, pb::BrowseNode> {
+    async fn load_nodes(self, asked: Vec<Node>, terms: RequestContext) -> Loaded<Node, pb::BrowseNode> {
         let locale = asked.first().ok_or(Error::Undecodable)?.locale;
         let mut ids: Vec<_> = asked.iter().map(|node| node.id).collect();
         // Two requests for the same nodes are one question.
         ids.sort_unstable();
         ids.dedup();
-        let told = self.dispatch.ask(Question::BrowseNodes(GetBrowseNodes { locale, ids }), terms).await?;
-        let Answer::BrowseNodes(found) = &*told.answer else { return Err(Error::Undecodable) };
+        let told = self.dispatch.ask(CatalogRequest::BrowseNodes(GetBrowseNodes { locale, ids }), terms).await?;
+        let CatalogResponse::BrowseNodes(found) = &*told.answer else { return Err(Error::Undecodable) };
         let of = |node: &Node| found.iter().find(|found| BrowseNodeId::parse(&found.id) == Ok(node.id)).cloned();
         Ok((asked.iter().map(|node| (*node, of(node))).collect(), told))
     }

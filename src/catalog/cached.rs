@@ -10,8 +10,8 @@ use tokio::time::timeout_at;
 
 use super::{Catalog, Error, Reading};
 use crate::{
-    cache::{Key, Namespace, Standing},
-    dispatch::{Terms, Told},
+    cache::{Freshness, Key, Namespace},
+    dispatch::{RequestContext, Response},
 };
 use amazon_catalog::{Locale, Missing, Snapshot};
 use stockroom_proto::pb;
@@ -42,14 +42,14 @@ pub(super) struct Cached<T> {
     /// How fresh it is.
     pub freshness: pb::Freshness,
     /// What Amazon told, where it was asked just now.
-    pub told: Option<Told>,
+    pub told: Option<Response>,
 }
 
 /// A request and its answer, once there is one.
 type Slot<K, T> = (K, Option<Result<Cached<T>, Error>>);
 
 /// What a loader brings: the answers to some requests from one call.
-pub(super) type Loaded<K, T> = Result<(Vec<(K, Option<T>)>, Told), Error>;
+pub(super) type Loaded<K, T> = Result<(Vec<(K, Option<T>)>, Response), Error>;
 
 impl Arguments {
     /// Adds an argument, unless it is not set.
@@ -79,7 +79,7 @@ impl Catalog {
     where
         K: Request,
         T: Message + Default + Clone + 'static,
-        L: Fn(Vec<K>, Terms) -> F,
+        L: Fn(Vec<K>, RequestContext) -> F,
         F: Future<Output = Loaded<K, T>> + Send + 'static,
     {
         let (wish, now) = (reading.wish(), self.cache.now());
@@ -87,15 +87,15 @@ impl Catalog {
         let mut answers: Vec<Slot<K, T>> = Vec::new();
         let keys: Vec<Key> = asked.iter().map(|request| request.key(reading.locale)).collect();
         for (request, hit) in asked.into_iter().zip(self.cache.get_many(&keys, &wish, now).await) {
-            let standing = hit.as_ref().map_or(Standing::Gone, |hit| hit.standing);
+            let standing = hit.as_ref().map_or(Freshness::Expired, |hit| hit.standing);
             let answer = hit.map(|hit| {
                 let freshness = self.freshness(&hit.snapshot, hit.source, hit.standing, &wish);
                 decode(&hit.snapshot).map(|value| Cached { value, freshness, told: None })
             });
-            if standing == Standing::Stale && !reading.cache_only {
+            if standing == Freshness::StaleWhileRevalidate && !reading.cache_only {
                 stale.push(request.clone());
             }
-            if standing >= Standing::LastResort {
+            if standing >= Freshness::StaleIfError {
                 wanted.push(request.clone());
             }
             answers.push((request, answer));
@@ -113,7 +113,7 @@ impl Catalog {
                     tokio::spawn(self.clone().load_and_keep(reading.locale, load(wanted, reading.terms.clone())));
                 match timeout_at(reading.give_up, loading).await {
                     Ok(Ok(Ok((loaded, told)))) => {
-                        let stamp = self.freshness(&told.stamp, pb::Source::Amazon, Standing::Fresh, &wish);
+                        let stamp = self.freshness(&told.stamp, pb::Source::Amazon, Freshness::Fresh, &wish);
                         for (request, value) in loaded {
                             let cached = Cached { value, freshness: stamp, told: Some(told.clone()) };
                             for (_, answer) in answers.iter_mut().filter(|(asked, _)| *asked == request) {

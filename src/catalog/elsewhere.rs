@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::{Catalog, Known, Reading};
-use crate::cache::{Hit, Key, LEASE, Standing};
+use crate::cache::{CacheHit, Freshness, Key, LEASE};
 use amazon_catalog::Asin;
 
 /// How often to look whether the answer is there. It costs two questions to Redis, and Amazon takes a second.
@@ -40,7 +40,7 @@ impl Catalog {
         &self,
         reading: Reading,
         mut open: Vec<Asin>,
-        fallback: HashMap<Asin, Hit>,
+        fallback: HashMap<Asin, CacheHit>,
         tell: mpsc::UnboundedSender<Known>,
     ) {
         let (wish, until) = (reading.wish(), reading.give_up.min(Instant::now() + LEASE));
@@ -49,7 +49,7 @@ impl Catalog {
             let hits = self.cache.get_many(&keys, &wish, self.cache.now()).await;
             let mut missing = Vec::new();
             for (asin, hit) in open.into_iter().zip(hits) {
-                match hit.filter(|hit| hit.standing < Standing::LastResort) {
+                match hit.filter(|hit| hit.standing < Freshness::StaleIfError) {
                     // Whoever asked may have gone.
                     Some(hit) => drop(tell.send(self.known(asin, hit, &wish, None))),
                     None => missing.push(asin),

@@ -10,7 +10,7 @@ use super::{
     variations,
 };
 use crate::{
-    cache::{Key, Standing},
+    cache::{Freshness, Key},
     catalog::browse::Node,
 };
 use amazon_catalog::{Asin, BrowseNodeId, GetVariations, IDS_PER_CALL};
@@ -80,7 +80,7 @@ impl Catalog {
         let wish = reading.wish();
         let keys = [asked.key(reading.locale)];
         let hit = self.cache.get_many(&keys, &wish, self.cache.now()).await.pop().flatten()?;
-        if hit.standing > Standing::Stale {
+        if hit.standing > Freshness::StaleWhileRevalidate {
             return None;
         }
         tally.answer(&self.freshness(&hit.snapshot, hit.source, hit.standing, &wish));
@@ -92,8 +92,8 @@ impl Catalog {
     async fn count_hits(&self, reading: &Reading, keys: &[Key], tally: &mut Tally) -> Vec<bool> {
         let wish = reading.wish();
         let hits = self.cache.get_many(keys, &wish, self.cache.now()).await;
-        let mut count = |hit: Option<crate::cache::Hit>| {
-            let hit = hit.filter(|hit| hit.standing <= Standing::Stale);
+        let mut count = |hit: Option<crate::cache::CacheHit>| {
+            let hit = hit.filter(|hit| hit.standing <= Freshness::StaleWhileRevalidate);
             if let Some(hit) = &hit {
                 tally.answer(&self.freshness(&hit.snapshot, hit.source, hit.standing, &wish));
             }

@@ -8,8 +8,8 @@ use tokio::{sync::mpsc, time::sleep_until};
 
 use super::{Catalog, Error, Parts, Reading, elsewhere::Shares};
 use crate::{
-    cache::{Hit, Key, STAMP_AFTER, Standing, Wish},
-    dispatch::{Call, ItemTold},
+    cache::{CacheHit, Freshness, FreshnessRequirement, Key, STAMP_AFTER},
+    dispatch::{Call, ItemResult},
     served,
 };
 use amazon_catalog::{Asin, Snapshot};
@@ -76,8 +76,8 @@ impl Catalog {
         let keys: Vec<Key> = asins.iter().map(|asin| Key::Product(reading.locale, *asin)).collect();
         for (asin, hit) in asins.into_iter().zip(self.cache.get_many(&keys, &wish, now).await) {
             match hit {
-                Some(hit) if hit.standing != Standing::LastResort => {
-                    if hit.standing == Standing::Stale && !reading.cache_only {
+                Some(hit) if hit.standing != Freshness::StaleIfError => {
+                    if hit.standing == Freshness::StaleWhileRevalidate && !reading.cache_only {
                         stale.push(asin);
                     }
                     // The receiver is in our hands still.
@@ -115,26 +115,37 @@ impl Catalog {
         &self,
         snapshot: &Snapshot,
         source: pb::Source,
-        standing: Standing,
-        wish: &Wish,
+        standing: Freshness,
+        wish: &FreshnessRequirement,
     ) -> pb::Freshness {
         let horizon = self.cache.horizons().fresh(snapshot.content.as_ref().err().copied(), wish);
         pb::Freshness {
             fetch_time: Some(snapshot.fetched_at.into()),
             expire_time: Some((snapshot.fetched_at + horizon).into()),
             source: source.into(),
-            is_stale: standing != Standing::Fresh,
+            is_stale: standing != Freshness::Fresh,
             protocol: snapshot.protocol.into(),
             price_stamp_required: wish.offers && snapshot.age(self.cache.now()) >= STAMP_AFTER,
         }
     }
 
     /// What is known of a product that Amazon has just told of.
-    pub(super) fn just_fetched(&self, asin: Asin, snapshot: Snapshot, wish: &Wish, call: Call) -> Known {
-        self.known(asin, Hit { snapshot, source: pb::Source::Amazon, standing: Standing::Fresh }, wish, Some(call))
+    pub(super) fn just_fetched(
+        &self,
+        asin: Asin,
+        snapshot: Snapshot,
+        wish: &FreshnessRequirement,
+        call: Call,
+    ) -> Known {
+        self.known(
+            asin,
+            CacheHit { snapshot, source: pb::Source::Amazon, standing: Freshness::Fresh },
+            wish,
+            Some(call),
+        )
     }
 
-    pub(super) fn known(&self, asin: Asin, hit: Hit, wish: &Wish, call: Option<Call>) -> Known {
+    pub(super) fn known(&self, asin: Asin, hit: CacheHit, wish: &FreshnessRequirement, call: Option<Call>) -> Known {
         let freshness = self.freshness(&hit.snapshot, hit.source, hit.standing, wish);
         let outcome = match hit.snapshot.content {
             Ok(encoded) => Ok(Found { encoded, freshness }),
@@ -160,7 +171,7 @@ impl Catalog {
         &self,
         reading: Reading,
         asins: Vec<Asin>,
-        mut fallback: HashMap<Asin, Hit>,
+        mut fallback: HashMap<Asin, CacheHit>,
         tell: mpsc::UnboundedSender<Known>,
     ) {
         let (catalog, wish) = (self.clone(), reading.wish());
@@ -180,10 +191,10 @@ impl Catalog {
                 tokio::select! {
                     // Cancel-safe: neither branch loses anything when the other wins.
                     item = told.recv() => {
-                        let Some(ItemTold { asin, result, call }) = item else { break };
+                        let Some(ItemResult { asin, result, call }) = item else { break };
                         if let Some(place) = open.iter().position(|waiting| *waiting == asin) {
                             open.swap_remove(place);
-                            let hit = |snapshot| Hit { snapshot, source: pb::Source::Amazon, standing: Standing::Fresh };
+                            let hit = |snapshot| CacheHit { snapshot, source: pb::Source::Amazon, standing: Freshness::Fresh };
                             let outcome = result.map(|snapshot| catalog.known(asin, hit(snapshot), &wish, call));
                             let failed = outcome.is_err();
                             settle(asin, outcome.map_err(|error| (error.into(), call)));

@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{
     cache::{Key, Namespace},
-    dispatch::{Terms, Told},
+    dispatch::{RequestContext, Response},
     served,
 };
-use amazon_catalog::{Answer, Asin, IDS_PER_CALL, Locale, Question, SearchItems, Snapshot};
+use amazon_catalog::{Asin, CatalogRequest, CatalogResponse, IDS_PER_CALL, Locale, SearchItems, Snapshot};
 use stockroom_proto::pb;
 
 /// How far Amazon lets anybody look: ten pages of ten.
@@ -218,7 +218,7 @@ impl Catalog {
     }
 
     /// The products of a page, in its order: those that Amazon has just told with it, or else those that are kept.
-    pub(super) async fn products_of(&self, reading: &Reading, told: Option<&Told>, asins: &[String]) -> Vec<Known> {
+    pub(super) async fn products_of(&self, reading: &Reading, told: Option<&Response>, asins: &[String]) -> Vec<Known> {
         let Some(told) = told else { return self.known_products(reading, asins).await };
         let fetched = products(told).into_iter();
         fetched.map(|(asin, snapshot)| self.just_fetched(asin, snapshot, &reading.wish(), told.call)).collect()
@@ -237,16 +237,16 @@ impl Catalog {
     }
 
     /// Keeps the products that came with a page, under their own ids.
-    pub(super) fn keep_products(&self, locale: Locale, told: &Told) {
+    pub(super) fn keep_products(&self, locale: Locale, told: &Response) {
         for (asin, snapshot) in products(told) {
             self.cache.put(Key::Product(locale, asin), snapshot);
         }
     }
 
-    async fn load_page(self, asked: Vec<SearchItems>, terms: Terms) -> Loaded<SearchItems, KeptPage> {
+    async fn load_page(self, asked: Vec<SearchItems>, terms: RequestContext) -> Loaded<SearchItems, KeptPage> {
         let search = asked.into_iter().next().ok_or(Error::Undecodable)?;
-        let told = self.dispatch.ask(Question::Search(Box::new(search.clone())), terms).await?;
-        let Answer::Search(page) = &*told.answer else { return Err(Error::Undecodable) };
+        let told = self.dispatch.ask(CatalogRequest::Search(Box::new(search.clone())), terms).await?;
+        let CatalogResponse::Search(page) = &*told.answer else { return Err(Error::Undecodable) };
         self.keep_products(search.locale, &told);
         let kept = (!page.products.is_empty()).then(|| KeptPage {
             asins: page.products.iter().map(|product| product.asin.clone()).collect(),
@@ -259,12 +259,15 @@ impl Catalog {
 }
 
 /// The products of an answer, as snapshots of it.
-fn products(told: &Told) -> Vec<(Asin, Snapshot)> {
+fn products(told: &Response) -> Vec<(Asin, Snapshot)> {
     let products = match &*told.answer {
-        Answer::Search(page) => &page.products,
-        Answer::Variations(Some(page)) => &page.products,
-        Answer::Items(items) => &items.products,
-        Answer::Variations(None) | Answer::BrowseNodes(_) | Answer::Files(_) | Answer::FileLink(_) => {
+        CatalogResponse::Search(page) => &page.products,
+        CatalogResponse::Variations(Some(page)) => &page.products,
+        CatalogResponse::Items(items) => &items.products,
+        CatalogResponse::Variations(None)
+        | CatalogResponse::BrowseNodes(_)
+        | CatalogResponse::Files(_)
+        | CatalogResponse::FileLink(_) => {
             return Vec::new();
         }
     };

@@ -4,8 +4,8 @@ use super::{
     Catalog, Error, Reading, Tally,
     cached::{Arguments, Loaded, Request},
 };
-use crate::{cache::Namespace, dispatch::Terms, served};
-use amazon_catalog::{Answer, Asin, GetVariations, IDS_PER_CALL, Question};
+use crate::{cache::Namespace, dispatch::RequestContext, served};
+use amazon_catalog::{Asin, CatalogRequest, CatalogResponse, GetVariations, IDS_PER_CALL};
 use stockroom_proto::pb;
 
 /// A run of children of a family.
@@ -70,10 +70,10 @@ impl Catalog {
         Ok(family)
     }
 
-    async fn load_family(self, asked: Vec<GetVariations>, terms: Terms) -> Loaded<GetVariations, KeptPage> {
+    async fn load_family(self, asked: Vec<GetVariations>, terms: RequestContext) -> Loaded<GetVariations, KeptPage> {
         let request = asked.into_iter().next().ok_or(Error::Undecodable)?;
-        let told = self.dispatch.ask(Question::Variations(request.clone()), terms).await?;
-        let Answer::Variations(page) = &*told.answer else { return Err(Error::Undecodable) };
+        let told = self.dispatch.ask(CatalogRequest::Variations(request.clone()), terms).await?;
+        let CatalogResponse::Variations(page) = &*told.answer else { return Err(Error::Undecodable) };
         self.keep_products(request.locale, &told);
         let kept = page.as_ref().map(|page| KeptPage {
             asins: page.products.iter().map(|product| product.asin.clone()).collect(),

@@ -11,7 +11,7 @@ use super::{
     serve::{bind, shutdown_signal},
 };
 use amazon_catalog::Marketplace;
-use amazon_sandbox::{Fault, Sandbox, Tls};
+use amazon_sandbox::{InjectedFault, Sandbox, Tls};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -80,7 +80,8 @@ impl RunSandbox {
         if let Some(file) = &self.faults {
             let name = file.display();
             let script = fs::read_to_string(file).map_err(Failure::local(format!("{name} cannot be read")))?;
-            options.faults = Fault::parse_script(&script).map_err(|why| Failure::Usage(format!("{name}: {why}")))?;
+            options.faults =
+                InjectedFault::parse_script(&script).map_err(|why| Failure::Usage(format!("{name}: {why}")))?;
         }
         if self.tls {
             let tls = Tls::self_signed().map_err(Failure::local("no certificate can be made"))?;

@@ -19,23 +19,25 @@ use tokio::{
 };
 
 use super::{
-    Call, Class, Error, ItemTold, Options, Report, Terms, Told,
-    allowance::{Allowance, Verdict},
+    Call, Error, ItemResult, Options, Priority, Report, RequestContext, Response,
+    allowance::{Allowance, Permit},
     breaker::Breaker,
     bucket::Bucket,
-    queue::{Job, Key, Queue, Tell, Waiter},
+    queue::{Batch, Key, Queue, Tell, Waiter},
     report::Counts,
     retry,
 };
-use amazon_catalog::{Answer, Asin, IDS_PER_CALL, Items, Locale, Missing, Operation, Question, Snapshot};
+use amazon_catalog::{
+    Asin, CatalogRequest, CatalogResponse, IDS_PER_CALL, Items, Locale, Missing, Operation, Snapshot,
+};
 
 static NEXT_CALL: AtomicU64 = AtomicU64::new(1);
 
 /// What can be asked of an account's task.
 #[derive(Debug)]
 pub(crate) enum Ask {
-    Items { locale: Locale, asins: Vec<Asin>, terms: Terms, tell: mpsc::UnboundedSender<ItemTold> },
-    Question { question: Question, terms: Terms, tell: oneshot::Sender<Result<Told, Error>> },
+    Items { locale: Locale, asins: Vec<Asin>, terms: RequestContext, tell: mpsc::UnboundedSender<ItemResult> },
+    Request { question: CatalogRequest, terms: RequestContext, tell: oneshot::Sender<Result<Response, Error>> },
     Report(oneshot::Sender<Report>),
     Stop(oneshot::Sender<()>),
 }
@@ -45,31 +47,31 @@ pub(crate) fn start(options: Options) -> mpsc::Sender<Ask> {
     // Asks are taken off at once; what may pile up is the queue, and that has its own bound.
     let (asks, inbox) = mpsc::channel(64);
     // Owned by its inbox: it ends with the last handle.
-    tokio::spawn(Keeper::new(options).run(inbox));
+    tokio::spawn(AccountActor::new(options).run(inbox));
     asks
 }
 
-struct Keeper {
+struct AccountActor {
     name: Arc<str>,
     options: Options,
     allowance: Allowance,
     bucket: Bucket,
     queue: Queue,
     breakers: HashMap<Operation, Breaker>,
-    under_way: JoinSet<Landed>,
+    under_way: JoinSet<Completed>,
     /// The calls that other replicas made in the last second.
     others: usize,
     counts: Counts,
     last_error: Option<String>,
 }
 
-struct Landed {
-    job: Job,
-    result: Result<Answer, amazon_catalog::Error>,
+struct Completed {
+    job: Batch,
+    result: Result<CatalogResponse, amazon_catalog::Error>,
     at: SystemTime,
 }
 
-impl Keeper {
+impl AccountActor {
     fn new(options: Options) -> Self {
         Self {
             name: options.name.as_str().into(),
@@ -126,8 +128,8 @@ impl Keeper {
                     );
                 }
             }
-            Ask::Question { question, terms, tell } => {
-                self.join(Key::Question(question), Waiter { terms, tell: Tell::Question(tell) });
+            Ask::Request { question, terms, tell } => {
+                self.join(Key::Request(question), Waiter { terms, tell: Tell::Request(tell) });
             }
             Ask::Report(tell) => {
                 let report = self.report();
@@ -148,7 +150,7 @@ impl Keeper {
     }
 
     /// Why it is useless to wait; `None` where it is not.
-    fn refusal(&mut self, key: &Key, terms: &Terms, now: Instant) -> Option<Error> {
+    fn refusal(&mut self, key: &Key, terms: &RequestContext, now: Instant) -> Option<Error> {
         let before = self.queue.calls_before(key, terms)?;
         let wait = self.wait(before, now);
         if !self.queue.knows(key) {
@@ -159,7 +161,7 @@ impl Keeper {
             if let Some(resets_in) = self.allowance.spent_for(now) {
                 return Some(self.day_spent(resets_in));
             }
-            if terms.class != Class::Interactive
+            if terms.class != Priority::Interactive
                 && let Some(resets_in) = self.allowance.background_spent_for(now)
             {
                 return Some(Error::KeptForOthers { resets_in });
@@ -203,10 +205,10 @@ impl Keeper {
             return self.give_up(&error, |_, _| true);
         }
         if let Some(resets_in) = self.allowance.background_spent_for(now) {
-            self.give_up(&Error::KeptForOthers { resets_in }, |_, class| class != Class::Interactive);
+            self.give_up(&Error::KeptForOthers { resets_in }, |_, class| class != Priority::Interactive);
         }
         let Some(caller) = self.queue.next_caller(&self.bucket, now) else { return };
-        if self.allowance.take(&caller).await == Verdict::Wait {
+        if self.allowance.take(&caller).await == Permit::NotYet {
             return;
         }
         // At the same time as before, so it is the call that leave was given for.
@@ -222,7 +224,7 @@ impl Keeper {
             let result = call.unwrap_or_else(|_| {
                 Err(amazon_catalog::Error::Malformed { what: "reading it panicked".to_owned(), request_id: None })
             });
-            Landed { job, result, at: clock.now() }
+            Completed { job, result, at: clock.now() }
         });
     }
 
@@ -235,8 +237,8 @@ impl Keeper {
     }
 
     /// Gives seats that are free to what was read and is about to age: they cost nothing, and most later misses.
-    fn fill_seats(&mut self, job: &mut Job, now: Instant) {
-        let Question::Items(items) = &mut job.question else { return };
+    fn fill_seats(&mut self, job: &mut Batch, now: Instant) {
+        let CatalogRequest::Items(items) = &mut job.question else { return };
         let free = IDS_PER_CALL.saturating_sub(items.asins.len());
         if free > 0 {
             let due = self.options.shelf.due(items.locale, free).into_iter();
@@ -244,7 +246,7 @@ impl Keeper {
         }
     }
 
-    async fn land(&mut self, Landed { job, result, at }: Landed) {
+    async fn land(&mut self, Completed { job, result, at }: Completed) {
         let call = Call { id: NEXT_CALL.fetch_add(1, Ordering::Relaxed), attempts: job.attempts };
         self.note(&job, &result).await;
         match result {
@@ -254,7 +256,7 @@ impl Keeper {
     }
 
     /// Books how the call ended.
-    async fn note(&mut self, job: &Job, result: &Result<Answer, amazon_catalog::Error>) {
+    async fn note(&mut self, job: &Batch, result: &Result<CatalogResponse, amazon_catalog::Error>) {
         let now = Instant::now();
         let operation = job.question.operation();
         let breaker = self.breakers.entry(operation).or_default();
@@ -291,7 +293,7 @@ impl Keeper {
         }
     }
 
-    fn retry_or_tell(&mut self, job: Job, error: amazon_catalog::Error, call: Call) {
+    fn retry_or_tell(&mut self, job: Batch, error: amazon_catalog::Error, call: Call) {
         let (now, operation) = (Instant::now(), job.question.operation());
         let is_tried_again = retry::helps(&error, job.attempts);
         let refused_together = matches!(error, amazon_catalog::Error::Rejected { .. }) && job.keys().len() > 1;
@@ -316,17 +318,17 @@ impl Keeper {
     }
 
     /// Tells everybody who waits for what passes that it is over.
-    fn give_up(&mut self, error: &Error, passes: impl Fn(&Key, Class) -> bool) {
+    fn give_up(&mut self, error: &Error, passes: impl Fn(&Key, Priority) -> bool) {
         for waiter in self.queue.drain(passes) {
             waiter.fail(error, None);
         }
     }
 
-    fn tell_answer(&mut self, job: &Job, answer: Answer, at: SystemTime, call: Call) {
+    fn tell_answer(&mut self, job: &Batch, answer: CatalogResponse, at: SystemTime, call: Call) {
         let stamp =
             Snapshot { fetched_at: at, protocol: self.options.upstream.protocol(), content: Ok(bytes::Bytes::new()) };
         match (&job.question, answer) {
-            (Question::Items(asked), Answer::Items(items)) => {
+            (CatalogRequest::Items(asked), CatalogResponse::Items(items)) => {
                 let contents = contents(&items);
                 for asin in &asked.asins {
                     let key = Key::Item(asked.locale, *asin);
@@ -339,8 +341,8 @@ impl Keeper {
                 }
             }
             (question, answer) => {
-                let key = Key::Question(question.clone());
-                let told = Told { answer: Arc::new(answer), stamp, call };
+                let key = Key::Request(question.clone());
+                let told = Response { answer: Arc::new(answer), stamp, call };
                 for waiter in self.queue.settle(&key) {
                     waiter.tell_answer(&told);
                 }

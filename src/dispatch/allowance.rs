@@ -13,13 +13,13 @@ use super::{
     Options,
     budget::{Day, Pace},
     clock::Clock,
-    shared::{Known, Shared},
+    shared::{LocalBudget, Shared},
 };
 
 /// An account's allowance.
 #[derive(Debug)]
 pub(crate) struct Allowance {
-    known: Known,
+    known: LocalBudget,
     shared: Option<Shared>,
     replica: Uuid,
     asked: u64,
@@ -27,11 +27,11 @@ pub(crate) struct Allowance {
 
 /// Whether a call may leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Permit {
     /// It may, and has been counted.
-    Go,
+    Granted,
     /// Not before [`Allowance::next`].
-    Wait,
+    NotYet,
 }
 
 impl Allowance {
@@ -40,7 +40,7 @@ impl Allowance {
         let shared = options.store.clone().map(|store| Shared::new(store, replica, options, now));
         // Without Redis nobody says who else is there, so each replica keeps to an even part.
         let parts = if shared.is_some() { 1 } else { options.replicas.max(1) };
-        let known = Known {
+        let known = LocalBudget {
             pace: Pace::new(options.calls_per_second / f64::from(parts), now),
             day: Day::new(options.calls_per_day / parts),
             clock: Clock::new(now),
@@ -58,10 +58,10 @@ impl Allowance {
 
     /// Asks for leave for one call, and counts it where it is given. Takes no longer than the store's bound. Must not be
     /// dropped: a call may have been counted.
-    pub(crate) async fn take(&mut self, caller: &str) -> Verdict {
+    pub(crate) async fn take(&mut self, caller: &str) -> Permit {
         let now = Instant::now();
         if self.next(now) > now {
-            return Verdict::Wait;
+            return Permit::NotYet;
         }
         self.asked += 1;
         let call: Arc<str> = format!("{}-{} {caller}", self.replica.simple(), self.asked).into();
@@ -70,7 +70,7 @@ impl Allowance {
             None => {
                 self.known.pace.spend(now);
                 self.known.day.spend(call, self.known.clock.ms(now));
-                Verdict::Go
+                Permit::Granted
             }
         }
     }

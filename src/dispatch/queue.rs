@@ -16,8 +16,8 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Call, Class, Error, ItemTold, Terms, Told, bucket::Bucket, fair::Fair};
-use amazon_catalog::{Asin, GetItems, IDS_PER_CALL, Locale, Operation, Question, Snapshot};
+use super::{Call, Error, ItemResult, Priority, RequestContext, Response, bucket::Bucket, fair::Fair};
+use amazon_catalog::{Asin, CatalogRequest, GetItems, IDS_PER_CALL, Locale, Operation, Snapshot};
 
 /// How long a call with empty seats waits for company when it could leave at once.
 const LINGER: Duration = Duration::from_millis(25);
@@ -31,15 +31,15 @@ const CALL_TAKES: Duration = Duration::from_millis(1500);
 /// What waits or is under way.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    wanted: HashMap<Key, Wanted>,
+    wanted: HashMap<Key, Pending>,
     fair: Fair,
     arrivals: u64,
 }
 
 /// A call that leaves.
 #[derive(Clone, Debug)]
-pub(crate) struct Job {
-    pub(crate) question: Question,
+pub(crate) struct Batch {
+    pub(crate) question: CatalogRequest,
     /// How often it was tried, this time included.
     pub(crate) attempts: u32,
     /// Who it is booked to.
@@ -50,27 +50,27 @@ pub(crate) struct Job {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Key {
     Item(Locale, Asin),
-    Question(Question),
+    Request(CatalogRequest),
 }
 
 /// Somebody who waits.
 #[derive(Debug)]
 pub(crate) struct Waiter {
-    pub(crate) terms: Terms,
+    pub(crate) terms: RequestContext,
     pub(crate) tell: Tell,
 }
 
 /// How to tell them.
 #[derive(Debug)]
 pub(crate) enum Tell {
-    Item(Asin, mpsc::UnboundedSender<ItemTold>),
-    Question(oneshot::Sender<Result<Told, Error>>),
+    Item(Asin, mpsc::UnboundedSender<ItemResult>),
+    Request(oneshot::Sender<Result<Response, Error>>),
 }
 
 #[derive(Debug)]
-struct Wanted {
+struct Pending {
     waiters: Vec<Waiter>,
-    class: Class,
+    class: Priority,
     caller: Arc<str>,
     weight: f64,
     since: Instant,
@@ -86,12 +86,12 @@ struct Wanted {
 impl Waiter {
     pub(crate) fn tell_item(self, snapshot: &Snapshot, call: Call) {
         if let Tell::Item(asin, tell) = self.tell {
-            let _ = tell.send(ItemTold { asin, result: Ok(snapshot.clone()), call: Some(call) });
+            let _ = tell.send(ItemResult { asin, result: Ok(snapshot.clone()), call: Some(call) });
         }
     }
 
-    pub(crate) fn tell_answer(self, told: &Told) {
-        if let Tell::Question(tell) = self.tell {
+    pub(crate) fn tell_answer(self, told: &Response) {
+        if let Tell::Request(tell) = self.tell {
             let _ = tell.send(Ok(told.clone()));
         }
     }
@@ -99,9 +99,9 @@ impl Waiter {
     pub(crate) fn fail(self, error: &Error, call: Option<Call>) {
         match self.tell {
             Tell::Item(asin, tell) => {
-                let _ = tell.send(ItemTold { asin, result: Err(error.clone()), call });
+                let _ = tell.send(ItemResult { asin, result: Err(error.clone()), call });
             }
-            Tell::Question(tell) => {
+            Tell::Request(tell) => {
                 let _ = tell.send(Err(error.clone()));
             }
         }
@@ -117,7 +117,7 @@ impl Key {
     pub(crate) fn operation(&self) -> Operation {
         match self {
             Self::Item(..) => Operation::GetItems,
-            Self::Question(question) => question.operation(),
+            Self::Request(question) => question.operation(),
         }
     }
 
@@ -125,7 +125,7 @@ impl Key {
     fn locale(&self) -> Option<Locale> {
         match self {
             Self::Item(locale, _) => Some(*locale),
-            Self::Question(_) => None,
+            Self::Request(_) => None,
         }
     }
 
@@ -133,22 +133,24 @@ impl Key {
     fn seats(&self) -> usize {
         match self {
             Self::Item(..) => 1,
-            Self::Question(_) => IDS_PER_CALL,
+            Self::Request(_) => IDS_PER_CALL,
         }
     }
 }
 
-impl Job {
+impl Batch {
     /// What is waited for, one key an id.
     pub(crate) fn keys(&self) -> Vec<Key> {
         match &self.question {
-            Question::Items(GetItems { locale, asins }) => asins.iter().map(|asin| Key::Item(*locale, *asin)).collect(),
-            other => vec![Key::Question(other.clone())],
+            CatalogRequest::Items(GetItems { locale, asins }) => {
+                asins.iter().map(|asin| Key::Item(*locale, *asin)).collect()
+            }
+            other => vec![Key::Request(other.clone())],
         }
     }
 }
 
-impl Wanted {
+impl Pending {
     /// The class it has come to by waiting.
     fn class_at(&self, now: Instant) -> u32 {
         let aged = now.saturating_duration_since(self.since).as_secs() / AGEING.as_secs();
@@ -164,17 +166,17 @@ impl Wanted {
     fn alone_at(&self, key: &Key, bucket: &Bucket, now: Instant) -> Option<Instant> {
         let lingered = match key {
             Key::Item(..) => self.since + LINGER,
-            Key::Question(_) => self.since,
+            Key::Request(_) => self.since,
         };
         let leaves = match self.class {
-            Class::Interactive | Class::Bulk if bucket.in_hand(now) => lingered,
-            Class::Interactive | Class::Bulk => {
+            Priority::Interactive | Priority::Bulk if bucket.in_hand(now) => lingered,
+            Priority::Interactive | Priority::Bulk => {
                 let in_hand_at = bucket.in_hand_at(now);
                 self.latest().map_or(in_hand_at, |latest| latest.min(in_hand_at)).max(lingered)
             }
             // Nobody waits, so nothing is lost by waiting for company.
-            Class::Refresh if bucket.plenty(now) => self.since + BACKGROUND_LINGER,
-            Class::Refresh => return None,
+            Priority::Refresh if bucket.plenty(now) => self.since + BACKGROUND_LINGER,
+            Priority::Refresh => return None,
         };
         Some(leaves.max(self.not_before))
     }
@@ -200,7 +202,7 @@ impl Queue {
     ///
     /// What is more urgent is all before it; of what is equally urgent, each other caller's is only as far as its share
     /// goes while this caller's own is served.
-    pub(crate) fn calls_before(&self, key: &Key, terms: &Terms) -> Option<usize> {
+    pub(crate) fn calls_before(&self, key: &Key, terms: &RequestContext) -> Option<usize> {
         if self.wanted.get(key).is_some_and(|wanted| wanted.under_way) {
             return None;
         }
@@ -226,7 +228,7 @@ impl Queue {
     pub(crate) fn join(&mut self, key: Key, waiter: Waiter, now: Instant) {
         self.arrivals += 1;
         let arrival = self.arrivals;
-        let wanted = self.wanted.entry(key).or_insert_with(|| Wanted {
+        let wanted = self.wanted.entry(key).or_insert_with(|| Pending {
             waiters: Vec::new(),
             class: waiter.terms.class,
             caller: Arc::clone(&waiter.terms.caller),
@@ -261,26 +263,26 @@ impl Queue {
     }
 
     /// Puts together the call that leaves now, if one may, without the ids that nobody waits for any more.
-    pub(crate) fn take(&mut self, bucket: &Bucket, now: Instant) -> Option<Job> {
+    pub(crate) fn take(&mut self, bucket: &Bucket, now: Instant) -> Option<Batch> {
         let first = self.next_key(bucket, now)?;
         let (attempts, caller) = self.board(&first)?;
         let question = match first {
-            Key::Question(question) => question,
+            Key::Request(question) => question,
             Key::Item(locale, asin) => {
                 let mut asins = vec![asin];
                 let mut most = self.company(&Key::Item(locale, asin));
                 while asins.len() < most {
                     let fits =
-                        |key: &Key, wanted: &Wanted| key.locale() == Some(locale) && wanted.company > asins.len();
+                        |key: &Key, wanted: &Pending| key.locale() == Some(locale) && wanted.company > asins.len();
                     let Some(key @ Key::Item(_, asin)) = self.first(now, fits) else { break };
                     most = most.min(self.company(&key));
                     self.board(&key);
                     asins.push(asin);
                 }
-                Question::Items(GetItems { locale, asins })
+                CatalogRequest::Items(GetItems { locale, asins })
             }
         };
-        Some(Job { question, attempts, caller })
+        Some(Batch { question, attempts, caller })
     }
 
     /// Adds an id that nobody waits for to a call that has a seat free, unless it is known already.
@@ -290,9 +292,9 @@ impl Queue {
             return false;
         }
         self.arrivals += 1;
-        let wanted = Wanted {
+        let wanted = Pending {
             waiters: Vec::new(),
-            class: Class::Refresh,
+            class: Priority::Refresh,
             caller: Arc::clone(caller),
             weight: 1.0,
             since: now,
@@ -335,7 +337,7 @@ impl Queue {
     }
 
     /// Takes out all who wait for what passes and is not under way.
-    pub(crate) fn drain(&mut self, passes: impl Fn(&Key, Class) -> bool) -> Vec<Waiter> {
+    pub(crate) fn drain(&mut self, passes: impl Fn(&Key, Priority) -> bool) -> Vec<Waiter> {
         let passing = self.waiting().filter(|(key, wanted)| passes(key, wanted.class));
         let keys: Vec<Key> = passing.map(|(key, _)| key.clone()).collect();
         keys.iter().flat_map(|key| self.settle(key)).collect()
@@ -357,7 +359,7 @@ impl Queue {
         })
     }
 
-    fn waiting(&self) -> impl Iterator<Item = (&Key, &Wanted)> {
+    fn waiting(&self) -> impl Iterator<Item = (&Key, &Pending)> {
         self.wanted.iter().filter(|(_, wanted)| !wanted.under_way)
     }
 
@@ -369,16 +371,17 @@ impl Queue {
     /// that is not in hand to those who do.
     fn together_at(&self, locale: Locale, bucket: &Bucket, now: Instant) -> Option<Instant> {
         let of_locale = self.waiting().filter(|(key, wanted)| key.locale() == Some(locale) && wanted.not_before <= now);
-        let (count, urgent) = of_locale
-            .fold((0, false), |(count, urgent), (_, wanted)| (count + 1, urgent || wanted.class == Class::Interactive));
+        let (count, urgent) = of_locale.fold((0, false), |(count, urgent), (_, wanted)| {
+            (count + 1, urgent || wanted.class == Priority::Interactive)
+        });
         (count >= IDS_PER_CALL).then(|| if urgent { now } else { bucket.in_hand_at(now) })
     }
 
     /// The first in order among those that pass: by class, then by whose turn it is, then by arrival.
-    fn first(&self, now: Instant, passes: impl Fn(&Key, &Wanted) -> bool) -> Option<Key> {
+    fn first(&self, now: Instant, passes: impl Fn(&Key, &Pending) -> bool) -> Option<Key> {
         let ready = self.waiting().filter(|(key, wanted)| wanted.not_before <= now && passes(key, wanted));
-        let order = |wanted: &Wanted| (wanted.class_at(now), self.fair.clock(&wanted.caller), wanted.arrival);
-        let by_order = |a: &Wanted, b: &Wanted| {
+        let order = |wanted: &Pending| (wanted.class_at(now), self.fair.clock(&wanted.caller), wanted.arrival);
+        let by_order = |a: &Pending, b: &Pending| {
             let ((class, clock, arrival), other) = (order(a), order(b));
             class.cmp(&other.0).then(clock.total_cmp(&other.1)).then(arrival.cmp(&other.2))
         };

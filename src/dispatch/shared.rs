@@ -21,10 +21,10 @@ use std::{
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use self::{answer::Answer, link::Link, slots::Slots};
+use self::{answer::ScriptReply, link::Link, slots::Slots};
 use super::{
     Options,
-    allowance::Verdict,
+    allowance::Permit,
     budget::{Day, Pace},
     clock::Clock,
 };
@@ -52,7 +52,7 @@ const NO_END: Duration = Duration::from_secs(60);
 
 /// What a replica knows of its account.
 #[derive(Debug)]
-pub(crate) struct Known {
+pub(crate) struct LocalBudget {
     pub(crate) pace: Pace,
     pub(crate) day: Day,
     pub(crate) clock: Clock,
@@ -125,7 +125,7 @@ impl Shared {
     }
 
     /// When leave may be asked for.
-    pub(crate) fn next(&self, known: &Known, now: Instant) -> Instant {
+    pub(crate) fn next(&self, known: &LocalBudget, now: Instant) -> Instant {
         let Some(alone) = &self.alone else {
             return match self.number {
                 Some(_) => known.pace.next(),
@@ -145,7 +145,7 @@ impl Shared {
     }
 
     /// Asks for leave for one call.
-    pub(crate) async fn take(&mut self, known: &mut Known, call: Arc<str>) -> Verdict {
+    pub(crate) async fn take(&mut self, known: &mut LocalBudget, call: Arc<str>) -> Permit {
         let now = Instant::now();
         if self.alone.is_some() {
             let at_ms = known.clock.ms(now);
@@ -153,28 +153,28 @@ impl Shared {
             known.pace.hold(now + known.pace.interval().saturating_mul(self.replicas));
             known.day.spend(Arc::clone(&call), at_ms);
             self.untold.push_back((at_ms, call));
-            return Verdict::Go;
+            return Permit::Granted;
         }
         let Some(answer) = self.ask(known, "take", &[call.to_string()]).await else {
             // It may have been counted.
             self.promise = self.promise.saturating_sub(1);
             self.lose(known);
-            return Verdict::Wait;
+            return Permit::NotYet;
         };
         if answer.goes {
             known.day.spend(call, answer.now_ms);
-            return Verdict::Go;
+            return Permit::Granted;
         }
         if answer.spent >= known.day.limit() {
             // Others spent the rest; who did is heard at once.
             self.tick_at = Instant::now();
             known.pace.hold(Instant::now() + AGAIN);
         }
-        Verdict::Wait
+        Permit::NotYet
     }
 
     /// Amazon throttled: all replicas slow down.
-    pub(crate) async fn throttled(&mut self, known: &mut Known, retry_after: Option<Duration>) {
+    pub(crate) async fn throttled(&mut self, known: &mut LocalBudget, retry_after: Option<Duration>) {
         if self.alone.is_none() {
             let pause = retry_after.unwrap_or_default().as_millis().to_string();
             if self.ask(known, "throttled", &[pause]).await.is_some() {
@@ -186,7 +186,7 @@ impl Shared {
     }
 
     /// Tells and hears what was spent, and finds out whether Redis is back.
-    pub(crate) async fn tick(&mut self, known: &mut Known) -> usize {
+    pub(crate) async fn tick(&mut self, known: &mut LocalBudget) -> usize {
         let told = self.untold.len().min(PAGE);
         let pause = known.pace.next().saturating_duration_since(Instant::now());
         let mut words = vec![self.heard_ms.to_string(), pause.as_millis().to_string()];
@@ -214,7 +214,7 @@ impl Shared {
     }
 
     /// Gives up its number.
-    pub(crate) async fn leave(&mut self, known: &mut Known) {
+    pub(crate) async fn leave(&mut self, known: &mut LocalBudget) {
         if self.alone.is_none() {
             // Where it fails, the number runs out.
             let _ = self.ask(known, "leave", &[]).await;
@@ -222,7 +222,7 @@ impl Shared {
     }
 
     /// Puts together what Redis and this replica know of the day; gives back how many calls are new and of just now.
-    fn hear(&mut self, known: &mut Known, answer: &Answer) -> usize {
+    fn hear(&mut self, known: &mut LocalBudget, answer: &ScriptReply) -> usize {
         let news = answer
             .calls
             .iter()
@@ -243,7 +243,7 @@ impl Shared {
     }
 
     /// Asks Redis, and takes in what any answer tells.
-    async fn ask(&mut self, known: &mut Known, op: &str, words: &[String]) -> Option<Answer> {
+    async fn ask(&mut self, known: &mut LocalBudget, op: &str, words: &[String]) -> Option<ScriptReply> {
         let now = Instant::now();
         // The clock is behind by what an answer took, and the question is given up after as long again.
         let until = known.clock.ms(now) + 2 * u64::try_from(self.timeout.as_millis()).unwrap_or(u64::MAX);
@@ -271,7 +271,7 @@ impl Shared {
     }
 
     /// Redis is away. Its last answers may have been given to questions that nobody waits for any more.
-    fn lose(&mut self, known: &mut Known) {
+    fn lose(&mut self, known: &mut LocalBudget) {
         let now = Instant::now();
         let since_ms = known.clock.ms(now);
         tracing::warn!(

@@ -21,7 +21,7 @@ struct Scripted {
     /// Whether Amazon refuses every call that carries an id which begins with P.
     poison: bool,
     script: Mutex<VecDeque<amazon_catalog::Error>>,
-    asked: Mutex<Vec<(Instant, Question)>>,
+    asked: Mutex<Vec<(Instant, CatalogRequest)>>,
 }
 
 impl Upstream for Scripted {
@@ -29,11 +29,15 @@ impl Upstream for Scripted {
         pb::Protocol::Paapi5
     }
 
-    fn call<'a>(&'a self, question: &'a Question, _: Duration) -> BoxFuture<'a, Result<Answer, amazon_catalog::Error>> {
+    fn call<'a>(
+        &'a self,
+        question: &'a CatalogRequest,
+        _: Duration,
+    ) -> BoxFuture<'a, Result<CatalogResponse, amazon_catalog::Error>> {
         self.asked.lock().unwrap().push((Instant::now(), question.clone()));
         let scripted = self.script.lock().unwrap().pop_front();
         let poisoned =
-            matches!(question, Question::Items(items) if items.asins.iter().any(|a| a.as_str().starts_with('P')));
+            matches!(question, CatalogRequest::Items(items) if items.asins.iter().any(|a| a.as_str().starts_with('P')));
         let poisoned = poisoned && self.poison;
         async move {
             tokio::time::sleep(self.takes).await;
@@ -44,12 +48,12 @@ impl Upstream for Scripted {
                     parameter: None,
                     request_id: None,
                 }),
-                (None, Question::Items(items)) => {
+                (None, CatalogRequest::Items(items)) => {
                     let product = |asin: &Asin| pb::Product { asin: asin.to_string(), ..Default::default() };
                     let products = items.asins.iter().filter(|a| !a.as_str().starts_with('X')).map(product).collect();
-                    Ok(Answer::Items(Items { products, missing: Vec::new() }))
+                    Ok(CatalogResponse::Items(Items { products, missing: Vec::new() }))
                 }
-                (None, _) => Ok(Answer::BrowseNodes(Vec::new())),
+                (None, _) => Ok(CatalogResponse::BrowseNodes(Vec::new())),
             }
         }
         .boxed()
@@ -62,8 +66,8 @@ impl Scripted {
     }
 
     fn batches(&self) -> Vec<usize> {
-        let count = |(_, question): &(Instant, Question)| match question {
-            Question::Items(items) => items.asins.len(),
+        let count = |(_, question): &(Instant, CatalogRequest)| match question {
+            CatalogRequest::Items(items) => items.asins.len(),
             _ => 1,
         };
         self.asked.lock().unwrap().iter().map(count).collect()
@@ -81,7 +85,7 @@ struct Shelved {
     due: Mutex<Vec<Asin>>,
 }
 
-impl Shelf for Shelved {
+impl AnswerSink for Shelved {
     fn keep(&self, _: Locale, asin: Asin, _: &Snapshot) {
         self.kept.lock().unwrap().push(asin);
     }
@@ -117,18 +121,18 @@ fn options(upstream: &Arc<Scripted>) -> Options {
     }
 }
 
-fn terms(within_seconds: u64) -> Terms {
-    Terms {
+fn terms(within_seconds: u64) -> RequestContext {
+    RequestContext {
         caller: "tester".into(),
         share: None,
         weight: 1.0,
-        class: Class::Interactive,
+        class: Priority::Interactive,
         deadline: Instant::now() + Duration::from_secs(within_seconds),
         abandoned: CancellationToken::new(),
     }
 }
 
-async fn all(mut told: mpsc::UnboundedReceiver<ItemTold>) -> Vec<ItemTold> {
+async fn all(mut told: mpsc::UnboundedReceiver<ItemResult>) -> Vec<ItemResult> {
     let mut items = Vec::new();
     while let Some(item) = told.recv().await {
         items.push(item);
@@ -136,7 +140,7 @@ async fn all(mut told: mpsc::UnboundedReceiver<ItemTold>) -> Vec<ItemTold> {
     items
 }
 
-async fn one(dispatch: &Dispatch, terms: Terms) -> Result<Snapshot, Error> {
+async fn one(dispatch: &Dispatch, terms: RequestContext) -> Result<Snapshot, Error> {
     all(dispatch.items(us(), asins('B', 1), terms).await).await.remove(0).result
 }
 
@@ -260,7 +264,7 @@ async fn five_failures_open_the_breaker_for_that_operation_only() {
     assert!(matches!(one(&dispatch, terms(60)).await, Err(Error::Upstream(_))));
     assert!(matches!(one(&dispatch, terms(60)).await, Err(Error::Upstream(_))));
     assert!(matches!(one(&dispatch, terms(60)).await, Err(Error::BreakerOpen { .. })));
-    let nodes = Question::BrowseNodes(GetBrowseNodes { locale: us(), ids: Vec::new() });
+    let nodes = CatalogRequest::BrowseNodes(GetBrowseNodes { locale: us(), ids: Vec::new() });
     assert!(dispatch.ask(nodes, terms(60)).await.is_ok());
     advance(Duration::from_secs(31)).await;
     assert!(one(&dispatch, terms(60)).await.is_ok(), "after the pause one call finds out");
@@ -285,7 +289,7 @@ async fn a_spent_day_refuses_at_once_and_says_when_it_ends() {
 async fn a_caller_s_share_binds_that_caller_only() {
     let amazon = Arc::new(Scripted::default());
     let dispatch = Dispatch::start(vec![options(&amazon)]);
-    let greedy = || Terms { caller: "greedy".into(), share: Some(1), ..terms(60) };
+    let greedy = || RequestContext { caller: "greedy".into(), share: Some(1), ..terms(60) };
     assert!(one(&dispatch, greedy()).await.is_ok());
     assert!(matches!(one(&dispatch, greedy()).await, Err(Error::CallerShareSpent { share: 1, .. })));
     assert!(one(&dispatch, terms(60)).await.is_ok());
@@ -300,15 +304,15 @@ async fn a_full_queue_refuses() {
     assert_eq!(full, 5);
 }
 
-fn as_caller(name: &str, class: Class, weight: f64) -> Terms {
-    Terms { caller: name.into(), class, weight, ..terms(3000) }
+fn as_caller(name: &str, class: Priority, weight: f64) -> RequestContext {
+    RequestContext { caller: name.into(), class, weight, ..terms(3000) }
 }
 
 impl Scripted {
     /// The first letters of the ids of each call, in order.
     fn letters(&self) -> Vec<String> {
-        let letters = |(_, question): &(Instant, Question)| match question {
-            Question::Items(items) => {
+        let letters = |(_, question): &(Instant, CatalogRequest)| match question {
+            CatalogRequest::Items(items) => {
                 let mut letters: Vec<char> =
                     items.asins.iter().filter_map(|asin| asin.as_str().chars().next()).collect();
                 letters.sort_unstable();
@@ -324,10 +328,10 @@ impl Scripted {
 async fn a_small_caller_s_wait_is_its_fair_share_behind_a_greedy_one() {
     let amazon = Arc::new(Scripted::default());
     let dispatch = Dispatch::start(vec![options(&amazon)]);
-    let greedy = dispatch.items(us(), asins('G', 500), as_caller("greedy", Class::Interactive, 1.0)).await;
+    let greedy = dispatch.items(us(), asins('G', 500), as_caller("greedy", Priority::Interactive, 1.0)).await;
     tokio::time::sleep(Duration::from_millis(1500)).await;
     let asked = Instant::now();
-    let small = all(dispatch.items(us(), asins('S', 10), as_caller("small", Class::Interactive, 1.0)).await).await;
+    let small = all(dispatch.items(us(), asins('S', 10), as_caller("small", Priority::Interactive, 1.0)).await).await;
     assert!(small.iter().all(|item| item.result.is_ok()));
     let waited = Instant::now() - asked;
     assert!(waited <= Duration::from_secs(3), "ten ids among two callers are two calls' worth: {waited:?}");
@@ -339,8 +343,8 @@ async fn a_small_caller_s_wait_is_its_fair_share_behind_a_greedy_one() {
 async fn shares_follow_weights_within_a_call() {
     let amazon = Arc::new(Scripted::default());
     let dispatch = Dispatch::start(vec![options(&amazon)]);
-    let heavy = dispatch.items(us(), asins('H', 40), as_caller("heavy", Class::Interactive, 4.0)).await;
-    let light = dispatch.items(us(), asins('L', 40), as_caller("light", Class::Interactive, 1.0)).await;
+    let heavy = dispatch.items(us(), asins('H', 40), as_caller("heavy", Priority::Interactive, 4.0)).await;
+    let light = dispatch.items(us(), asins('L', 40), as_caller("light", Priority::Interactive, 1.0)).await;
     all(heavy).await;
     all(light).await;
     // The first call left before the light one had asked.
@@ -351,16 +355,16 @@ async fn shares_follow_weights_within_a_call() {
 async fn bulk_comes_after_those_who_wait_and_goes_first_for_an_id_that_somebody_waits_for() {
     let amazon = Arc::new(Scripted::default());
     let dispatch = Dispatch::start(vec![options(&amazon)]);
-    let bulk = dispatch.items(us(), asins('B', 40), as_caller("batch", Class::Bulk, 1.0)).await;
+    let bulk = dispatch.items(us(), asins('B', 40), as_caller("batch", Priority::Bulk, 1.0)).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
-    let fresh = dispatch.items(us(), asins('F', 5), as_caller("web", Class::Interactive, 1.0)).await;
+    let fresh = dispatch.items(us(), asins('F', 5), as_caller("web", Priority::Interactive, 1.0)).await;
     let promoted = Asin::parse("B000000039").unwrap();
-    let same = dispatch.items(us(), vec![promoted], as_caller("web", Class::Interactive, 1.0)).await;
+    let same = dispatch.items(us(), vec![promoted], as_caller("web", Priority::Interactive, 1.0)).await;
     all(fresh).await;
     all(same).await;
     assert_eq!(amazon.letters()[1], "BBBBBFFFFF");
     let (_, second) = amazon.asked.lock().unwrap()[1].clone();
-    assert!(matches!(second, Question::Items(items) if items.asins.contains(&promoted)));
+    assert!(matches!(second, CatalogRequest::Items(items) if items.asins.contains(&promoted)));
     assert_eq!(all(bulk).await.len(), 40);
     assert_eq!(amazon.batches().iter().sum::<usize>(), 45, "no id was asked for twice");
 }
@@ -370,8 +374,8 @@ async fn what_waits_long_enough_goes_before_newer_and_more_urgent_asks() {
     let amazon = Arc::new(Scripted::default());
     let dispatch = Dispatch::start(vec![Options { calls_per_second: 0.1, ..options(&amazon) }]);
     let all_of = async |count: usize| {
-        let asked = dispatch.items(us(), asins('U', count), as_caller("urgent", Class::Interactive, 1.0)).await;
-        let old = dispatch.items(us(), asins('B', 1), as_caller("batch", Class::Bulk, 1.0)).await;
+        let asked = dispatch.items(us(), asins('U', count), as_caller("urgent", Priority::Interactive, 1.0)).await;
+        let old = dispatch.items(us(), asins('B', 1), as_caller("batch", Priority::Bulk, 1.0)).await;
         (asked, old)
     };
     let (urgent, old) = all_of(600).await;
@@ -385,7 +389,8 @@ async fn what_waits_long_enough_goes_before_newer_and_more_urgent_asks() {
 async fn free_seats_carry_what_is_about_to_age_and_keep_it() {
     let amazon = Arc::new(Scripted::default());
     let shelf = Arc::new(Shelved { due: Mutex::new(asins('R', 12)), ..Shelved::default() });
-    let dispatch = Dispatch::start(vec![Options { shelf: Arc::clone(&shelf) as Arc<dyn Shelf>, ..options(&amazon) }]);
+    let dispatch =
+        Dispatch::start(vec![Options { shelf: Arc::clone(&shelf) as Arc<dyn AnswerSink>, ..options(&amazon) }]);
     assert!(one(&dispatch, terms(60)).await.is_ok());
     assert_eq!(amazon.letters(), ["BRRRRRRRRR"]);
     assert_eq!(shelf.kept.lock().unwrap().len(), 10, "what nobody waited for is kept all the same");
@@ -420,7 +425,7 @@ async fn behind_pace_a_call_waits_for_company_as_long_as_its_callers_can() {
 async fn work_that_nobody_waits_for_stops_at_four_fifths_of_the_day() {
     let amazon = Arc::new(Scripted::default());
     let dispatch = Dispatch::start(vec![Options { calls_per_second: 10.0, calls_per_day: 100, ..options(&amazon) }]);
-    let background = Terms { class: Class::Refresh, ..terms(24 * 3600) };
+    let background = RequestContext { class: Priority::Refresh, ..terms(24 * 3600) };
     let told = all(dispatch.items(us(), asins('R', 900), background.clone()).await).await;
     let kept = told.iter().filter(|item| matches!(item.result, Err(Error::KeptForOthers { .. }))).count();
     assert_eq!((kept, amazon.batches().len()), (100, 80));

@@ -10,7 +10,7 @@ use crate::{
     dispatch::{BreakerState, Report},
     served,
 };
-use amazon_catalog::{Asin, Shelf};
+use amazon_catalog::{Asin, FileKind};
 use stockroom_proto::pb;
 
 const MOST_ASINS: usize = 100;
@@ -78,7 +78,7 @@ impl served::admin_service_server::AdminService for AdminService {
         request: Request<pb::ListFeedsRequest>,
     ) -> Result<Response<pb::ListFeedsResponse>, Status> {
         let (context, request) = (Context::of(&request)?, request.into_inner());
-        let (feeds, cost) = self.0.files(Shelf::Feeds, request.marketplace, &context).await?;
+        let (feeds, cost) = self.0.files(FileKind::Feeds, request.marketplace, &context).await?;
         Ok(Response::new(pb::ListFeedsResponse { feeds, cost: Some(cost) }))
     }
 
@@ -88,7 +88,7 @@ impl served::admin_service_server::AdminService for AdminService {
     ) -> Result<Response<pb::GetFeedLinkResponse>, Status> {
         let (context, pb::GetFeedLinkRequest { marketplace, name, r#type }) =
             (Context::of(&request)?, request.into_inner());
-        let (link, cost) = self.0.file_link(Shelf::Feeds, marketplace, (name, r#type), &context).await?;
+        let (link, cost) = self.0.file_link(FileKind::Feeds, marketplace, (name, r#type), &context).await?;
         Ok(Response::new(pb::GetFeedLinkResponse { url: link.expose().to_owned(), cost: Some(cost) }))
     }
 
@@ -97,7 +97,7 @@ impl served::admin_service_server::AdminService for AdminService {
         request: Request<pb::ListReportsRequest>,
     ) -> Result<Response<pb::ListReportsResponse>, Status> {
         let (context, request) = (Context::of(&request)?, request.into_inner());
-        let (reports, cost) = self.0.files(Shelf::Reports, request.marketplace, &context).await?;
+        let (reports, cost) = self.0.files(FileKind::Reports, request.marketplace, &context).await?;
         Ok(Response::new(pb::ListReportsResponse { reports, cost: Some(cost) }))
     }
 
@@ -107,7 +107,7 @@ impl served::admin_service_server::AdminService for AdminService {
     ) -> Result<Response<pb::GetReportLinkResponse>, Status> {
         let (context, pb::GetReportLinkRequest { marketplace, name, r#type }) =
             (Context::of(&request)?, request.into_inner());
-        let (link, cost) = self.0.file_link(Shelf::Reports, marketplace, (name, r#type), &context).await?;
+        let (link, cost) = self.0.file_link(FileKind::Reports, marketplace, (name, r#type), &context).await?;
         Ok(Response::new(pb::GetReportLinkResponse { url: link.expose().to_owned(), cost: Some(cost) }))
     }
 }

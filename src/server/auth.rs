@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tonic::{Code, Status};
 
 use super::status;
-use crate::{config, dispatch::Class};
+use crate::{config, dispatch::Priority};
 
 /// The services that anybody may call: probes and tools have no tokens.
 const OPEN: [&str; 3] =
@@ -32,7 +32,7 @@ pub(crate) struct Principal {
     /// Its weight among callers.
     pub(crate) weight: f64,
     /// How urgent its calls are.
-    pub(crate) class: Class,
+    pub(crate) class: Priority,
 }
 
 /// Those who may call.
@@ -57,7 +57,7 @@ impl Callers {
                         name: caller.name.as_str().into(),
                         share: caller.calls_per_day,
                         weight: caller.weight,
-                        class: Class::Interactive,
+                        class: Priority::Interactive,
                     },
                     token_hash: Sha256::digest(caller.token.expose_secret().as_bytes()).into(),
                     admin: caller.admin,
@@ -95,9 +95,9 @@ pub(crate) fn is_open(path: &str) -> bool {
 }
 
 /// Callers that can wait say so; everybody else is waited for.
-fn class(headers: &HeaderMap) -> Class {
+fn class(headers: &HeaderMap) -> Priority {
     let bulk = headers.get(PRIORITY_HEADER).is_some_and(|priority| priority.as_bytes().eq_ignore_ascii_case(b"bulk"));
-    if bulk { Class::Bulk } else { Class::Interactive }
+    if bulk { Priority::Bulk } else { Priority::Interactive }
 }
 
 fn named(headers: &HeaderMap) -> Arc<str> {

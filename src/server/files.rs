@@ -4,7 +4,7 @@ use tonic::{Code, Status};
 
 use super::{context::Context, faults::Faults, gateway::Gateway, status};
 use crate::catalog::Reading;
-use amazon_catalog::{FileLink, GetFileLink, ListFiles, Shelf};
+use amazon_catalog::{FileKind, FileLink, GetFileLink, ListFiles};
 use stockroom_proto::pb;
 
 /// The longest name of a file; Amazon names none.
@@ -14,7 +14,7 @@ impl Gateway {
     /// The files on a shelf, and what it cost to know.
     pub(crate) async fn files(
         &self,
-        shelf: Shelf,
+        shelf: FileKind,
         marketplace: String,
         context: &Context,
     ) -> Result<(Vec<pb::AccountFile>, pb::Cost), Status> {
@@ -31,7 +31,7 @@ impl Gateway {
     /// A link to a file on a shelf, and what it cost to know.
     pub(crate) async fn file_link(
         &self,
-        shelf: Shelf,
+        shelf: FileKind,
         marketplace: String,
         (name, kind): (String, String),
         context: &Context,

@@ -12,7 +12,7 @@ use super::{context::Context, faults::Faults, query};
 use crate::{
     catalog::{Catalog, Parts, Plan, Reading},
     config::{Config, Credentials},
-    dispatch::Terms,
+    dispatch::RequestContext,
 };
 use amazon_catalog::{Locale, Marketplace};
 use stockroom_proto::pb;
@@ -156,7 +156,7 @@ impl Gateway {
             max_age,
             cache_only: options.cache_only,
             estimate: options.estimate,
-            terms: Terms {
+            terms: RequestContext {
                 caller: Arc::clone(&context.principal.name),
                 share: context.principal.share,
                 weight: context.principal.weight,

@@ -20,7 +20,7 @@ const ENTRIES_A_READ: usize = 1000;
 const FIELD: &str = "entry";
 
 /// A stream's answer: for each stream its entries, each with its id and its fields.
-type Told = Option<Vec<(String, Vec<(String, Vec<(String, String)>)>)>>;
+type StreamReply = Option<Vec<(String, Vec<(String, Vec<(String, String)>)>)>>;
 
 impl Store {
     /// Adds an entry, and forgets those that are older than `keep`.
@@ -76,7 +76,7 @@ async fn hear_until_it_breaks(
     }
 }
 
-async fn read(connection: &mut Connection, journal: &str, from: &str) -> RedisResult<Told> {
+async fn read(connection: &mut Connection, journal: &str, from: &str) -> RedisResult<StreamReply> {
     let mut read = redis::cmd("XREAD");
     read.arg("COUNT").arg(ENTRIES_A_READ).arg("BLOCK").arg(HELD_FOR.as_millis().to_string());
     read.arg("STREAMS").arg(journal).arg(from);

@@ -10,10 +10,10 @@ use tokio::net::TcpStream;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::support::{Stage, failure, keywords, options, soon};
+use crate::support::{TestGateway, failure, keywords, options, soon};
 
 /// Sends bytes as they are, and reads how the call ended.
-async fn raw(stage: &Stage, path: &str, body: Bytes, headers: &[(&str, &str)]) -> Status {
+async fn raw(stage: &TestGateway, path: &str, body: Bytes, headers: &[(&str, &str)]) -> Status {
     let stream = TokioIo::new(TcpStream::connect(stage.address).await.unwrap());
     let (mut send, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
     let connection = tokio::spawn(connection);
@@ -38,14 +38,14 @@ fn framed(message: &[u8]) -> Bytes {
     frame.freeze()
 }
 
-async fn still_serves(stage: &Stage) {
+async fn still_serves(stage: &TestGateway) {
     let get = pb::GetProductRequest { asin: examples::DEAL.to_owned(), options: None };
     soon(stage.products().get_product(get)).await.expect("the server keeps serving");
 }
 
 #[tokio::test]
 async fn bytes_that_are_no_message_are_the_caller_s_fault() {
-    let stage = Stage::start().await;
+    let stage = TestGateway::start().await;
     let get = "/stockroom.v1.ProductService/GetProduct";
     let cases: [(&str, Bytes, Code, &str); 6] = [
         ("not UTF-8", framed(b"\x0a\x03\xff\xfe\xfd"), Code::InvalidArgument, "MALFORMED_MESSAGE"),
@@ -69,7 +69,7 @@ async fn bytes_that_are_no_message_are_the_caller_s_fault() {
 
 #[tokio::test]
 async fn an_expired_deadline_is_deadline_exceeded() {
-    let stage = Stage::start().await;
+    let stage = TestGateway::start().await;
     let get =
         framed(&prost::Message::encode_to_vec(&pb::GetProductRequest { asin: examples::DEAL.into(), options: None }));
     let _hold = stage.sandbox.hold();
@@ -82,7 +82,7 @@ async fn an_expired_deadline_is_deadline_exceeded() {
 
 #[tokio::test]
 async fn a_stream_ends_at_its_deadline_too() {
-    let stage = Stage::start().await;
+    let stage = TestGateway::start().await;
     let asins = vec![examples::DEAL.to_owned(), examples::FREE.to_owned()];
     let request = framed(&prost::Message::encode_to_vec(&pb::CompareProductsRequest { asins, options: None }));
     let _hold = stage.sandbox.hold();
@@ -92,14 +92,14 @@ async fn a_stream_ends_at_its_deadline_too() {
     still_serves_after_release(&stage).await;
 }
 
-async fn still_serves_after_release(stage: &Stage) {
+async fn still_serves_after_release(stage: &TestGateway) {
     let categories = pb::ListCategoriesRequest::default();
     soon(stage.browse().list_categories(categories)).await.expect("the server keeps serving");
 }
 
 #[tokio::test]
 async fn lists_and_sizes_over_a_limit_are_refused_and_never_cut() {
-    let stage = Stage::start().await;
+    let stage = TestGateway::start().await;
     let asins = |count: usize| (0..count).map(|n| format!("B{n:09}")).collect::<Vec<_>>();
     let fields = |result: Result<_, Status>| {
         let (code, _, details) = failure(result);
@@ -138,7 +138,7 @@ async fn lists_and_sizes_over_a_limit_are_refused_and_never_cut() {
 
 #[tokio::test]
 async fn a_page_token_of_another_search_is_refused() {
-    let stage = Stage::start().await;
+    let stage = TestGateway::start().await;
     let first = pb::SearchProductsRequest { query: Some(keywords("lamp")), ..Default::default() };
     let token = stage.search().search_products(first.clone()).await.unwrap().into_inner().next_page_token;
     let foreign = [
@@ -157,9 +157,9 @@ async fn a_page_token_of_another_search_is_refused() {
 
 #[tokio::test]
 async fn a_marketplace_that_is_not_served_is_refused_with_those_that_are() {
-    let stage = Stage::with(|wants| {
+    let stage = TestGateway::with(|options| {
         let served = |name: &str| (crate::support::market(name), "sandbox-20".to_owned());
-        wants.config.accounts[0].partner_tags = vec![served("US"), served("CA")];
+        options.config.accounts[0].partner_tags = vec![served("US"), served("CA")];
     })
     .await;
     for name in ["DE", "atlantis"] {

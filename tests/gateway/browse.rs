@@ -3,7 +3,7 @@
 use amazon_sandbox::examples;
 use stockroom_proto::pb;
 
-use crate::support::{Protocol, Stage, asked, money, price, product, stars_pass};
+use crate::support::{Protocol, TestGateway, asked, money, price, product, stars_pass};
 
 both_protocols!(
     nodes_come_with_ancestors_and_children_to_the_depth,
@@ -15,7 +15,7 @@ both_protocols!(
 );
 
 async fn nodes_come_with_ancestors_and_children_to_the_depth(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     let ids = vec![examples::ROOT_NODE.to_owned(), examples::LEAF_NODE.to_owned(), "4711".to_owned()];
     let request = pb::GetBrowseNodesRequest { ids: ids.clone(), depth: 2, options: None };
     let answer = stage.browse().get_browse_nodes(request.clone()).await.unwrap().into_inner();
@@ -36,7 +36,7 @@ async fn nodes_come_with_ancestors_and_children_to_the_depth(protocol: Protocol)
 }
 
 async fn categories_are_the_marketplace_s_own(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     let list = async |marketplace: &str| {
         let request = pb::ListCategoriesRequest { marketplace: marketplace.to_owned() };
         stage.browse().list_categories(request).await.unwrap().into_inner()
@@ -53,7 +53,7 @@ async fn categories_are_the_marketplace_s_own(protocol: Protocol) {
 }
 
 async fn trending_is_four_stars_and_up_and_says_how_it_was_made(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     for category in ["headphones", ""] {
         let request = pb::ListTrendingRequest { category: category.to_owned(), limit: 8, options: None };
         let answer = stage.browse().list_trending(request).await.unwrap().into_inner();
@@ -65,7 +65,7 @@ async fn trending_is_four_stars_and_up_and_says_how_it_was_made(protocol: Protoc
 }
 
 async fn deals_are_reduced_by_enough_and_the_biggest_saving_is_first(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     let request = pb::ListDealsRequest {
         category: "electronics".to_owned(),
         max_price: money(100),
@@ -87,9 +87,9 @@ async fn deals_are_reduced_by_enough_and_the_biggest_saving_is_first(protocol: P
 }
 
 async fn marketplaces_come_with_what_a_page_must_show(protocol: Protocol) {
-    let stage = Stage::speaking_with(protocol, |wants| {
+    let stage = TestGateway::speaking_with(protocol, |options| {
         let entity = (crate::support::market("US"), "Example Services LLC".to_owned());
-        wants.config.accounts[0].content_notice_entities = vec![entity];
+        options.config.accounts[0].content_notice_entities = vec![entity];
     })
     .await;
     let answer = stage.browse().list_marketplaces(pb::ListMarketplacesRequest {}).await.unwrap().into_inner();
@@ -102,7 +102,7 @@ async fn marketplaces_come_with_what_a_page_must_show(protocol: Protocol) {
 }
 
 async fn status_tells_what_was_spent_and_a_purge_drops_what_it_says(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     let get = |asin: &str| pb::GetProductRequest { asin: asin.to_owned(), options: None };
     for asin in &examples::HEADPHONES[..3] {
         stage.products().get_product(get(asin)).await.unwrap();

@@ -4,7 +4,7 @@ use amazon_sandbox::examples;
 use stockroom_proto::pb::{self, compare_products_response::Event};
 use tokio_stream::StreamExt;
 
-use crate::support::{Protocol, Stage, keywords, product, soon};
+use crate::support::{Protocol, TestGateway, keywords, product, soon};
 
 both_protocols!(
     the_row_of_a_cached_product_arrives_while_another_is_still_waited_for,
@@ -16,13 +16,13 @@ fn compare(asins: &[&str]) -> pb::CompareProductsRequest {
     pb::CompareProductsRequest { asins: asins.iter().map(|asin| (*asin).to_owned()).collect(), options: None }
 }
 
-async fn events(stage: &Stage, asins: &[&str]) -> Vec<Event> {
+async fn events(stage: &TestGateway, asins: &[&str]) -> Vec<Event> {
     let stream = stage.products().compare_products(compare(asins)).await.unwrap().into_inner();
     soon(stream.map(|message| message.unwrap().event.unwrap()).collect()).await
 }
 
 async fn the_row_of_a_cached_product_arrives_while_another_is_still_waited_for(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     let (cached, held) = (examples::HEADPHONES[0], examples::HEADPHONES[1]);
     let get = pb::GetProductRequest { asin: cached.to_owned(), options: None };
     stage.products().get_product(get).await.unwrap();
@@ -41,7 +41,7 @@ async fn the_row_of_a_cached_product_arrives_while_another_is_still_waited_for(p
 }
 
 async fn a_comparison_after_a_search_makes_no_call(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     let search = pb::SearchProductsRequest { query: Some(keywords("headphones")), ..Default::default() };
     let page = stage.search().search_products(search).await.unwrap().into_inner();
     let asins: Vec<&str> = page.products.iter().map(|entry| product(entry).asin.as_str()).collect();
@@ -53,7 +53,7 @@ async fn a_comparison_after_a_search_makes_no_call(protocol: Protocol) {
 }
 
 async fn rows_say_what_people_compare_and_the_summary_names_the_best(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     let asins =
         [examples::HEADPHONES[0], examples::MAP_RESTRICTED, examples::NO_PRICE, examples::UNKNOWN, examples::FREE];
     let events = events(&stage, &asins).await;

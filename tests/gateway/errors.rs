@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use amazon_sandbox::{Fault, FaultKind, examples};
+use amazon_sandbox::{FaultKind, InjectedFault, examples};
 use stockroom_proto::pb::{self, product_outcome::Result as Outcome};
 use tonic::{Code, Request, metadata::MetadataValue};
 
-use crate::support::{Protocol, Stage, caller, failure, keywords, soon, within};
+use crate::support::{Protocol, TestGateway, caller, failure, keywords, soon, within};
 
 both_protocols!(
     every_fault_of_a_request_is_named_at_once_and_no_call_is_spent,
@@ -27,8 +27,8 @@ fn get(asin: &str) -> pb::GetProductRequest {
     pb::GetProductRequest { asin: asin.to_owned(), options: None }
 }
 
-fn always(kind: FaultKind) -> Fault {
-    Fault { operation: None, times: u32::MAX, kind }
+fn always(kind: FaultKind) -> InjectedFault {
+    InjectedFault { operation: None, times: u32::MAX, kind }
 }
 
 fn with_token<T>(name: &str, message: T) -> Request<T> {
@@ -39,7 +39,7 @@ fn with_token<T>(name: &str, message: T) -> Request<T> {
 }
 
 async fn every_fault_of_a_request_is_named_at_once_and_no_call_is_spent(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     let query = pb::SearchQuery {
         category: "hedphones".to_owned(),
         browse_node_id: "-3".to_owned(),
@@ -100,7 +100,7 @@ async fn every_fault_of_a_request_is_named_at_once_and_no_call_is_spent(protocol
 }
 
 async fn a_single_product_that_amazon_does_not_give_is_not_found(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     // Where none of the ids is found, the Creators API says so of all of them and no more; beside others it tells why.
     let not_accessible = match protocol {
         Protocol::Creators => "PRODUCT_NOT_FOUND",
@@ -116,7 +116,7 @@ async fn a_single_product_that_amazon_does_not_give_is_not_found(protocol: Proto
 }
 
 async fn a_spent_day_is_resource_exhausted_and_what_is_cached_is_still_told(protocol: Protocol) {
-    let stage = Stage::speaking_with(protocol, |wants| wants.config.accounts[0].calls_per_day = 1).await;
+    let stage = TestGateway::speaking_with(protocol, |options| options.config.accounts[0].calls_per_day = 1).await;
     stage.products().get_product(get(examples::HEADPHONES[0])).await.unwrap();
     let (code, reason, details) = failure(stage.products().get_product(get(examples::DEAL)).await);
     assert_eq!((code, reason.as_str()), (Code::ResourceExhausted, "DAY_BUDGET_SPENT"));
@@ -127,8 +127,8 @@ async fn a_spent_day_is_resource_exhausted_and_what_is_cached_is_still_told(prot
 }
 
 async fn a_caller_s_spent_share_is_resource_exhausted_for_that_caller(protocol: Protocol) {
-    let stage = Stage::speaking_with(protocol, |wants| {
-        wants.config.callers = vec![caller("batch", false, Some(1)), caller("web", false, None)];
+    let stage = TestGateway::speaking_with(protocol, |options| {
+        options.config.callers = vec![caller("batch", false, Some(1)), caller("web", false, None)];
     })
     .await;
     stage.products().get_product(with_token("batch", get(examples::HEADPHONES[0]))).await.unwrap();
@@ -140,7 +140,8 @@ async fn a_caller_s_spent_share_is_resource_exhausted_for_that_caller(protocol: 
 }
 
 async fn a_wait_that_outlasts_the_deadline_is_unavailable_at_once_with_the_wait(protocol: Protocol) {
-    let stage = Stage::speaking_with(protocol, |wants| wants.config.accounts[0].calls_per_second = 0.05).await;
+    let stage =
+        TestGateway::speaking_with(protocol, |options| options.config.accounts[0].calls_per_second = 0.05).await;
     stage.products().get_product(get(examples::HEADPHONES[0])).await.unwrap();
     let refused = soon(stage.products().get_product(within(10_000, get(examples::DEAL)))).await;
     let (code, reason, details) = failure(refused);
@@ -150,9 +151,9 @@ async fn a_wait_that_outlasts_the_deadline_is_unavailable_at_once_with_the_wait(
 }
 
 async fn a_full_queue_is_unavailable(protocol: Protocol) {
-    let stage = Stage::speaking_with(protocol, |wants| {
-        wants.config.accounts[0].queue_capacity = 10;
-        wants.config.accounts[0].calls_per_second = 0.05;
+    let stage = TestGateway::speaking_with(protocol, |options| {
+        options.config.accounts[0].queue_capacity = 10;
+        options.config.accounts[0].calls_per_second = 0.05;
     })
     .await;
     stage.products().get_product(get(examples::HEADPHONES[0])).await.unwrap();
@@ -173,7 +174,7 @@ async fn a_full_queue_is_unavailable(protocol: Protocol) {
 }
 
 async fn an_operation_that_keeps_failing_is_paused_and_unavailable(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     stage.sandbox.inject(always(FaultKind::Status { status: 503, body: "<html>busy</html>".to_owned() }));
     let (code, reason, details) = failure(stage.products().get_product(get(examples::DEAL)).await);
     assert_eq!((code, reason.as_str()), (Code::Unavailable, "UPSTREAM_FAILED"));
@@ -213,10 +214,10 @@ async fn each_refusal_of_the_account_is_a_failed_precondition_that_says_what_to_
         ("UnsupportedClient", "ACCOUNT_CREDENTIAL_REFUSED", "credential"),
         ("MissingClaim", "ACCOUNT_TOKEN_REFUSED", "version"),
     ];
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     let cases = if protocol == Protocol::Creators { creators.as_slice() } else { paapi5.as_slice() };
     for &(code, expected, next) in cases {
-        stage.sandbox.inject(Fault { operation: None, times: 1, kind: FaultKind::Error(code) });
+        stage.sandbox.inject(InjectedFault { operation: None, times: 1, kind: FaultKind::Error(code) });
         let result = stage.products().get_product(get(examples::DEAL)).await;
         let message = result.as_ref().unwrap_err().message().to_owned();
         let (status, reason, details) = failure(result);
@@ -229,8 +230,8 @@ async fn each_refusal_of_the_account_is_a_failed_precondition_that_says_what_to_
 }
 
 async fn throttling_that_outlasts_the_tries_is_unavailable_and_one_that_does_not_is_unseen(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
-    stage.sandbox.inject(Fault { operation: None, times: 2, kind: FaultKind::Error("TooManyRequests") });
+    let stage = TestGateway::speaking(protocol).await;
+    stage.sandbox.inject(InjectedFault { operation: None, times: 2, kind: FaultKind::Error("TooManyRequests") });
     stage.products().get_product(get(examples::HEADPHONES[0])).await.unwrap();
     assert_eq!(stage.calls(), 3);
     stage.sandbox.inject(always(FaultKind::RetryAfter(Duration::from_secs(40))));
@@ -241,7 +242,7 @@ async fn throttling_that_outlasts_the_tries_is_unavailable_and_one_that_does_not
 
 async fn nonsense_from_amazon_is_internal_and_never_told_on(protocol: Protocol) {
     for kind in [FaultKind::Malformed, FaultKind::WrongShape] {
-        let stage = Stage::speaking(protocol).await;
+        let stage = TestGateway::speaking(protocol).await;
         stage.sandbox.inject(always(kind.clone()));
         let (code, reason, details) = failure(stage.products().get_product(get(examples::DEAL)).await);
         assert_eq!((code, reason.as_str()), (Code::Internal, "UPSTREAM_MALFORMED"), "{kind:?}");
@@ -250,7 +251,7 @@ async fn nonsense_from_amazon_is_internal_and_never_told_on(protocol: Protocol) 
 }
 
 async fn in_a_list_one_product_s_trouble_is_that_product_s_outcome(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     stage.sandbox.inject(always(FaultKind::Error("AssociateNotEligible")));
     let asins = vec![examples::DEAL.to_owned(), "?".to_owned()];
     let answer =
@@ -267,8 +268,8 @@ async fn in_a_list_one_product_s_trouble_is_that_product_s_outcome(protocol: Pro
 }
 
 async fn callers_are_known_by_their_tokens_and_admins_by_their_mark(protocol: Protocol) {
-    let stage = Stage::speaking_with(protocol, |wants| {
-        wants.config.callers = vec![caller("web", false, None), caller("operator", true, None)];
+    let stage = TestGateway::speaking_with(protocol, |options| {
+        options.config.callers = vec![caller("web", false, None), caller("operator", true, None)];
     })
     .await;
     let (code, reason, _) = failure(stage.products().get_product(get(examples::DEAL)).await);
@@ -285,7 +286,7 @@ async fn callers_are_known_by_their_tokens_and_admins_by_their_mark(protocol: Pr
 
 #[tokio::test]
 async fn a_list_that_is_kept_does_not_hide_that_its_products_cannot_be_had() {
-    let stage = Stage::start().await;
+    let stage = TestGateway::start().await;
     let search = pb::SearchProductsRequest { query: Some(keywords("lamp")), ..Default::default() };
     let family = pb::GetVariationsRequest { asin: examples::VARIATION_PARENT.to_owned(), ..Default::default() };
     let trending = pb::ListTrendingRequest { category: "headphones".to_owned(), ..Default::default() };

@@ -1,11 +1,11 @@
 //! Amazon dying, hanging, cutting, babbling: an error within the deadline, and the next call works.
 
-use amazon_sandbox::{Fault, FaultKind, Sandbox, examples};
+use amazon_sandbox::{FaultKind, InjectedFault, Sandbox, examples};
 use stockroom_proto::pb;
 use tokio::net::TcpListener;
 use tonic::Code;
 
-use crate::support::{Protocol, Stage, failure, soon, within};
+use crate::support::{Protocol, TestGateway, failure, soon, within};
 
 both_protocols!(
     a_fault_that_passes_is_not_seen_at_all,
@@ -20,12 +20,12 @@ fn get(asin: &str) -> pb::GetProductRequest {
     pb::GetProductRequest { asin: asin.to_owned(), options: None }
 }
 
-fn once(kind: FaultKind) -> Fault {
-    Fault { operation: None, times: 1, kind }
+fn once(kind: FaultKind) -> InjectedFault {
+    InjectedFault { operation: None, times: 1, kind }
 }
 
 async fn a_fault_that_passes_is_not_seen_at_all(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     for kind in [FaultKind::Reset, FaultKind::Truncated, FaultKind::Error("InternalFailure")] {
         stage.sandbox.inject(once(kind.clone()));
         let everything = pb::purge_cache_request::Target::Everything(true);
@@ -37,15 +37,15 @@ async fn a_fault_that_passes_is_not_seen_at_all(protocol: Protocol) {
 }
 
 async fn a_connection_that_keeps_breaking_is_unavailable(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
-    stage.sandbox.inject(Fault { operation: None, times: 3, kind: FaultKind::Reset });
+    let stage = TestGateway::speaking(protocol).await;
+    stage.sandbox.inject(InjectedFault { operation: None, times: 3, kind: FaultKind::Reset });
     let (code, reason, _) = failure(soon(stage.products().get_product(get(examples::DEAL))).await);
     assert_eq!((code, reason.as_str()), (Code::Unavailable, "UPSTREAM_UNREACHABLE"));
     soon(stage.products().get_product(get(examples::DEAL))).await.expect("the next call works");
 }
 
 async fn a_hanging_amazon_costs_no_more_than_the_deadline_and_the_next_call_works(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     stage.sandbox.inject(once(FaultKind::Hang));
     let (code, reason, _) = failure(soon(stage.products().get_product(within(600, get(examples::DEAL)))).await);
     assert_eq!((code, reason.as_str()), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"));
@@ -53,8 +53,8 @@ async fn a_hanging_amazon_costs_no_more_than_the_deadline_and_the_next_call_work
 }
 
 async fn a_timeout_of_one_call_is_tried_again_within_the_deadline(protocol: Protocol) {
-    let stage = Stage::speaking_with(protocol, |wants| {
-        wants.config.accounts[0].timeout = std::time::Duration::from_millis(300)
+    let stage = TestGateway::speaking_with(protocol, |options| {
+        options.config.accounts[0].timeout = std::time::Duration::from_millis(300)
     })
     .await;
     stage.sandbox.inject(once(FaultKind::Hang));
@@ -63,7 +63,7 @@ async fn a_timeout_of_one_call_is_tried_again_within_the_deadline(protocol: Prot
 }
 
 async fn an_amazon_killed_in_the_middle_of_a_call_is_an_error_and_its_return_is_noticed(protocol: Protocol) {
-    let mut stage = Stage::speaking(protocol).await;
+    let mut stage = TestGateway::speaking(protocol).await;
     let port = stage.sandbox.url().rsplit(':').next().unwrap().to_owned();
     stage.products().get_product(get(examples::DEAL)).await.unwrap();
 
@@ -83,7 +83,7 @@ async fn an_amazon_killed_in_the_middle_of_a_call_is_an_error_and_its_return_is_
 }
 
 async fn a_call_that_has_left_is_kept_even_when_its_caller_hangs_up(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     let hold = stage.sandbox.hold();
     let mut products = stage.products();
     let impatient = tokio::spawn(async move { products.get_product(get(examples::DEAL)).await });

@@ -1,11 +1,11 @@
 //! Feeds and reports: listed and linked in their turn, on the account's day, and only where the protocol has them.
 
 use amazon_catalog::Operation;
-use amazon_sandbox::{Fault, FaultKind};
+use amazon_sandbox::{FaultKind, InjectedFault};
 use stockroom_proto::pb;
 use tonic::Code;
 
-use crate::support::{Protocol, Stage, caller, failure};
+use crate::support::{Protocol, TestGateway, caller, failure};
 
 fn uk() -> String {
     "UK".to_owned()
@@ -13,7 +13,7 @@ fn uk() -> String {
 
 #[tokio::test]
 async fn feeds_and_reports_are_listed_and_linked_and_cost_a_call_each() {
-    let stage = Stage::speaking(Protocol::Creators).await;
+    let stage = TestGateway::speaking(Protocol::Creators).await;
     let mut admin = stage.admin();
     let feeds = admin.list_feeds(pb::ListFeedsRequest { marketplace: uk() }).await.unwrap().into_inner();
     let reports = admin.list_reports(pb::ListReportsRequest { marketplace: uk() }).await.unwrap().into_inner();
@@ -39,7 +39,7 @@ async fn feeds_and_reports_are_listed_and_linked_and_cost_a_call_each() {
 
 #[tokio::test]
 async fn a_file_that_is_not_there_is_not_found_and_one_without_a_name_is_not_asked_for() {
-    let stage = Stage::speaking(Protocol::Creators).await;
+    let stage = TestGateway::speaking(Protocol::Creators).await;
     let link = |name: &str| pb::GetFeedLinkRequest { name: name.to_owned(), ..Default::default() };
     let (code, reason, details) = failure(stage.admin().get_feed_link(link("nothing.gz")).await);
     assert_eq!((code, reason.as_str()), (Code::NotFound, "FILE_NOT_FOUND"));
@@ -59,8 +59,11 @@ async fn a_file_that_is_not_there_is_not_found_and_one_without_a_name_is_not_ask
 
 #[tokio::test]
 async fn files_wait_their_turn_are_tried_again_and_share_the_day() {
-    let stage = Stage::speaking_with(Protocol::Creators, |wants| wants.config.accounts[0].calls_per_day = 2).await;
-    stage.sandbox.inject(Fault { operation: Some(Operation::Files), ..Fault::new(1, FaultKind::Reset) });
+    let stage =
+        TestGateway::speaking_with(Protocol::Creators, |options| options.config.accounts[0].calls_per_day = 2).await;
+    stage
+        .sandbox
+        .inject(InjectedFault { operation: Some(Operation::Files), ..InjectedFault::new(1, FaultKind::Reset) });
     let list = pb::ListFeedsRequest::default();
     let listed = stage.admin().list_feeds(list.clone()).await.unwrap().into_inner();
     assert_eq!((listed.cost.unwrap().amazon_calls, stage.calls()), (2, 2));
@@ -70,7 +73,7 @@ async fn files_wait_their_turn_are_tried_again_and_share_the_day() {
 
 #[tokio::test]
 async fn an_account_that_speaks_pa_api_has_no_files_and_says_so() {
-    let stage = Stage::start().await;
+    let stage = TestGateway::start().await;
     let (code, reason, _) = failure(stage.admin().list_feeds(pb::ListFeedsRequest::default()).await);
     assert_eq!((code, reason.as_str()), (Code::FailedPrecondition, "PROTOCOL_HAS_NO_FILES"));
     let link = pb::GetReportLinkRequest { name: "x".to_owned(), ..Default::default() };
@@ -80,8 +83,8 @@ async fn an_account_that_speaks_pa_api_has_no_files_and_says_so() {
 
 #[tokio::test]
 async fn only_admins_are_told_of_files() {
-    let stage = Stage::speaking_with(Protocol::Creators, |wants| {
-        wants.config.callers = vec![caller("web", false, None)];
+    let stage = TestGateway::speaking_with(Protocol::Creators, |options| {
+        options.config.callers = vec![caller("web", false, None)];
     })
     .await;
     let mut request = tonic::Request::new(pb::ListFeedsRequest::default());

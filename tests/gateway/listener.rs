@@ -9,7 +9,7 @@ use tonic::{Code, Request};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 use tonic_reflection::pb::{v1, v1alpha};
 
-use crate::support::{Stage, failure, soon};
+use crate::support::{TestGateway, failure, soon};
 
 fn get() -> pb::GetProductRequest {
     pb::GetProductRequest { asin: examples::DEAL.to_owned(), options: None }
@@ -21,7 +21,7 @@ fn about(service: &str) -> HealthCheckRequest {
 
 #[tokio::test]
 async fn health_knows_every_service_by_name() {
-    let stage = Stage::start().await;
+    let stage = TestGateway::start().await;
     let mut health = HealthClient::new(stage.channel());
     let services = ["SearchService", "ProductService", "BrowseService", "AdminService"];
     let names = services.map(|name| format!("stockroom.v1.{name}"));
@@ -34,7 +34,7 @@ async fn health_knows_every_service_by_name() {
 
 #[tokio::test]
 async fn both_versions_of_reflection_list_every_service() {
-    let stage = Stage::start().await;
+    let stage = TestGateway::start().await;
     let expected = HashSet::from([
         "stockroom.v1.SearchService",
         "stockroom.v1.ProductService",
@@ -63,7 +63,7 @@ async fn both_versions_of_reflection_list_every_service() {
 
 #[tokio::test]
 async fn a_request_id_is_taken_or_made_and_told_back() {
-    let stage = Stage::start().await;
+    let stage = TestGateway::start().await;
     let mut bad = Request::new(pb::GetProductRequest::default());
     bad.metadata_mut().insert("x-request-id", "id-of-mine-1".parse().unwrap());
     let status = stage.products().get_product(bad).await.unwrap_err();
@@ -83,7 +83,7 @@ async fn a_request_id_is_taken_or_made_and_told_back() {
 
 #[tokio::test]
 async fn too_many_calls_at_once_are_unavailable_and_health_still_answers() {
-    let stage = Stage::with(|wants| wants.config.server.max_concurrent_calls = 1).await;
+    let stage = TestGateway::with(|options| options.config.server.max_concurrent_calls = 1).await;
     let hold = stage.sandbox.hold();
     let mut products = stage.products();
     let first = tokio::spawn(async move { products.get_product(get()).await });
@@ -98,7 +98,7 @@ async fn too_many_calls_at_once_are_unavailable_and_health_still_answers() {
 
 #[tokio::test]
 async fn a_drain_finishes_calls_under_way_and_does_not_wait_for_watchers() {
-    let mut stage = Stage::start().await;
+    let mut stage = TestGateway::start().await;
     let mut watch = HealthClient::new(stage.channel()).watch(about("")).await.unwrap().into_inner();
     assert_eq!(soon(watch.next()).await.unwrap().unwrap().status(), ServingStatus::Serving);
     let hold = stage.sandbox.hold();
@@ -115,7 +115,7 @@ async fn a_drain_finishes_calls_under_way_and_does_not_wait_for_watchers() {
 
 #[tokio::test]
 async fn a_drain_ends_at_its_bound_whatever_hangs() {
-    let mut stage = Stage::with(|wants| wants.config.server.drain = Duration::from_millis(300)).await;
+    let mut stage = TestGateway::with(|options| options.config.server.drain = Duration::from_millis(300)).await;
     let _hold = stage.sandbox.hold();
     let mut products = stage.products();
     let hangs = tokio::spawn(async move { products.get_product(get()).await });

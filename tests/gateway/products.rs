@@ -5,7 +5,7 @@ use std::time::Duration;
 use amazon_sandbox::examples;
 use stockroom_proto::pb::{self, product_outcome::Result as Outcome};
 
-use crate::support::{Protocol, Stage, failure, keywords, options, product};
+use crate::support::{Protocol, TestGateway, failure, keywords, options, product};
 
 both_protocols!(
     twenty_five_ids_have_twenty_five_outcomes_in_order_for_three_calls,
@@ -28,7 +28,7 @@ fn reason(outcome: &pb::ProductOutcome) -> Option<pb::AbsenceReason> {
 }
 
 async fn twenty_five_ids_have_twenty_five_outcomes_in_order_for_three_calls(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     let page = pb::SearchProductsRequest { query: Some(keywords("lamp")), page_size: 21, ..Default::default() };
     let found = stage.search().search_products(page).await.unwrap().into_inner();
     let mut asins: Vec<String> = found.products.iter().map(|entry| product(entry).asin.clone()).collect();
@@ -63,7 +63,7 @@ async fn twenty_five_ids_have_twenty_five_outcomes_in_order_for_three_calls(prot
 }
 
 async fn a_product_has_its_parts_and_only_those_that_are_named(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     let whole = stage.products().get_product(get(examples::HEADPHONES[0])).await.unwrap().into_inner().entry.unwrap();
     let of = product(&whole);
     assert!(of.info.is_some() && of.images.is_some() && of.offers.is_some());
@@ -87,7 +87,7 @@ async fn a_product_has_its_parts_and_only_those_that_are_named(protocol: Protoco
 }
 
 async fn odd_products_are_told_as_they_are(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     let fetch = async |asin: &str| {
         let answer = stage.products().get_product(get(asin)).await.unwrap();
         answer.into_inner().entry.unwrap().product.unwrap()
@@ -115,7 +115,7 @@ async fn odd_products_are_told_as_they_are(protocol: Protocol) {
 }
 
 async fn locales_never_answer_for_one_another(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     let mut currencies = Vec::new();
     for marketplace in ["US", "UK", "DE", "IN", "JP"] {
         let request = pb::GetProductRequest { options: options(marketplace), ..get(examples::HEADPHONES[0]) };
@@ -127,7 +127,7 @@ async fn locales_never_answer_for_one_another(protocol: Protocol) {
 }
 
 async fn the_age_that_is_asked_for_is_kept_to(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     let with = |options: pb::ReadOptions| pb::GetProductRequest { options: Some(options), ..get(examples::DEAL) };
     let only_cached = pb::ReadOptions { cache_only: true, ..Default::default() };
     let (code, reason, _) = failure(stage.products().get_product(with(only_cached.clone())).await);
@@ -145,7 +145,7 @@ async fn the_age_that_is_asked_for_is_kept_to(protocol: Protocol) {
 }
 
 async fn a_family_is_paged_with_its_dimensions(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     let mut request = pb::GetVariationsRequest {
         asin: examples::VARIATION_CHILD.to_owned(),
         include_parent: true,
@@ -175,7 +175,7 @@ async fn a_family_is_paged_with_its_dimensions(protocol: Protocol) {
 
 #[tokio::test]
 async fn an_estimate_tells_the_cost_and_costs_nothing() {
-    let stage = Stage::start().await;
+    let stage = TestGateway::start().await;
     let estimate = || Some(pb::ReadOptions { estimate: true, ..Default::default() });
     let asins: Vec<String> = (0..25).map(|n| format!("B0ESTIM{n:03}")).collect();
     let many = pb::GetProductsRequest { asins, options: estimate() };

@@ -6,7 +6,7 @@ use stockroom_proto::pb;
 use tokio_stream::StreamExt;
 
 use crate::support::{
-    Protocol, Stage, asked, failure, keywords, money, options, price, stars, stars_pass, title, within,
+    Protocol, TestGateway, asked, failure, keywords, money, options, price, stars, stars_pass, title, within,
 };
 
 both_protocols!(
@@ -28,7 +28,7 @@ fn search(query: pb::SearchQuery) -> pb::SearchProductsRequest {
 }
 
 async fn filters_hold_over_the_whole_result_and_are_told_back(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     let query = pb::SearchQuery {
         category: "HeadPhones".to_owned(),
         max_price: money(150),
@@ -51,7 +51,7 @@ async fn filters_hold_over_the_whole_result_and_are_told_back(protocol: Protocol
 }
 
 async fn pages_follow_without_gap_or_overlap_and_end(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     let mut request = pb::SearchProductsRequest { page_size: 7, ..search(keywords("headphones")) };
     let mut seen = Vec::new();
     loop {
@@ -69,7 +69,7 @@ async fn pages_follow_without_gap_or_overlap_and_end(protocol: Protocol) {
 }
 
 async fn a_large_page_is_collected_from_amazon_s_small_ones(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     let request = pb::SearchProductsRequest { page_size: 35, ..search(keywords("headphones")) };
     let page = stage.search().search_products(request).await.unwrap().into_inner();
     assert_eq!((page.products.len(), page.cost.unwrap().amazon_calls, stage.calls()), (35, 4, 4));
@@ -77,7 +77,7 @@ async fn a_large_page_is_collected_from_amazon_s_small_ones(protocol: Protocol) 
 
 async fn a_finer_rating_than_amazon_has_is_filtered_here_and_the_dropped_are_counted(protocol: Protocol) {
     // As documented, the Creators API tells no ratings to filter by; as in Amazon's SDK, it does.
-    let stage = Stage::speaking_with(protocol, |wants| wants.sandbox.creators_reviews = true).await;
+    let stage = TestGateway::speaking_with(protocol, |options| options.sandbox.creators_reviews = true).await;
     let fine = pb::SearchQuery { min_rating: Some(4.5), ..keywords("headphones") };
     let page = stage.search().search_products(search(fine)).await.unwrap().into_inner();
     assert!(!page.products.is_empty() && page.products.iter().all(|entry| stars(entry).is_some_and(|s| s >= 4.5)));
@@ -86,7 +86,7 @@ async fn a_finer_rating_than_amazon_has_is_filtered_here_and_the_dropped_are_cou
 }
 
 async fn a_bound_in_yen_is_not_multiplied_and_one_in_dollars_is(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     for (marketplace, expected) in [("JP", 5000), ("US", 500_000)] {
         let query = pb::SearchQuery { max_price: money(5000), ..keywords("headphones") };
         let request = pb::SearchProductsRequest { options: options(marketplace), ..search(query) };
@@ -97,7 +97,7 @@ async fn a_bound_in_yen_is_not_multiplied_and_one_in_dollars_is(protocol: Protoc
 }
 
 async fn a_missing_price_sorts_last_both_ways(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     for sort in [pb::SortOrder::PriceLowToHigh, pb::SortOrder::PriceHighToLow] {
         let query = pb::SearchQuery {
             sort: sort.into(),
@@ -113,7 +113,7 @@ async fn a_missing_price_sorts_last_both_ways(protocol: Protocol) {
 }
 
 async fn the_same_search_is_asked_once_however_it_is_written(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     let flags = |flags: &[pb::DeliveryFlag]| pb::SearchQuery {
         delivery_flags: flags.iter().map(|flag| (*flag).into()).collect(),
         ..keywords("USB  charger")
@@ -131,7 +131,7 @@ async fn the_same_search_is_asked_once_however_it_is_written(protocol: Protocol)
 }
 
 async fn nothing_found_is_an_empty_page_and_is_remembered(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     for _ in 0..2 {
         let page = stage.search().search_products(search(keywords("zzqx"))).await.unwrap().into_inner();
         assert_eq!((page.products.len(), page.total_results, page.next_page_token.as_str()), (0, 0, ""));
@@ -140,7 +140,7 @@ async fn nothing_found_is_an_empty_page_and_is_remembered(protocol: Protocol) {
 }
 
 async fn a_stream_sends_amazon_s_pages_until_the_limit(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     let request = pb::StreamSearchRequest {
         query: Some(keywords("headphones")),
         limit: 25,
@@ -155,7 +155,7 @@ async fn a_stream_sends_amazon_s_pages_until_the_limit(protocol: Protocol) {
 }
 
 async fn a_page_that_the_deadline_cuts_short_says_so_and_can_be_gone_on_with(protocol: Protocol) {
-    let stage = Stage::speaking_with(protocol, |wants| wants.config.accounts[0].calls_per_second = 1.0).await;
+    let stage = TestGateway::speaking_with(protocol, |options| options.config.accounts[0].calls_per_second = 1.0).await;
     let request = pb::SearchProductsRequest { page_size: 100, ..search(keywords("headphones")) };
     let page = stage.search().search_products(within(1500, request.clone())).await.unwrap().into_inner();
     assert!((10..100).contains(&page.products.len()));
@@ -166,14 +166,14 @@ async fn a_page_that_the_deadline_cuts_short_says_so_and_can_be_gone_on_with(pro
 
 #[tokio::test]
 async fn a_finer_rating_finds_nothing_where_amazon_tells_no_ratings_and_the_dropped_are_counted() {
-    let stage = Stage::speaking(Protocol::Creators).await;
+    let stage = TestGateway::speaking(Protocol::Creators).await;
     let fine = pb::SearchQuery { min_rating: Some(4.5), ..keywords("headphones") };
     let page = stage.search().search_products(search(fine)).await.unwrap().into_inner();
     assert!(page.products.is_empty() && page.dropped_count > 0, "{page:?}");
 }
 
 async fn a_wish_that_the_protocol_has_no_words_for_is_refused_by_its_field(protocol: Protocol) {
-    let stage = Stage::speaking(protocol).await;
+    let stage = TestGateway::speaking(protocol).await;
     let query = pb::SearchQuery {
         condition: pb::Condition::Used.into(),
         merchant: pb::MerchantFilter::Amazon.into(),

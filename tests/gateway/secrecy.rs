@@ -1,6 +1,6 @@
 //! What must never be logged, however closely the log is kept: keys, secrets, tokens of Amazon's and of callers, links.
 
-use amazon_sandbox::{Fault, FaultKind, Sandbox, examples};
+use amazon_sandbox::{FaultKind, InjectedFault, Sandbox, examples};
 use stockroom_proto::pb::{
     self, admin_service_client::AdminServiceClient, browse_service_client::BrowseServiceClient,
     product_service_client::ProductServiceClient, search_service_client::SearchServiceClient,
@@ -143,10 +143,10 @@ async fn nothing_secret_is_logged_when_amazon_refuses_or_fails(protocol: Protoco
         FaultKind::Malformed,
         FaultKind::Status { status: 403, body: "<html>no</html>".to_owned() },
     ];
-    faults.into_iter().for_each(|kind| sandbox.inject(Fault::new(1, kind)));
+    faults.into_iter().for_each(|kind| sandbox.inject(InjectedFault::new(1, kind)));
     calls_of_every_kind(channel.clone()).await;
     sandbox.revoke_tokens();
-    sandbox.inject_for_tokens(Fault::new(1, FaultKind::Malformed));
+    sandbox.inject_for_tokens(InjectedFault::new(1, FaultKind::Malformed));
     calls_of_every_kind(channel).await;
     let right = program.stopped().await;
 

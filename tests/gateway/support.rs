@@ -23,7 +23,7 @@ pub use stockroom_proto::pb::Protocol;
 const BROKEN: Duration = Duration::from_secs(20);
 
 /// A gateway with its sandbox. Both stop when it is dropped.
-pub struct Stage {
+pub struct TestGateway {
     pub sandbox: Sandbox,
     pub address: SocketAddr,
     channel: Channel,
@@ -31,20 +31,20 @@ pub struct Stage {
     server: JoinHandle<Result<(), server::Error>>,
 }
 
-/// What a test wants different.
-pub struct Wants {
+/// What a test changes.
+pub struct TestOptions {
     pub sandbox: amazon_sandbox::Options,
     pub config: Config,
 }
 
-impl Stage {
+impl TestGateway {
     /// Starts with an account that speaks PA-API, for tests that no protocol matters to.
     pub async fn start() -> Self {
         Self::speaking(Protocol::Paapi5).await
     }
 
-    /// Starts with what the test wants different.
-    pub async fn with(change: impl FnOnce(&mut Wants)) -> Self {
+    /// Starts with what the test changes.
+    pub async fn with(change: impl FnOnce(&mut TestOptions)) -> Self {
         Self::speaking_with(Protocol::Paapi5, change).await
     }
 
@@ -53,21 +53,21 @@ impl Stage {
         Self::speaking_with(protocol, |_| {}).await
     }
 
-    /// Starts with accounts that speak the protocol, and what the test wants different. The accounts are fast, so that no
+    /// Starts with accounts that speak the protocol, and what the test changes. The accounts are fast, so that no
     /// test waits for their pace.
-    pub async fn speaking_with(protocol: Protocol, change: impl FnOnce(&mut Wants)) -> Self {
+    pub async fn speaking_with(protocol: Protocol, change: impl FnOnce(&mut TestOptions)) -> Self {
         let sandbox = amazon_sandbox::Options { calls_per_second: 1000.0, ..Default::default() };
-        let mut wants = Wants { sandbox, config: Config { accounts: accounts(protocol), ..config() } };
-        change(&mut wants);
-        let sandbox = Sandbox::start(local().await, wants.sandbox).await.unwrap();
-        for account in &mut wants.config.accounts {
+        let mut options = TestOptions { sandbox, config: Config { accounts: accounts(protocol), ..config() } };
+        change(&mut options);
+        let sandbox = Sandbox::start(local().await, options.sandbox).await.unwrap();
+        for account in &mut options.config.accounts {
             account.endpoint.get_or_insert(sandbox.url());
         }
         let listener = local().await;
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let catalog = gateway::build(&wants.config).unwrap();
-        let server = tokio::spawn(server::serve(wants.config, catalog, listener, async {
+        let catalog = gateway::build(&options.config).unwrap();
+        let server = tokio::spawn(server::serve(options.config, catalog, listener, async {
             let _ = stopped.await;
         }));
         let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();

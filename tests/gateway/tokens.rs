@@ -2,12 +2,12 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use amazon_sandbox::{Fault, FaultKind, Sandbox};
+use amazon_sandbox::{FaultKind, InjectedFault, Sandbox};
 use stockroom_proto::pb;
 use tokio::task::JoinSet;
 use tonic::Code;
 
-use crate::support::{Protocol, Stage, failure, keywords, soon, within};
+use crate::support::{Protocol, TestGateway, failure, keywords, soon, within};
 
 const AT_ONCE: usize = 50;
 
@@ -17,7 +17,7 @@ fn search(n: usize) -> pb::SearchProductsRequest {
     pb::SearchProductsRequest { query: Some(query), page_size: 1, ..Default::default() }
 }
 
-fn many(stage: &Stage) -> JoinSet<bool> {
+fn many(stage: &TestGateway) -> JoinSet<bool> {
     let mut searches = JoinSet::new();
     for n in 0..AT_ONCE {
         let mut client = stage.search();
@@ -33,7 +33,7 @@ async fn none_is_lost(searches: JoinSet<bool>) {
 
 #[tokio::test]
 async fn a_first_token_that_takes_long_is_asked_for_once() {
-    let stage = Stage::speaking(Protocol::Creators).await;
+    let stage = TestGateway::speaking(Protocol::Creators).await;
     let hold = stage.sandbox.hold_tokens();
     let searches = many(&stage);
     soon(stage.sandbox.tokens_asked(1)).await;
@@ -44,7 +44,7 @@ async fn a_first_token_that_takes_long_is_asked_for_once() {
 }
 
 async fn a_token_is_replaced_once(end: impl FnOnce(&Sandbox)) {
-    let stage = Stage::speaking(Protocol::Creators).await;
+    let stage = TestGateway::speaking(Protocol::Creators).await;
     stage.search().search_products(search(90)).await.unwrap();
     end(&stage.sandbox);
     none_is_lost(many(&stage)).await;
@@ -66,8 +66,8 @@ async fn a_token_that_was_revoked_is_replaced_once() {
 
 #[tokio::test]
 async fn a_token_is_not_used_in_the_last_half_minute_of_its_life() {
-    let short = |wants: &mut crate::support::Wants| wants.sandbox.token_lifetime = Duration::from_secs(30);
-    let stage = Stage::speaking_with(Protocol::Creators, short).await;
+    let short = |options: &mut crate::support::TestOptions| options.sandbox.token_lifetime = Duration::from_secs(30);
+    let stage = TestGateway::speaking_with(Protocol::Creators, short).await;
     for n in 1..=3 {
         stage.search().search_products(search(n)).await.unwrap();
         assert_eq!((stage.sandbox.token_requests(), stage.calls()), (n, n));
@@ -76,7 +76,7 @@ async fn a_token_is_not_used_in_the_last_half_minute_of_its_life() {
 
 #[tokio::test]
 async fn each_account_has_a_token_of_its_own() {
-    let stage = Stage::speaking(Protocol::Creators).await;
+    let stage = TestGateway::speaking(Protocol::Creators).await;
     for marketplace in ["US", "CA", "DE", "UK", "JP", "AU"] {
         let options = crate::support::options(marketplace);
         stage.search().search_products(pb::SearchProductsRequest { options, ..search(0) }).await.unwrap();
@@ -88,8 +88,8 @@ async fn each_account_has_a_token_of_its_own() {
 
 #[tokio::test]
 async fn a_token_service_in_trouble_is_asked_once_and_the_trouble_is_told() {
-    let stage = Stage::speaking(Protocol::Creators).await;
-    stage.sandbox.inject_for_tokens(Fault::new(u32::MAX, FaultKind::Error("invalid_client")));
+    let stage = TestGateway::speaking(Protocol::Creators).await;
+    stage.sandbox.inject_for_tokens(InjectedFault::new(u32::MAX, FaultKind::Error("invalid_client")));
     for _ in 0..5 {
         let (code, reason, _) = failure(stage.search().search_products(search(0)).await);
         assert_eq!((code, reason.as_str()), (Code::FailedPrecondition, "ACCOUNT_CREDENTIAL_REFUSED"));

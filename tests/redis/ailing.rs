@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use stockroom::{cache::Wish, config};
+use stockroom::{cache::FreshnessRequirement, config};
 use tokio::time::Instant;
 
 use crate::{
@@ -90,7 +90,7 @@ async fn a_flushed_or_foreign_redis_is_a_miss() {
     let key = |n| format!("stockroom:v1:products:{{example-20:US}}:en_US:USD:{}", asin(n));
     let _: String = server.run(&format!("SET {} somebody-elses", key(1))).await;
     let _: u64 = server.run(&format!("LPUSH {} one two", key(2))).await;
-    let hits = cache.get_many(&[product(1), product(2)], &Wish::default(), SystemTime::now()).await;
+    let hits = cache.get_many(&[product(1), product(2)], &FreshnessRequirement::default(), SystemTime::now()).await;
     assert!(hits.iter().all(Option::is_none));
     kept(&server, product(1), told(MINUTE)).await;
 }

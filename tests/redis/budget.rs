@@ -8,14 +8,14 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use amazon_catalog::{Answer, Asin, BrowseNodeId, GetBrowseNodes, Locale, Question, Snapshot, Upstream};
+use amazon_catalog::{Asin, BrowseNodeId, CatalogRequest, CatalogResponse, GetBrowseNodes, Locale, Snapshot, Upstream};
 use futures_util::{
     FutureExt,
     future::{BoxFuture, join_all},
 };
 use stockroom::{
     config,
-    dispatch::{Class, Dispatch, Error, Options, Report, Shelf, Terms},
+    dispatch::{AnswerSink, Dispatch, Error, Options, Priority, Report, RequestContext},
     store::Store,
 };
 use stockroom_proto::pb::Protocol;
@@ -46,14 +46,18 @@ impl Upstream for Way {
         Protocol::Paapi5
     }
 
-    fn call<'a>(&'a self, _: &'a Question, _: Duration) -> BoxFuture<'a, Result<Answer, amazon_catalog::Error>> {
+    fn call<'a>(
+        &'a self,
+        _: &'a CatalogRequest,
+        _: Duration,
+    ) -> BoxFuture<'a, Result<CatalogResponse, amazon_catalog::Error>> {
         self.0.calls.lock().unwrap().push((Instant::now(), self.1));
         let one_less = |left: u32| left.checked_sub(1);
         let is_throttled = self.0.throttles.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok();
         async move {
             match is_throttled {
                 true => Err(amazon_catalog::Error::Throttled { retry_after: None, request_id: None }),
-                false => Ok(Answer::BrowseNodes(Vec::new())),
+                false => Ok(CatalogResponse::BrowseNodes(Vec::new())),
             }
         }
         .boxed()
@@ -63,7 +67,7 @@ impl Upstream for Way {
 #[derive(Debug)]
 struct Nowhere;
 
-impl Shelf for Nowhere {
+impl AnswerSink for Nowhere {
     fn keep(&self, _: Locale, _: Asin, _: &Snapshot) {}
 
     fn due(&self, _: Locale, _: usize) -> Vec<Asin> {
@@ -120,21 +124,21 @@ fn replica(name: &'static str, url: &str, amazon: &Arc<Amazon>, limits: Limits) 
     }])
 }
 
-fn terms(caller: &str) -> Terms {
-    Terms {
+fn terms(caller: &str) -> RequestContext {
+    RequestContext {
         caller: caller.into(),
         share: None,
         weight: 1.0,
-        class: Class::Interactive,
+        class: Priority::Interactive,
         deadline: Instant::now() + Duration::from_secs(3000),
         abandoned: CancellationToken::new(),
     }
 }
 
 /// One call's worth of a question that nobody else asks.
-async fn ask(dispatch: &Dispatch, terms: Terms) -> Result<(), Error> {
+async fn ask(dispatch: &Dispatch, terms: RequestContext) -> Result<(), Error> {
     let ids = vec![BrowseNodeId::parse(&fastrand::u32(1_000_000..).to_string()).unwrap()];
-    let question = Question::BrowseNodes(GetBrowseNodes { locale: us(), ids });
+    let question = CatalogRequest::BrowseNodes(GetBrowseNodes { locale: us(), ids });
     dispatch.ask(question, terms).await.map(|_| ())
 }
 
@@ -296,7 +300,7 @@ async fn without_redis_from_the_start_the_only_replica_calls_and_one_of_several_
     let only = replica("only", &nobody, &amazon, Limits { replicas: 1, ..BROAD });
     let one_of_two = replica("one of two", &nobody, &amazon, BROAD);
     ask(&only, terms("a")).await.unwrap();
-    let hurried = Terms { deadline: Instant::now() + Duration::from_secs(1), ..terms("a") };
+    let hurried = RequestContext { deadline: Instant::now() + Duration::from_secs(1), ..terms("a") };
     assert!(matches!(ask(&one_of_two, hurried).await, Err(Error::WaitExceedsDeadline { .. })));
     assert_eq!((amazon.count_of("only"), amazon.count_of("one of two")), (1, 0));
 }
@@ -310,7 +314,7 @@ async fn one_replica_too_many_makes_no_calls_until_another_stops() {
     ask(&one, terms("a")).await.unwrap();
     let surplus = replica("surplus", &server.url(), &amazon, limits);
     eventually("it is refused", async || {
-        let hurried = Terms { deadline: Instant::now() + Duration::from_secs(1), ..terms("a") };
+        let hurried = RequestContext { deadline: Instant::now() + Duration::from_secs(1), ..terms("a") };
         matches!(ask(&surplus, hurried).await, Err(Error::WaitExceedsDeadline { .. }))
     })
     .await;

@@ -8,14 +8,14 @@ use std::{
     time::Duration,
 };
 
-use amazon_catalog::{Answer, Items, Question, Upstream};
+use amazon_catalog::{CatalogRequest, CatalogResponse, Items, Upstream};
 use futures_util::{
     FutureExt,
     future::{BoxFuture, join_all},
 };
 use stockroom::{
     catalog::{Catalog, Parts, Reading},
-    dispatch::{self, Dispatch, Terms},
+    dispatch::{self, Dispatch, RequestContext},
 };
 use stockroom_proto::pb::{Product, Protocol, Source};
 use tokio::{sync::Semaphore, time::Instant};
@@ -58,14 +58,18 @@ impl Upstream for Amazon {
         Protocol::Paapi5
     }
 
-    fn call<'a>(&'a self, question: &'a Question, _: Duration) -> BoxFuture<'a, Result<Answer, amazon_catalog::Error>> {
+    fn call<'a>(
+        &'a self,
+        question: &'a CatalogRequest,
+        _: Duration,
+    ) -> BoxFuture<'a, Result<CatalogResponse, amazon_catalog::Error>> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         async move {
             self.may_answer.acquire().await.unwrap().forget();
-            let Question::Items(items) = question else { panic!("only products are asked for") };
+            let CatalogRequest::Items(items) = question else { panic!("only products are asked for") };
             let products = items.asins.iter().map(|asin| Product { asin: asin.to_string(), ..Default::default() });
             match self.well {
-                true => Ok(Answer::Items(Items { products: products.collect(), missing: Vec::new() })),
+                true => Ok(CatalogResponse::Items(Items { products: products.collect(), missing: Vec::new() })),
                 false => {
                     Err(amazon_catalog::Error::Rejected { code: "No".to_owned(), parameter: None, request_id: None })
                 }
@@ -85,7 +89,7 @@ fn catalog(server: &RedisServer, amazon: &Arc<Amazon>) -> Catalog {
         timeout: Duration::from_secs(10),
         queue_capacity: 100,
         upstream: Arc::clone(amazon) as Arc<dyn Upstream>,
-        shelf: Arc::clone(&cache) as Arc<dyn dispatch::Shelf>,
+        shelf: Arc::clone(&cache) as Arc<dyn dispatch::AnswerSink>,
         clock: stockroom::clock::Clock::System,
         store: None,
         replicas: 1,
@@ -101,11 +105,11 @@ fn reading() -> Reading {
         max_age: None,
         cache_only: false,
         estimate: false,
-        terms: Terms {
+        terms: RequestContext {
             caller: "tester".into(),
             share: None,
             weight: 1.0,
-            class: dispatch::Class::Interactive,
+            class: dispatch::Priority::Interactive,
             deadline,
             abandoned: CancellationToken::new(),
         },

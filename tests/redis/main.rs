@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use amazon_catalog::{Asin, Locale, Marketplace, Snapshot};
 use stockroom::{
-    cache::{Cache, Hit, Key, Namespace, Stats, Wish},
+    cache::{Cache, CacheHit, FreshnessRequirement, Key, Namespace, Stats},
     config,
     store::Store,
 };
@@ -59,8 +59,8 @@ fn told(age: Duration) -> Snapshot {
     Snapshot { fetched_at: SystemTime::now() - age, protocol: Protocol::Paapi5, content: Ok("a product".into()) }
 }
 
-async fn get(cache: &Cache, key: &Key) -> Option<Hit> {
-    cache.get_many(std::slice::from_ref(key), &Wish::default(), SystemTime::now()).await.remove(0)
+async fn get(cache: &Cache, key: &Key) -> Option<CacheHit> {
+    cache.get_many(std::slice::from_ref(key), &FreshnessRequirement::default(), SystemTime::now()).await.remove(0)
 }
 
 async fn has(cache: &Cache, key: &Key) -> bool {

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use stockroom::{
-    cache::{Namespace, Purge, Wish},
+    cache::{FreshnessRequirement, Namespace, Purge},
     config,
 };
 
@@ -79,7 +79,7 @@ async fn a_purge_that_redis_does_not_take_says_so() {
     assert!(!has(&cache, &product(1)).await, "here it is gone all the same");
     // Redis is too full to take the next answer, and still has the one from before the purge.
     cache.put(product(1), told(Duration::ZERO));
-    let another = Wish { max_age: Some(Duration::ZERO), ..Wish::default() };
+    let another = FreshnessRequirement { max_age: Some(Duration::ZERO), ..FreshnessRequirement::default() };
     assert!(cache.get_many(&[product(1)], &another, SystemTime::now()).await.iter().all(Option::is_none));
     assert!(has(&cache, &product(1)).await, "finding the old one there does not cost the new one here");
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use amazon_catalog::{Missing, Snapshot};
 use stockroom::{
-    cache::{Cache, Key, Namespace, Standing, Wish},
+    cache::{Cache, Freshness, FreshnessRequirement, Key, Namespace},
     config,
     store::Store,
 };
@@ -73,7 +73,7 @@ async fn one_read_fetches_all_that_memory_lacks_and_none_what_it_has() {
     }
     eventually("all are in Redis", async || server.run::<u64>("DBSIZE").await == 40).await;
     for _ in 0..2 {
-        let hits = reader.get_many(&keys, &Wish::default(), SystemTime::now()).await;
+        let hits = reader.get_many(&keys, &FreshnessRequirement::default(), SystemTime::now()).await;
         assert_eq!(hits.iter().flatten().count(), 40);
         let commands: String = server.run("INFO commandstats").await;
         assert!(commands.contains("cmdstat_mget:calls=1,"), "{commands}");
@@ -85,11 +85,11 @@ async fn what_is_stale_here_may_be_fresh_there() {
     let server = RedisServer::start(&[]).await;
     let reader = replica(&server.url());
     kept(&server, product(1), told(13 * HOUR)).await;
-    assert_eq!(get(&reader, &product(1)).await.unwrap().standing, Standing::Stale);
+    assert_eq!(get(&reader, &product(1)).await.unwrap().standing, Freshness::StaleWhileRevalidate);
     let writer = replica(&server.url());
     writer.put(product(1), told(MINUTE));
     eventually("the fresh answer is told", async || {
-        get(&reader, &product(1)).await.unwrap().standing == Standing::Fresh
+        get(&reader, &product(1)).await.unwrap().standing == Freshness::Fresh
     })
     .await;
 }

@@ -3,10 +3,10 @@
 use serde_json::value::RawValue;
 
 use crate::{
-    Answer, Asin, Error, FileLink, GetItems, Items, Missing, Question, SearchPage, Shelf,
+    Asin, CatalogRequest, CatalogResponse, Error, FileKind, FileLink, GetItems, Items, Missing, SearchPage,
     lenient::{Lenient, Object, group},
     reply::Reply,
-    tree::{
+    schema::{
         browse_nodes::BrowseNode,
         files,
         item::{Item, products},
@@ -44,11 +44,11 @@ pub(super) fn listed(body: &Object<'_>) -> Vec<Fault> {
 
 /// Reads the answer in a reply of success with these faults; `error` is what a fault is that stands there instead of one.
 pub(super) fn read(
-    question: &Question,
+    question: &CatalogRequest,
     reply: &Reply,
     faults: &[Fault],
     error: impl FnOnce(&Fault) -> Error,
-) -> Result<Answer, Error> {
+) -> Result<CatalogResponse, Error> {
     let body = reply.object().ok_or_else(|| match reply.body {
         Some(_) => reply.malformed("not one whole JSON object"),
         None => reply.malformed("longer than max_body_bytes"),
@@ -60,7 +60,7 @@ pub(super) fn read(
     match faults.iter().find(|fault| !says_nothing_found(question, fault)) {
         Some(fault) => Err(error(fault)),
         // A list of files may be left out where it would be empty.
-        None if faults.is_empty() && !matches!(question, Question::Files(_)) => {
+        None if faults.is_empty() && !matches!(question, CatalogRequest::Files(_)) => {
             Err(reply.malformed("neither a result nor an error"))
         }
         None => Ok(nothing(question, faults)),
@@ -68,14 +68,16 @@ pub(super) fn read(
 }
 
 /// The answer that there is nothing.
-pub(super) fn nothing(question: &Question, faults: &[Fault]) -> Answer {
+pub(super) fn nothing(question: &CatalogRequest, faults: &[Fault]) -> CatalogResponse {
     match question {
-        Question::Items(asked) => Answer::Items(Items { missing: missing(asked, faults), ..Items::default() }),
-        Question::Search(_) => Answer::Search(SearchPage::default()),
-        Question::Variations(_) => Answer::Variations(None),
-        Question::BrowseNodes(_) => Answer::BrowseNodes(Vec::new()),
-        Question::Files(_) => Answer::Files(Vec::new()),
-        Question::FileLink(_) => Answer::FileLink(None),
+        CatalogRequest::Items(asked) => {
+            CatalogResponse::Items(Items { missing: missing(asked, faults), ..Items::default() })
+        }
+        CatalogRequest::Search(_) => CatalogResponse::Search(SearchPage::default()),
+        CatalogRequest::Variations(_) => CatalogResponse::Variations(None),
+        CatalogRequest::BrowseNodes(_) => CatalogResponse::BrowseNodes(Vec::new()),
+        CatalogRequest::Files(_) => CatalogResponse::Files(Vec::new()),
+        CatalogRequest::FileLink(_) => CatalogResponse::FileLink(None),
     }
 }
 
@@ -84,55 +86,57 @@ pub(super) fn plain(code: &str) -> String {
     code.chars().filter(char::is_ascii_alphabetic).take(64).collect()
 }
 
-fn result_name(question: &Question) -> &'static str {
+fn result_name(question: &CatalogRequest) -> &'static str {
     match question {
-        Question::Items(_) => "items_result",
-        Question::Search(_) => "search_result",
-        Question::Variations(_) => "variations_result",
-        Question::BrowseNodes(_) => "browse_nodes_result",
-        Question::Files(asked) => match asked.shelf {
-            Shelf::Feeds => "feeds",
-            Shelf::Reports => "reports",
+        CatalogRequest::Items(_) => "items_result",
+        CatalogRequest::Search(_) => "search_result",
+        CatalogRequest::Variations(_) => "variations_result",
+        CatalogRequest::BrowseNodes(_) => "browse_nodes_result",
+        CatalogRequest::Files(asked) => match asked.shelf {
+            FileKind::Feeds => "feeds",
+            FileKind::Reports => "reports",
         },
-        Question::FileLink(_) => "url",
+        CatalogRequest::FileLink(_) => "url",
     }
 }
 
 /// The answer in a result; `None` where it is not a result's shape.
-fn found(question: &Question, result: &RawValue, faults: &[Fault]) -> Option<Answer> {
+fn found(question: &CatalogRequest, result: &RawValue, faults: &[Fault]) -> Option<CatalogResponse> {
     let marketplace = question.locale().marketplace;
     Some(match question {
-        Question::Items(asked) => {
+        CatalogRequest::Items(asked) => {
             let products = products(ItemsResult::read(result)?.items?, marketplace)?;
-            Answer::Items(Items { products, missing: missing(asked, faults) })
+            CatalogResponse::Items(Items { products, missing: missing(asked, faults) })
         }
-        Question::Search(_) => Answer::Search(SearchResult::read(result)?.page(marketplace)?),
-        Question::Variations(_) => Answer::Variations(Some(VariationsResult::read(result)?.page(marketplace)?)),
-        Question::BrowseNodes(_) => {
+        CatalogRequest::Search(_) => CatalogResponse::Search(SearchResult::read(result)?.page(marketplace)?),
+        CatalogRequest::Variations(_) => {
+            CatalogResponse::Variations(Some(VariationsResult::read(result)?.page(marketplace)?))
+        }
+        CatalogRequest::BrowseNodes(_) => {
             let nodes = BrowseNodesResult::read(result)?.browse_nodes?;
-            Answer::BrowseNodes(nodes.into_iter().filter_map(BrowseNode::message).collect())
+            CatalogResponse::BrowseNodes(nodes.into_iter().filter_map(BrowseNode::message).collect())
         }
-        Question::Files(_) => {
+        CatalogRequest::Files(_) => {
             let entries = Vec::<files::Entry>::read(result)?;
-            Answer::Files(entries.into_iter().filter_map(files::Entry::message).collect())
+            CatalogResponse::Files(entries.into_iter().filter_map(files::Entry::message).collect())
         }
-        Question::FileLink(_) => {
+        CatalogRequest::FileLink(_) => {
             let url = String::read(result).filter(|url| !url.is_empty())?;
-            Answer::FileLink(Some(FileLink::new(url)))
+            CatalogResponse::FileLink(Some(FileLink::new(url)))
         }
     })
 }
 
 /// Whether a fault only says that nothing was found, for all or for one of the ids asked for. The id stands nowhere but
 /// in the words of the message.
-fn says_nothing_found(question: &Question, fault: &Fault) -> bool {
+fn says_nothing_found(question: &CatalogRequest, fault: &Fault) -> bool {
     let names = |id: &str| fault.message.contains(id);
     ["NoResults", "ItemNotFound"].contains(&fault.code.as_str())
         || match question {
-            Question::Items(asked) => asked.asins.iter().any(|asin| names(asin.as_str())),
-            Question::Search(_) | Question::Files(_) | Question::FileLink(_) => false,
-            Question::Variations(asked) => names(asked.asin.as_str()),
-            Question::BrowseNodes(asked) => asked.ids.iter().any(|id| names(&id.to_string())),
+            CatalogRequest::Items(asked) => asked.asins.iter().any(|asin| names(asin.as_str())),
+            CatalogRequest::Search(_) | CatalogRequest::Files(_) | CatalogRequest::FileLink(_) => false,
+            CatalogRequest::Variations(asked) => names(asked.asin.as_str()),
+            CatalogRequest::BrowseNodes(asked) => asked.ids.iter().any(|id| names(&id.to_string())),
         }
 }
 

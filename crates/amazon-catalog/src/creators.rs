@@ -22,7 +22,8 @@ use self::{
     version::Issuer,
 };
 use crate::{
-    Answer, BuildError, Error, GetFileLink, ListFiles, Marketplace, Question, Refusal, Shelf, Upstream,
+    BuildError, CatalogRequest, CatalogResponse, Error, FileKind, GetFileLink, ListFiles, Marketplace, Refusal,
+    Upstream,
     reply::Reply,
     transport::{self, Transport},
 };
@@ -134,7 +135,7 @@ impl Client {
         Ok(())
     }
 
-    async fn ask(&self, question: &Question, within: Duration) -> Result<Answer, Error> {
+    async fn ask(&self, question: &CatalogRequest, within: Duration) -> Result<CatalogResponse, Error> {
         let marketplace = question.locale().marketplace;
         let partner_tag = self
             .partner_tags
@@ -206,16 +207,16 @@ fn tokens(source: Source) -> Result<Arc<Tokens>, BuildError> {
     }
 }
 
-fn path(question: &Question) -> &'static str {
+fn path(question: &CatalogRequest) -> &'static str {
     match question {
-        Question::Items(_) => "/catalog/v1/getItems",
-        Question::Search(_) => "/catalog/v1/searchItems",
-        Question::Variations(_) => "/catalog/v1/getVariations",
-        Question::BrowseNodes(_) => "/catalog/v1/getBrowseNodes",
-        Question::Files(ListFiles { shelf: Shelf::Feeds, .. }) => "/catalog/v1/listFeeds",
-        Question::Files(ListFiles { shelf: Shelf::Reports, .. }) => "/reports/v1/listReports",
-        Question::FileLink(GetFileLink { shelf: Shelf::Feeds, .. }) => "/catalog/v1/getFeed",
-        Question::FileLink(GetFileLink { shelf: Shelf::Reports, .. }) => "/reports/v1/getReport",
+        CatalogRequest::Items(_) => "/catalog/v1/getItems",
+        CatalogRequest::Search(_) => "/catalog/v1/searchItems",
+        CatalogRequest::Variations(_) => "/catalog/v1/getVariations",
+        CatalogRequest::BrowseNodes(_) => "/catalog/v1/getBrowseNodes",
+        CatalogRequest::Files(ListFiles { shelf: FileKind::Feeds, .. }) => "/catalog/v1/listFeeds",
+        CatalogRequest::Files(ListFiles { shelf: FileKind::Reports, .. }) => "/reports/v1/listReports",
+        CatalogRequest::FileLink(GetFileLink { shelf: FileKind::Feeds, .. }) => "/catalog/v1/getFeed",
+        CatalogRequest::FileLink(GetFileLink { shelf: FileKind::Reports, .. }) => "/reports/v1/getReport",
     }
 }
 
@@ -224,7 +225,11 @@ impl Upstream for Client {
         pb::Protocol::Creators
     }
 
-    fn call<'a>(&'a self, question: &'a Question, within: Duration) -> BoxFuture<'a, Result<Answer, Error>> {
+    fn call<'a>(
+        &'a self,
+        question: &'a CatalogRequest,
+        within: Duration,
+    ) -> BoxFuture<'a, Result<CatalogResponse, Error>> {
         self.ask(question, within).boxed()
     }
 }

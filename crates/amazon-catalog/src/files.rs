@@ -11,7 +11,7 @@ use crate::Marketplace;
 
 /// What sort of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Shelf {
+pub enum FileKind {
     /// Products and deals in bulk.
     Feeds,
     /// What the account has earned.
@@ -24,7 +24,7 @@ pub struct ListFiles {
     /// For which marketplace.
     pub marketplace: Marketplace,
     /// Which sort.
-    pub shelf: Shelf,
+    pub shelf: FileKind,
 }
 
 /// Asks for a link to a file.
@@ -33,7 +33,7 @@ pub struct GetFileLink {
     /// For which marketplace.
     pub marketplace: Marketplace,
     /// Of which sort it is.
-    pub shelf: Shelf,
+    pub shelf: FileKind,
     /// Its name.
     pub name: String,
     /// Its type in Amazon's words, where it is to be asked for.

@@ -12,7 +12,7 @@ use stockroom_proto::pb;
 pub use self::{
     asin::{Asin, NotAnAsin},
     error::{BuildError, Error, Refusal},
-    files::{FileLink, GetFileLink, ListFiles, Shelf},
+    files::{FileKind, FileLink, GetFileLink, ListFiles},
     marketplace::{Currency, Language, Locale, Marketplace, SearchIndex},
     snapshot::Snapshot,
 };
@@ -29,9 +29,9 @@ pub mod money;
 pub mod paapi5;
 pub mod rating;
 mod reply;
+mod schema;
 mod snapshot;
 mod transport;
-mod tree;
 mod words;
 
 /// The most ids one call may carry, and the most items one page of a search has.
@@ -45,7 +45,11 @@ pub trait Upstream: fmt::Debug + Send + Sync {
     /// Asks once, and fails rather than wait longer than `within`.
     ///
     /// Dropping the future abandons the call; Amazon may count it all the same.
-    fn call<'a>(&'a self, question: &'a Question, within: Duration) -> BoxFuture<'a, Result<Answer, Error>>;
+    fn call<'a>(
+        &'a self,
+        question: &'a CatalogRequest,
+        within: Duration,
+    ) -> BoxFuture<'a, Result<CatalogResponse, Error>>;
 }
 
 /// What Amazon can be asked for: the four operations of the catalog, and those on files as one.
@@ -78,7 +82,7 @@ impl Operation {
 
 /// What can be asked of Amazon. Questions of the catalog ask for all that Amazon knows: it costs the same call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Question {
+pub enum CatalogRequest {
     /// Products by their ids.
     Items(GetItems),
     /// One page of a search.
@@ -93,7 +97,7 @@ pub enum Question {
     FileLink(GetFileLink),
 }
 
-impl Question {
+impl CatalogRequest {
     /// The operation that answers it.
     pub fn operation(&self) -> Operation {
         match self {
@@ -218,18 +222,18 @@ impl fmt::Display for BrowseNodeId {
 
 /// What Amazon answered. An answer may be empty: a search that matches nothing is not an error.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
-    /// To [`Question::Items`].
+pub enum CatalogResponse {
+    /// To [`CatalogRequest::Items`].
     Items(Items),
-    /// To [`Question::Search`].
+    /// To [`CatalogRequest::Search`].
     Search(SearchPage),
-    /// To [`Question::Variations`]; `None` where the item has no variations.
+    /// To [`CatalogRequest::Variations`]; `None` where the item has no variations.
     Variations(Option<VariationsPage>),
-    /// To [`Question::BrowseNodes`]; nodes that Amazon does not know are left out.
+    /// To [`CatalogRequest::BrowseNodes`]; nodes that Amazon does not know are left out.
     BrowseNodes(Vec<pb::BrowseNode>),
-    /// To [`Question::Files`].
+    /// To [`CatalogRequest::Files`].
     Files(Vec<pb::AccountFile>),
-    /// To [`Question::FileLink`]; `None` where there is no such file.
+    /// To [`CatalogRequest::FileLink`]; `None` where there is no such file.
     FileLink(Option<FileLink>),
 }
 

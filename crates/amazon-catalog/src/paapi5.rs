@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use self::signing::{Keys, Unsigned};
 use crate::{
-    Answer, BuildError, Error, Marketplace, Question, Refusal, Upstream,
+    BuildError, CatalogRequest, CatalogResponse, Error, Marketplace, Refusal, Upstream,
     transport::{self, Transport},
 };
 use stockroom_proto::pb;
@@ -79,7 +79,7 @@ impl Client {
         Ok(())
     }
 
-    async fn ask(&self, question: &Question, within: Duration) -> Result<Answer, Error> {
+    async fn ask(&self, question: &CatalogRequest, within: Duration) -> Result<CatalogResponse, Error> {
         let marketplace = question.locale().marketplace;
         let refused = |refusal| Error::Refused { refusal, request_id: None };
         let partner_tag = self.partner_tags.get(&marketplace).ok_or_else(|| refused(Refusal::BadPartnerTag))?;
@@ -123,7 +123,11 @@ impl Upstream for Client {
         pb::Protocol::Paapi5
     }
 
-    fn call<'a>(&'a self, question: &'a Question, within: Duration) -> BoxFuture<'a, Result<Answer, Error>> {
+    fn call<'a>(
+        &'a self,
+        question: &'a CatalogRequest,
+        within: Duration,
+    ) -> BoxFuture<'a, Result<CatalogResponse, Error>> {
         self.ask(question, within).boxed()
     }
 }

@@ -18,7 +18,7 @@ pub(crate) use self::{
     grant::{Denial, answer as grant},
     tokens::Tokens,
 };
-use self::{errors::Wrong, files::Shelf, tokens::Bad};
+use self::{errors::Wrong, files::FileKind, tokens::Bad};
 
 mod catalog;
 mod credentials;
@@ -33,8 +33,8 @@ mod tokens;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
     Catalog(Operation),
-    List(Shelf),
-    Link(Shelf),
+    List(FileKind),
+    Link(FileKind),
 }
 
 /// Whether a path is meant for this API, operation or not.
@@ -49,10 +49,10 @@ pub(crate) fn asked(path: &str) -> Option<Asked> {
         "/catalog/v1/searchItems" => Asked::Catalog(Operation::SearchItems),
         "/catalog/v1/getVariations" => Asked::Catalog(Operation::GetVariations),
         "/catalog/v1/getBrowseNodes" => Asked::Catalog(Operation::GetBrowseNodes),
-        "/catalog/v1/listFeeds" => Asked::List(Shelf::Feeds),
-        "/catalog/v1/getFeed" => Asked::Link(Shelf::Feeds),
-        "/reports/v1/listReports" => Asked::List(Shelf::Reports),
-        "/reports/v1/getReport" => Asked::Link(Shelf::Reports),
+        "/catalog/v1/listFeeds" => Asked::List(FileKind::Feeds),
+        "/catalog/v1/getFeed" => Asked::Link(FileKind::Feeds),
+        "/reports/v1/listReports" => Asked::List(FileKind::Reports),
+        "/reports/v1/getReport" => Asked::Link(FileKind::Reports),
         _ => return None,
     })
 }

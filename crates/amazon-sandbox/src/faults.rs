@@ -9,7 +9,7 @@ use amazon_catalog::Operation;
 
 /// A fault that befalls the next calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct InjectedFault {
     /// Only calls of this operation; `None`: any call.
     pub operation: Option<Operation>,
     /// How many calls it befalls.
@@ -59,7 +59,7 @@ pub enum ScriptError {
     Toml(#[source] Box<toml::de::Error>),
     /// A fault is incomplete or contradictory.
     #[error("fault {number} of the script: {what}")]
-    Fault {
+    InjectedFault {
         /// Which, from 1.
         number: usize,
         /// What is wrong, naming the key and what is accepted.
@@ -95,7 +95,7 @@ fn once() -> u32 {
     1
 }
 
-impl Fault {
+impl InjectedFault {
     /// A fault of any operation.
     pub fn new(times: u32, kind: FaultKind) -> Self {
         Self { operation: None, times, kind }
@@ -107,7 +107,7 @@ impl Fault {
     pub fn parse_script(text: &str) -> Result<Vec<Self>, ScriptError> {
         let script: Script = toml::from_str(text).map_err(|error| ScriptError::Toml(Box::new(error)))?;
         let faults = script.fault.into_iter().zip(1..);
-        faults.map(|(entry, number)| entry.read().map_err(|what| ScriptError::Fault { number, what })).collect()
+        faults.map(|(entry, number)| entry.read().map_err(|what| ScriptError::InjectedFault { number, what })).collect()
     }
 
     /// Uses one of the faults for a request, the first that fits. Not every request has an operation.
@@ -126,7 +126,7 @@ impl Fault {
 }
 
 impl Entry {
-    fn read(self) -> Result<Fault, String> {
+    fn read(self) -> Result<InjectedFault, String> {
         let operation = self.operation.as_deref().map(operation_named).transpose()?;
         let given = [
             ("code", self.code.is_some()),
@@ -161,7 +161,7 @@ impl Entry {
         };
         match given.into_iter().find(|(key, given)| *given && !keys.contains(key)) {
             Some((key, _)) => Err(format!("{key} means nothing to kind {}", self.kind)),
-            None => Ok(Fault { operation, times: self.times, kind }),
+            None => Ok(InjectedFault { operation, times: self.times, kind }),
         }
     }
 }
@@ -204,11 +204,14 @@ mod tests {
         "#;
         let body = "<html><body>Service Unavailable</body></html>".to_owned();
         let expected = vec![
-            Fault { operation: Some(Operation::GetItems), ..Fault::new(3, FaultKind::Status { status: 503, body }) },
-            Fault::new(1, FaultKind::Error("AssociateNotEligible")),
-            Fault::new(1, FaultKind::Latency(Duration::from_millis(250))),
+            InjectedFault {
+                operation: Some(Operation::GetItems),
+                ..InjectedFault::new(3, FaultKind::Status { status: 503, body })
+            },
+            InjectedFault::new(1, FaultKind::Error("AssociateNotEligible")),
+            InjectedFault::new(1, FaultKind::Latency(Duration::from_millis(250))),
         ];
-        assert_eq!(Fault::parse_script(script).unwrap(), expected);
+        assert_eq!(InjectedFault::parse_script(script).unwrap(), expected);
     }
 
     #[test]
@@ -222,17 +225,18 @@ mod tests {
             ("kind = \"hang\"\ncolour = 1", "not a list of [[fault]] tables"),
         ];
         for (text, what) in cases {
-            let error = Fault::parse_script(&format!("[[fault]]\n{text}")).unwrap_err().to_string();
+            let error = InjectedFault::parse_script(&format!("[[fault]]\n{text}")).unwrap_err().to_string();
             assert!(error.contains(what), "{text}: {error}");
         }
     }
 
     #[test]
     fn each_fault_is_used_as_often_as_it_says_by_the_calls_it_is_meant_for() {
-        let only_search = Fault { operation: Some(Operation::SearchItems), ..Fault::new(1, FaultKind::Hang) };
-        let only_items = Fault::new(1, FaultKind::PartialErrors);
-        let mut faults = vec![only_search, Fault::new(2, FaultKind::Reset), only_items];
-        let mut take = |operation| Fault::take(&mut faults, Some(operation));
+        let only_search =
+            InjectedFault { operation: Some(Operation::SearchItems), ..InjectedFault::new(1, FaultKind::Hang) };
+        let only_items = InjectedFault::new(1, FaultKind::PartialErrors);
+        let mut faults = vec![only_search, InjectedFault::new(2, FaultKind::Reset), only_items];
+        let mut take = |operation| InjectedFault::take(&mut faults, Some(operation));
         assert_eq!(take(Operation::GetItems), Some(FaultKind::Reset));
         assert_eq!(take(Operation::SearchItems), Some(FaultKind::Hang));
         assert_eq!(take(Operation::SearchItems), Some(FaultKind::Reset));

@@ -13,7 +13,7 @@ pub(crate) struct Gate {
 /// Keeps answers back until it is released or dropped.
 #[derive(Debug)]
 #[must_use = "dropping a hold releases it"]
-pub struct Hold {
+pub struct ResponseHold {
     holds: Arc<watch::Sender<usize>>,
 }
 
@@ -22,9 +22,9 @@ impl Gate {
         Self { holds: Arc::new(watch::Sender::new(0)) }
     }
 
-    pub(crate) fn close(&self) -> Hold {
+    pub(crate) fn close(&self) -> ResponseHold {
         self.holds.send_modify(|holds| *holds += 1);
-        Hold { holds: Arc::clone(&self.holds) }
+        ResponseHold { holds: Arc::clone(&self.holds) }
     }
 
     /// Waits until nobody holds the gate. Dropping the future is safe.
@@ -35,14 +35,14 @@ impl Gate {
     }
 }
 
-impl Hold {
+impl ResponseHold {
     /// Lets the answers go.
     pub fn release(self) {
         drop(self);
     }
 }
 
-impl Drop for Hold {
+impl Drop for ResponseHold {
     fn drop(&mut self) {
         self.holds.send_modify(|holds| *holds -= 1);
     }

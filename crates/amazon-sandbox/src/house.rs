@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::{
-    Fault, FaultKind, Options,
+    FaultKind, InjectedFault, Options,
     creators::{self, Asked, Family, NoFile, Tokens},
     fate::{Answer, Dialect, Fate},
     hold::Gate,
@@ -35,8 +35,8 @@ pub(crate) struct House {
     /// Where it is, as `http://127.0.0.1:8180`.
     pub(crate) url: String,
     pub(crate) allowance: Mutex<Allowance>,
-    pub(crate) faults: Mutex<Vec<Fault>>,
-    pub(crate) token_faults: Mutex<Vec<Fault>>,
+    pub(crate) faults: Mutex<Vec<InjectedFault>>,
+    pub(crate) token_faults: Mutex<Vec<InjectedFault>>,
     pub(crate) record: Record,
     pub(crate) tokens: Tokens,
     /// Before the answers to calls.
@@ -109,7 +109,7 @@ impl House {
             Door::Paapi5(operation) => self.decide_paapi5(operation, received),
             Door::Creators(asked) => self.decide_creators(asked, received),
             Door::Token(family) => {
-                let fault = Fault::take(&mut locked(&self.token_faults), None);
+                let fault = InjectedFault::take(&mut locked(&self.token_faults), None);
                 let granted = creators::grant(family, received, &self.tokens);
                 let answer = granted.map_or_else(Answer::from, |token| Answer::json(200, &token));
                 Fate::of(answer, fault, Dialect::Token(family))
@@ -125,7 +125,7 @@ impl House {
             Ok(operation) => operation,
             Err(refusal) => return Fate::Answered(refusal.into()),
         };
-        let fault = Fault::take(&mut locked(&self.faults), Some(operation));
+        let fault = InjectedFault::take(&mut locked(&self.faults), Some(operation));
         let body = serde_json::from_slice(received.body).unwrap_or_default();
         let answer = paapi5::answer(operation, received, &body, self.scene(fault.as_ref()));
         let answer = answer.map_or_else(Answer::from, |told| Answer::json(200, &told));
@@ -138,7 +138,7 @@ impl House {
             Ok(admitted) => admitted,
             Err(refusal) => return Fate::Answered(refusal.into()),
         };
-        let fault = Fault::take(&mut locked(&self.faults), Door::Creators(asked).operation());
+        let fault = InjectedFault::take(&mut locked(&self.faults), Door::Creators(asked).operation());
         let (scene, base) = (self.scene(fault.as_ref()), self.base(received));
         let answer = creators::answer(admitted, received, scene, &base, self.creators_reviews);
         let answer = answer.map_or_else(Answer::from, |told| Answer::json(200, &told));

@@ -19,8 +19,8 @@ use amazon_catalog::Marketplace;
 
 pub use self::{
     creators::{credential, credential_versions, token_path},
-    faults::{Fault, FaultKind, ScriptError},
-    hold::Hold,
+    faults::{FaultKind, InjectedFault, ScriptError},
+    hold::ResponseHold,
     record::Call,
     tls::{Tls, TlsError},
 };
@@ -67,9 +67,9 @@ pub struct Options {
     /// How much later each answer comes. Default zero.
     pub latency: Duration,
     /// Faults that befall the first calls.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<InjectedFault>,
     /// Faults that befall the first requests for tokens; those of one operation never do.
-    pub token_faults: Vec<Fault>,
+    pub token_faults: Vec<InjectedFault>,
     /// How long a token of the Creators API is good for. Default an hour, which is Amazon's.
     pub token_lifetime: Duration,
     /// Whether the Creators API tells ratings to those who ask for them. Amazon's documentation lists no such resource, while its SDK
@@ -120,7 +120,7 @@ impl Sandbox {
     }
 
     /// Adds a fault, after those that are still to come.
-    pub fn inject(&self, fault: Fault) {
+    pub fn inject(&self, fault: InjectedFault) {
         locked(&self.house.faults).push(fault);
     }
 
@@ -131,13 +131,13 @@ impl Sandbox {
     }
 
     /// Adds a fault of the requests for tokens, after those that are still to come.
-    pub fn inject_for_tokens(&self, fault: Fault) {
+    pub fn inject_for_tokens(&self, fault: InjectedFault) {
         locked(&self.house.token_faults).push(fault);
     }
 
     /// Keeps the answers to calls that arrive from now on, until the hold is released or dropped. The calls count against the
     /// limits when they arrive.
-    pub fn hold(&self) -> Hold {
+    pub fn hold(&self) -> ResponseHold {
         self.house.gate.close()
     }
 
@@ -152,7 +152,7 @@ impl Sandbox {
     }
 
     /// Keeps the answers to requests for tokens that arrive from now on, until the hold is released or dropped.
-    pub fn hold_tokens(&self) -> Hold {
+    pub fn hold_tokens(&self) -> ResponseHold {
         self.house.token_gate.close()
     }
 

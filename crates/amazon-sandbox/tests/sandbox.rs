@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use amazon_catalog::{Marketplace, Operation};
-use amazon_sandbox::{Fault, FaultKind, Options, Tls, examples};
+use amazon_sandbox::{FaultKind, InjectedFault, Options, Tls, examples};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -134,8 +134,11 @@ async fn calls_over_the_rate_or_the_day_are_throttled() {
 #[tokio::test]
 async fn a_fault_befalls_the_calls_it_is_meant_for_and_no_more() {
     let faults = vec![
-        Fault { operation: Some(Operation::SearchItems), ..Fault::new(1, FaultKind::Error("InternalFailure")) },
-        Fault::new(2, FaultKind::Status { status: 503, body: "<html>busy</html>".into() }),
+        InjectedFault {
+            operation: Some(Operation::SearchItems),
+            ..InjectedFault::new(1, FaultKind::Error("InternalFailure"))
+        },
+        InjectedFault::new(2, FaultKind::Status { status: 503, body: "<html>busy</html>".into() }),
     ];
     let sandbox = sandbox(Options { calls_per_second: 100.0, faults, ..Options::default() }).await;
     let client = Client::of(&sandbox, "US");
@@ -146,7 +149,7 @@ async fn a_fault_befalls_the_calls_it_is_meant_for_and_no_more() {
     assert_eq!(seen, [503, 503, 200]);
     let search = json!({ "Keywords": "kettle" });
     assert_eq!(client.ask(Operation::SearchItems, search.clone()).await.status, 500);
-    sandbox.inject(Fault::new(9, FaultKind::Hang));
+    sandbox.inject(InjectedFault::new(9, FaultKind::Hang));
     sandbox.clear_faults();
     assert_eq!(client.ask(Operation::SearchItems, search).await.status, 200);
 }
@@ -166,12 +169,12 @@ async fn every_documented_error_can_be_provoked() {
         ("SomethingNew", 400, "ValidationException"),
     ];
     for (name, status, exception) in cases {
-        sandbox.inject(Fault::new(1, FaultKind::Error(name)));
+        sandbox.inject(InjectedFault::new(1, FaultKind::Error(name)));
         let reply = client.ask(Operation::GetItems, one_item()).await;
         let kind = reply.body["__type"].as_str().unwrap();
         assert_eq!((reply.status, kind), (status, format!("com.amazon.paapi5#{exception}").as_str()), "{name}");
     }
-    sandbox.inject(Fault::new(1, FaultKind::RetryAfter(Duration::from_secs(7))));
+    sandbox.inject(InjectedFault::new(1, FaultKind::RetryAfter(Duration::from_secs(7))));
     let reply = client.ask(Operation::GetItems, one_item()).await;
     assert_eq!((reply.status, reply.headers["retry-after"].to_str().unwrap()), (429, "7"));
 }
@@ -182,24 +185,24 @@ async fn broken_answers_are_broken_in_the_way_that_was_asked_for() {
     let client = Client::of(&sandbox, "US");
     let request = || client.request(Operation::GetItems, one_item());
 
-    sandbox.inject(Fault::new(1, FaultKind::Reset));
+    sandbox.inject(InjectedFault::new(1, FaultKind::Reset));
     assert!(client.send(request()).await.is_err());
 
-    sandbox.inject(Fault::new(1, FaultKind::Truncated));
+    sandbox.inject(InjectedFault::new(1, FaultKind::Truncated));
     let response = client.send(request()).await.expect("its head is sent whole");
     assert_eq!(response.status(), 200);
     assert!(response.content_length().is_some_and(|length| length > 100));
     assert!(response.bytes().await.is_err());
 
     for kind in [FaultKind::Malformed, FaultKind::WrongShape] {
-        sandbox.inject(Fault::new(1, kind.clone()));
+        sandbox.inject(InjectedFault::new(1, kind.clone()));
         let response = client.send(request()).await.unwrap();
         assert_eq!(response.status(), 200);
         let json: Result<Value, _> = serde_json::from_slice(&response.bytes().await.unwrap());
         assert_eq!(json.is_ok(), kind == FaultKind::WrongShape);
     }
 
-    sandbox.inject(Fault::new(1, FaultKind::PartialErrors));
+    sandbox.inject(InjectedFault::new(1, FaultKind::PartialErrors));
     let ids = json!({ "ItemIds": [examples::DEAL, examples::BOOK] });
     let body = client.ok(Operation::GetItems, ids).await;
     assert_eq!(body["Errors"][0]["Code"], "ItemNotAccessible");
@@ -211,7 +214,7 @@ async fn broken_answers_are_broken_in_the_way_that_was_asked_for() {
 async fn a_call_that_hangs_is_recorded_and_given_up_with_its_connection() {
     let sandbox = generous_sandbox().await;
     let client = Client::of(&sandbox, "US");
-    sandbox.inject(Fault::new(1, FaultKind::Hang));
+    sandbox.inject(InjectedFault::new(1, FaultKind::Hang));
     let call = client.send(client.request(Operation::GetItems, one_item()));
     tokio::select! {
         answer = call => panic!("{answer:?}"),

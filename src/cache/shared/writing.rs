@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::{entry, names::Names};
 use crate::{
-    cache::{Horizons, Key},
+    cache::{FreshnessPolicy, Key},
     store::Store,
 };
 use amazon_catalog::Snapshot;
@@ -26,7 +26,7 @@ pub(super) async fn drain(
     mut queue: mpsc::Receiver<(Key, Snapshot)>,
     store: Store,
     names: Arc<Names>,
-    horizons: Horizons,
+    horizons: FreshnessPolicy,
     dropped: Arc<AtomicU64>,
 ) {
     let mut answers = Vec::with_capacity(AT_ONCE);
@@ -45,7 +45,7 @@ pub(super) async fn drain(
 
 /// How long an answer is kept: until nobody may be told, less up to a tenth, so that what came together does not go
 /// together.
-fn keep(snapshot: &Snapshot, horizons: &Horizons, now: SystemTime) -> Duration {
+fn keep(snapshot: &Snapshot, horizons: &FreshnessPolicy, now: SystemTime) -> Duration {
     let left = horizons.keep_from(snapshot.fetched_at, snapshot.content.as_ref().err().copied(), now);
     left.mul_f64(1.0 - fastrand::f64() / 10.0)
 }
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn nothing_is_kept_for_longer_than_it_may_be_told() {
-        let horizons = Horizons::from(&config::Cache::default());
+        let horizons = FreshnessPolicy::from(&config::Cache::default());
         let hours = |hours: u64| Duration::from_secs(3600 * hours);
         let now = SystemTime::now();
         let cases = [

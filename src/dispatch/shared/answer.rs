@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 /// An answer.
 #[derive(Debug, PartialEq)]
-pub(super) struct Answer {
+pub(super) struct ScriptReply {
     /// Whether the call may leave.
     pub(super) goes: bool,
     /// The time, in milliseconds since 1970.
@@ -23,7 +23,7 @@ pub(super) struct Answer {
     pub(super) calls: Vec<(u64, Arc<str>)>,
 }
 
-impl Answer {
+impl ScriptReply {
     /// Reads an answer; `None` where it is none, as when the question came too late.
     pub(super) fn parse(words: &[String]) -> Option<Self> {
         let [verdict, now, wait, rate, number, promise, spent, calls @ ..] = words else { return None };
@@ -51,13 +51,13 @@ impl Answer {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Option<Answer> {
-        Answer::parse(&text.split(',').map(str::to_owned).collect::<Vec<_>>())
+    fn parse(text: &str) -> Option<ScriptReply> {
+        ScriptReply::parse(&text.split(',').map(str::to_owned).collect::<Vec<_>>())
     }
 
     #[test]
     fn an_answer_is_read_whole_or_not_at_all() {
-        let answer = Answer {
+        let answer = ScriptReply {
             goes: true,
             now_ms: 1_800_000_000_000,
             wait: Duration::from_millis(50),

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use uuid::Uuid;
 
-use super::answer::Answer;
+use super::answer::ScriptReply;
 use crate::{
     dispatch::Options,
     store::{Script, Store},
@@ -50,7 +50,7 @@ impl Link {
 
     /// Asks once, within the store's bound. `None`: there is no answer, and the question may have been taken all the same,
     /// but not after `until`, in milliseconds by Redis' clock.
-    pub(super) async fn ask(&mut self, op: &str, until: u64, rate: f64, words: &[String]) -> Option<Answer> {
+    pub(super) async fn ask(&mut self, op: &str, until: u64, rate: f64, words: &[String]) -> Option<ScriptReply> {
         // Before the first answer nobody knows what time it is there.
         let until = if self.has_reached { until } else { 0 };
         let mut arguments = vec![op.to_owned(), self.replica.clone()];
@@ -59,7 +59,7 @@ impl Link {
         arguments.extend_from_slice(words);
         match self.store.eval::<Vec<String>>(&BUDGET, &self.keys, &arguments).await {
             Ok(told) => {
-                let answer = Answer::parse(&told)?;
+                let answer = ScriptReply::parse(&told)?;
                 self.has_reached = true;
                 Some(answer)
             }

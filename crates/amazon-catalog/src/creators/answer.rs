@@ -3,10 +3,10 @@
 use time::OffsetDateTime;
 
 use super::failure;
-use crate::{Answer, Error, Question, answer, reply::Reply};
+use crate::{CatalogRequest, CatalogResponse, Error, answer, reply::Reply};
 
 /// Reads the answer; `now` is what a date in the reply is counted from.
-pub(super) fn read(question: &Question, reply: &Reply, now: OffsetDateTime) -> Result<Answer, Error> {
+pub(super) fn read(question: &CatalogRequest, reply: &Reply, now: OffsetDateTime) -> Result<CatalogResponse, Error> {
     let faults = reply.object().as_ref().map(answer::listed).unwrap_or_default();
     // Where PA-API answers with an empty result or with faults alone, this API mostly says 404.
     if failure::is_nothing_found(reply) {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::resources;
 use crate::{
-    Asin, Error, IDS_PER_CALL, Question, SearchItems, Shelf,
+    Asin, CatalogRequest, Error, FileKind, IDS_PER_CALL, SearchItems,
     words::{self, stated},
 };
 use stockroom_proto::pb;
@@ -12,7 +12,7 @@ use stockroom_proto::pb;
 /// The body that asks a question. The marketplace is not in it; it is a header.
 ///
 /// A wish that the API has no words for is an error: leaving it out would answer another question.
-pub(super) fn body(question: &Question, partner_tag: &str) -> Result<Vec<u8>, Error> {
+pub(super) fn body(question: &CatalogRequest, partner_tag: &str) -> Result<Vec<u8>, Error> {
     let locale = question.locale();
     let common = json!({
         "partnerTag": partner_tag,
@@ -21,12 +21,12 @@ pub(super) fn body(question: &Question, partner_tag: &str) -> Result<Vec<u8>, Er
     });
     let prices = json!({ "currencyOfPreference": locale.currency.code() });
     let body = match question {
-        Question::Items(items) => {
+        CatalogRequest::Items(items) => {
             let ids: Vec<_> = items.asins.iter().map(Asin::as_str).collect();
             stated([common, prices, json!({ "itemIds": ids })])
         }
-        Question::Search(search) => stated([common, prices, search_fields(search)?]),
-        Question::Variations(family) => stated([
+        CatalogRequest::Search(search) => stated([common, prices, search_fields(search)?]),
+        CatalogRequest::Variations(family) => stated([
             common,
             prices,
             json!({
@@ -36,15 +36,15 @@ pub(super) fn body(question: &Question, partner_tag: &str) -> Result<Vec<u8>, Er
             }),
         ]),
         // Nodes have no prices, and the operation knows no currency.
-        Question::BrowseNodes(nodes) => {
+        CatalogRequest::BrowseNodes(nodes) => {
             let ids: Vec<_> = nodes.ids.iter().map(ToString::to_string).collect();
             stated([common, json!({ "browseNodeIds": ids })])
         }
-        Question::Files(_) => Map::new(),
-        Question::FileLink(link) => {
+        CatalogRequest::Files(_) => Map::new(),
+        CatalogRequest::FileLink(link) => {
             let (name, kind) = match link.shelf {
-                Shelf::Feeds => ("feedName", "feedType"),
-                Shelf::Reports => ("filename", "reportType"),
+                FileKind::Feeds => ("feedName", "feedType"),
+                FileKind::Reports => ("filename", "reportType"),
             };
             stated([json!({ name: link.name, kind: link.kind })])
         }
@@ -101,7 +101,7 @@ mod tests {
     }
 
     /// The body but for its resources, which it must have.
-    fn asked(question: &Question) -> Value {
+    fn asked(question: &CatalogRequest) -> Value {
         let mut body: Value = serde_json::from_slice(&body(question, "example-21").unwrap()).unwrap();
         let resources = body.as_object_mut().and_then(|fields| fields.remove("resources")).unwrap();
         assert_eq!(resources, json!(resources::all(question.operation())));
@@ -158,7 +158,7 @@ mod tests {
             "partnerTag": "example-21", "languagesOfPreference": ["en_GB"], "currencyOfPreference": "GBP",
             "searchIndex": "Books", "itemCount": 10, "itemPage": 1,
         });
-        assert_eq!(asked(&Question::Search(Box::new(search()))), common);
+        assert_eq!(asked(&CatalogRequest::Search(Box::new(search()))), common);
         let full = json!({
             "keywords": "tide \"clock\"", "title": "almanac", "author": "Ferro", "brand": "Quillmere",
             "actor": "Okoye", "artist": "Tarn", "browseNodeId": "9000000003",
@@ -167,7 +167,7 @@ mod tests {
             "sortBy": "Price:LowToHigh", "itemPage": 3,
         });
         let expected = Value::Object(stated([common, full]));
-        assert_eq!(asked(&Question::Search(Box::new(everything))), expected);
+        assert_eq!(asked(&CatalogRequest::Search(Box::new(everything))), expected);
     }
 
     #[test]
@@ -180,7 +180,7 @@ mod tests {
             (SearchItems { merchant: pb::MerchantFilter::Amazon, ..search() }, "merchant"),
         ];
         for (search, name) in cases {
-            let error = body(&Question::Search(Box::new(search)), "example-21").unwrap_err();
+            let error = body(&CatalogRequest::Search(Box::new(search)), "example-21").unwrap_err();
             assert!(
                 matches!(&error, Error::Rejected { code, parameter: Some(p), .. } if code == "Unsupported" && p == name),
                 "{error:?}"
@@ -191,14 +191,14 @@ mod tests {
     #[test]
     fn the_other_operations_ask_by_id() {
         let asin = Asin::parse("B0FAKEKTL3").unwrap();
-        let items = Question::Items(GetItems { locale: locale("JP"), asins: vec![asin] });
+        let items = CatalogRequest::Items(GetItems { locale: locale("JP"), asins: vec![asin] });
         let expected = json!({
             "partnerTag": "example-21", "languagesOfPreference": ["ja_JP"], "currencyOfPreference": "JPY",
             "itemIds": ["B0FAKEKTL3"],
         });
         assert_eq!(asked(&items), expected);
 
-        let family = Question::Variations(GetVariations { locale: locale("US"), asin, page: 12 });
+        let family = CatalogRequest::Variations(GetVariations { locale: locale("US"), asin, page: 12 });
         let expected = json!({
             "partnerTag": "example-21", "languagesOfPreference": ["en_US"], "currencyOfPreference": "USD",
             "asin": "B0FAKEKTL3", "variationCount": 10, "variationPage": 12,
@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(asked(&family), expected);
 
         let ids = vec![BrowseNodeId::parse("9000000002").unwrap()];
-        let nodes = Question::BrowseNodes(GetBrowseNodes { locale: locale("US"), ids });
+        let nodes = CatalogRequest::BrowseNodes(GetBrowseNodes { locale: locale("US"), ids });
         let expected = json!({
             "partnerTag": "example-21", "languagesOfPreference": ["en_US"], "browseNodeIds": ["9000000002"],
         });
@@ -218,9 +218,9 @@ mod tests {
         let body = |shelf, kind: Option<&str>| {
             let kind = kind.map(str::to_owned);
             let link = GetFileLink { marketplace: locale("US").marketplace, shelf, name: "x".to_owned(), kind };
-            String::from_utf8(body(&Question::FileLink(link), "example-20").unwrap()).unwrap()
+            String::from_utf8(body(&CatalogRequest::FileLink(link), "example-20").unwrap()).unwrap()
         };
-        assert_eq!(body(Shelf::Feeds, Some("DEALS_FEEDS")), r#"{"feedName":"x","feedType":"DEALS_FEEDS"}"#);
-        assert_eq!(body(Shelf::Reports, None), r#"{"filename":"x"}"#);
+        assert_eq!(body(FileKind::Feeds, Some("DEALS_FEEDS")), r#"{"feedName":"x","feedType":"DEALS_FEEDS"}"#);
+        assert_eq!(body(FileKind::Reports, None), r#"{"filename":"x"}"#);
     }
 }

@@ -31,13 +31,13 @@ fn uk() -> Marketplace {
     Marketplace::parse("UK").unwrap()
 }
 
-fn question(marketplace: &str) -> Question {
+fn question(marketplace: &str) -> CatalogRequest {
     let locale = Locale::of(Marketplace::parse(marketplace).unwrap());
-    Question::Items(GetItems { locale, asins: vec![Asin::parse("B0FAKEKTL3").unwrap()] })
+    CatalogRequest::Items(GetItems { locale, asins: vec![Asin::parse("B0FAKEKTL3").unwrap()] })
 }
 
-fn empty() -> Answer {
-    Answer::Items(Items::default())
+fn empty() -> CatalogResponse {
+    CatalogResponse::Items(Items::default())
 }
 
 #[tokio::test]
@@ -102,17 +102,17 @@ async fn feeds_and_reports_are_listed_and_linked() {
     .await;
     let client = Client::new(options(&fake.base())).unwrap();
     let cases = [
-        (Shelf::Feeds, "a", "/catalog/v1/getFeed", r#"{"feedName":"a"}"#),
-        (Shelf::Reports, "b", "/reports/v1/getReport", r#"{"filename":"b"}"#),
+        (FileKind::Feeds, "a", "/catalog/v1/getFeed", r#"{"feedName":"a"}"#),
+        (FileKind::Reports, "b", "/reports/v1/getReport", r#"{"filename":"b"}"#),
     ];
     for (shelf, name, path, body) in cases {
-        let list = Question::Files(ListFiles { marketplace: uk(), shelf });
+        let list = CatalogRequest::Files(ListFiles { marketplace: uk(), shelf });
         let listed = vec![pb::AccountFile { name: name.to_owned(), ..Default::default() }];
-        assert_eq!(client.call(&list, PATIENCE).await.unwrap(), Answer::Files(listed));
+        assert_eq!(client.call(&list, PATIENCE).await.unwrap(), CatalogResponse::Files(listed));
         assert_eq!(fake.last_call().body, "{}");
         let link = GetFileLink { marketplace: uk(), shelf, name: name.to_owned(), kind: None };
-        let answer = client.call(&Question::FileLink(link), PATIENCE).await.unwrap();
-        let Answer::FileLink(Some(link)) = answer else { panic!("{answer:?}") };
+        let answer = client.call(&CatalogRequest::FileLink(link), PATIENCE).await.unwrap();
+        let CatalogResponse::FileLink(Some(link)) = answer else { panic!("{answer:?}") };
         assert_eq!(link.expose(), format!("https://files.example{path}"));
         assert_eq!(
             (fake.last_call().body.as_str(), fake.last_call().header("x-marketplace")),

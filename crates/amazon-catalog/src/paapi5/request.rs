@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 
 use super::resources;
 use crate::{
-    Asin, IDS_PER_CALL, Question, SearchItems,
+    Asin, CatalogRequest, IDS_PER_CALL, SearchItems,
     words::{self, stated},
 };
 use stockroom_proto::pb;
 
 /// The body that asks a question; exactly these bytes are signed and sent. `None` for what this API does not have.
-pub(super) fn body(question: &Question, partner_tag: &str) -> Option<Vec<u8>> {
+pub(super) fn body(question: &CatalogRequest, partner_tag: &str) -> Option<Vec<u8>> {
     let locale = question.locale();
     let common = json!({
         "PartnerTag": partner_tag,
@@ -21,12 +21,12 @@ pub(super) fn body(question: &Question, partner_tag: &str) -> Option<Vec<u8>> {
     });
     let prices = json!({ "CurrencyOfPreference": locale.currency.code() });
     let body = match question {
-        Question::Items(items) => {
+        CatalogRequest::Items(items) => {
             let ids: Vec<_> = items.asins.iter().map(Asin::as_str).collect();
             stated([common, prices, json!({ "ItemIds": ids, "ItemIdType": "ASIN" })])
         }
-        Question::Search(search) => stated([common, prices, search_fields(search)]),
-        Question::Variations(family) => stated([
+        CatalogRequest::Search(search) => stated([common, prices, search_fields(search)]),
+        CatalogRequest::Variations(family) => stated([
             common,
             prices,
             json!({
@@ -36,11 +36,11 @@ pub(super) fn body(question: &Question, partner_tag: &str) -> Option<Vec<u8>> {
             }),
         ]),
         // Nodes have no prices, and the operation knows no currency.
-        Question::BrowseNodes(nodes) => {
+        CatalogRequest::BrowseNodes(nodes) => {
             let ids: Vec<_> = nodes.ids.iter().map(ToString::to_string).collect();
             stated([common, json!({ "BrowseNodeIds": ids })])
         }
-        Question::Files(_) | Question::FileLink(_) => return None,
+        CatalogRequest::Files(_) | CatalogRequest::FileLink(_) => return None,
     };
     Some(Value::Object(body).to_string().into_bytes())
 }
@@ -86,7 +86,7 @@ mod tests {
     }
 
     /// The body but for its resources, which it must have.
-    fn asked(question: &Question) -> Value {
+    fn asked(question: &CatalogRequest) -> Value {
         let mut body: Value = serde_json::from_slice(&body(question, "example-21").unwrap()).unwrap();
         let resources = body.as_object_mut().and_then(|fields| fields.remove("Resources")).unwrap();
         assert_eq!(resources, json!(resources::all(question.operation())));
@@ -145,7 +145,7 @@ mod tests {
             "LanguagesOfPreference": ["en_GB"], "CurrencyOfPreference": "GBP",
             "SearchIndex": "Books", "ItemCount": 10, "ItemPage": 1,
         });
-        assert_eq!(asked(&Question::Search(Box::new(search()))), common);
+        assert_eq!(asked(&CatalogRequest::Search(Box::new(search()))), common);
         let full = json!({
             "Keywords": "tide \"clock\"", "Title": "almanac", "Author": "Ferro", "Brand": "Quillmere",
             "Actor": "Okoye", "Artist": "Tarn", "BrowseNodeId": "9000000003",
@@ -154,13 +154,13 @@ mod tests {
             "Merchant": "Amazon", "SortBy": "Price:LowToHigh", "ItemPage": 3,
         });
         let expected = Value::Object(stated([common, full]));
-        assert_eq!(asked(&Question::Search(Box::new(everything))), expected);
+        assert_eq!(asked(&CatalogRequest::Search(Box::new(everything))), expected);
     }
 
     #[test]
     fn the_other_operations_ask_by_id() {
         let asin = Asin::parse("B0FAKEKTL3").unwrap();
-        let items = Question::Items(GetItems { locale: locale("JP"), asins: vec![asin] });
+        let items = CatalogRequest::Items(GetItems { locale: locale("JP"), asins: vec![asin] });
         let expected = json!({
             "PartnerTag": "example-21", "PartnerType": "Associates", "Marketplace": "www.amazon.co.jp",
             "LanguagesOfPreference": ["ja_JP"], "CurrencyOfPreference": "JPY",
@@ -168,7 +168,7 @@ mod tests {
         });
         assert_eq!(asked(&items), expected);
 
-        let family = Question::Variations(GetVariations { locale: locale("US"), asin, page: 12 });
+        let family = CatalogRequest::Variations(GetVariations { locale: locale("US"), asin, page: 12 });
         let expected = json!({
             "PartnerTag": "example-21", "PartnerType": "Associates", "Marketplace": "www.amazon.com",
             "LanguagesOfPreference": ["en_US"], "CurrencyOfPreference": "USD",
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(asked(&family), expected);
 
         let ids = vec![BrowseNodeId::parse("9000000002").unwrap()];
-        let nodes = Question::BrowseNodes(GetBrowseNodes { locale: locale("US"), ids });
+        let nodes = CatalogRequest::BrowseNodes(GetBrowseNodes { locale: locale("US"), ids });
         let expected = json!({
             "PartnerTag": "example-21", "PartnerType": "Associates", "Marketplace": "www.amazon.com",
             "LanguagesOfPreference": ["en_US"], "BrowseNodeIds": ["9000000002"],

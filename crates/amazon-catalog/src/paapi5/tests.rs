@@ -28,13 +28,13 @@ fn options(endpoint: &str) -> Options {
     }
 }
 
-fn question(marketplace: &str) -> Question {
+fn question(marketplace: &str) -> CatalogRequest {
     let locale = Locale::of(Marketplace::parse(marketplace).unwrap());
-    Question::Items(GetItems { locale, asins: vec![Asin::parse("B0FAKEKTL3").unwrap()] })
+    CatalogRequest::Items(GetItems { locale, asins: vec![Asin::parse("B0FAKEKTL3").unwrap()] })
 }
 
 /// What becomes of one call to a server that gives `answer` to a whole request, and then closes; with the request it saw.
-async fn call(answer: &[u8], within: Duration) -> (Result<Answer, Error>, String) {
+async fn call(answer: &[u8], within: Duration) -> (Result<CatalogResponse, Error>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = Client::new(options(&format!("http://{}", listener.local_addr().unwrap()))).unwrap();
     let question = question("UK");
@@ -66,7 +66,7 @@ fn ok(body: &str) -> Vec<u8> {
 #[tokio::test]
 async fn a_call_is_one_signed_request_to_the_marketplace_s_host() {
     let (answer, request) = call(&ok(r#"{"ItemsResult": {"Items": []}}"#), PATIENCE).await;
-    assert_eq!(answer.unwrap(), Answer::Items(Items::default()));
+    assert_eq!(answer.unwrap(), CatalogResponse::Items(Items::default()));
 
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
     let header =
@@ -141,7 +141,7 @@ async fn a_certificate_authority_of_one_s_own_is_trusted() {
         request(&mut connection).await;
         connection.write_all(&ok(r#"{"ItemsResult": {"Items": []}}"#)).await.unwrap();
     });
-    assert_eq!(answer.unwrap(), Answer::Items(Items::default()));
+    assert_eq!(answer.unwrap(), CatalogResponse::Items(Items::default()));
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn a_proxy_is_used_where_one_is_given() {
         connection.write_all(&ok(r#"{"ItemsResult": {"Items": []}}"#)).await.unwrap();
         request
     });
-    assert_eq!(answer.unwrap(), Answer::Items(Items::default()));
+    assert_eq!(answer.unwrap(), CatalogResponse::Items(Items::default()));
     assert!(request.starts_with("POST http://amazon.invalid/paapi5/getitems HTTP/1.1\r\n"), "{request}");
 }
 

@@ -33,7 +33,7 @@ const PRODUCTS: usize = 100;
 
 /// What sort of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shelf {
+pub(crate) enum FileKind {
     Feeds,
     Reports,
 }
@@ -50,16 +50,16 @@ pub(crate) enum NoFile {
 pub(crate) type Content = (&'static str, Vec<u8>);
 
 /// Lists a marketplace's files.
-pub(crate) fn list(shelf: Shelf, marketplace: Marketplace) -> Value {
+pub(crate) fn list(shelf: FileKind, marketplace: Marketplace) -> Value {
     let told = files(marketplace).into_iter().filter(|file| file.kind.shelf() == shelf).map(|file| {
         let (_, content) = file.content();
         let md5 = hex(&Md5::digest(&content));
         match shelf {
-            Shelf::Feeds => json!({
+            FileKind::Feeds => json!({
                 "feedName": file.name, "size": content.len(), "md5": md5,
                 "lastUpdated": "2026-06-01T04:00:00Z", "feedType": file.kind.name(),
             }),
-            Shelf::Reports => json!({
+            FileKind::Reports => json!({
                 "filename": file.name, "md5": md5, "size": content.len(),
                 "lastModified": "2026-06-02T00:00:00Z", "reportType": file.kind.name(),
             }),
@@ -70,15 +70,15 @@ pub(crate) fn list(shelf: Shelf, marketplace: Marketplace) -> Value {
 
 /// A link below `base` to the file that a request names, for some time from `now` on, in seconds of the Unix epoch.
 pub(crate) fn link(
-    shelf: Shelf,
+    shelf: FileKind,
     marketplace: Marketplace,
     body: &Map<String, Value>,
     base: &str,
     now: i64,
 ) -> Result<Value, Refusal> {
     let (name_field, kind_field, missing) = match shelf {
-        Shelf::Feeds => ("feedName", "feedType", "Feed"),
-        Shelf::Reports => ("filename", "reportType", "Report"),
+        FileKind::Feeds => ("feedName", "feedType", "Feed"),
+        FileKind::Reports => ("filename", "reportType", "Report"),
     };
     let Some(name) = given(body, name_field).and_then(Value::as_str).filter(|name| !name.is_empty()) else {
         return Err(Refusal::fields(vec![Wrong::new(name_field, "must be a text of at least 1 character")]));
@@ -154,7 +154,7 @@ fn files(marketplace: Marketplace) -> Vec<File> {
     Kind::ALL.map(named).into()
 }
 
-impl Shelf {
+impl FileKind {
     fn list_name(self) -> &'static str {
         match self {
             Self::Feeds => "feeds",
@@ -166,10 +166,10 @@ impl Shelf {
 impl Kind {
     const ALL: [Self; 4] = [Self::Products, Self::Deals, Self::Earnings, Self::Connections];
 
-    fn shelf(self) -> Shelf {
+    fn shelf(self) -> FileKind {
         match self {
-            Self::Products | Self::Deals => Shelf::Feeds,
-            Self::Earnings | Self::Connections => Shelf::Reports,
+            Self::Products | Self::Deals => FileKind::Feeds,
+            Self::Earnings | Self::Connections => FileKind::Reports,
         }
     }
 
@@ -231,7 +231,7 @@ mod tests {
     fn a_link_works_until_it_expires_and_for_its_own_file_only() {
         let marketplace = Marketplace::parse("DE").unwrap();
         let body = json!({ "feedName": "sandbox-de-deals-20260601.jsonl.gz" });
-        let link = link(Shelf::Feeds, marketplace, body.as_object().unwrap(), "", 1000).unwrap();
+        let link = link(FileKind::Feeds, marketplace, body.as_object().unwrap(), "", 1000).unwrap();
         let (path, query) = link["url"].as_str().unwrap().split_once('?').unwrap();
         assert!(open(path, query, 1299).is_ok_and(|(_, content)| content.starts_with(&[0x1f, 0x8b])));
         assert_eq!(open(path, query, 1300), Err(NoFile::Forbidden));

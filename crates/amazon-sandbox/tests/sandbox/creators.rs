@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use amazon_catalog::{Marketplace, Operation};
-use amazon_sandbox::{Fault, FaultKind, Options, Sandbox, credential, examples, partner_tag, token_path};
+use amazon_sandbox::{FaultKind, InjectedFault, Options, Sandbox, credential, examples, partner_tag, token_path};
 use serde_json::{Value, json};
 
 use crate::client::{self, generous_sandbox, sandbox};
@@ -364,17 +364,20 @@ async fn faults_befall_calls_of_this_api_in_its_own_form() {
         ("SomethingNew", 400, "SomethingNew"),
     ];
     for (name, status, reason) in cases {
-        sandbox.inject(Fault::new(1, FaultKind::Error(name)));
+        sandbox.inject(InjectedFault::new(1, FaultKind::Error(name)));
         let reply = client.ask(GET_ITEMS, one_item()).await;
         assert_eq!((reply.status, reply.reason()), (status, reason));
     }
-    sandbox.inject(Fault::new(1, FaultKind::RetryAfter(Duration::from_secs(7))));
+    sandbox.inject(InjectedFault::new(1, FaultKind::RetryAfter(Duration::from_secs(7))));
     let reply = client.ask("/catalog/v1/listFeeds", json!({})).await;
     assert_eq!((reply.status, reply.headers["retry-after"].to_str().unwrap()), (429, "7"));
-    sandbox.inject(Fault { operation: Some(Operation::SearchItems), ..Fault::new(1, FaultKind::Malformed) });
+    sandbox.inject(InjectedFault {
+        operation: Some(Operation::SearchItems),
+        ..InjectedFault::new(1, FaultKind::Malformed)
+    });
     assert_eq!(client.ask("/catalog/v1/listFeeds", json!({})).await.status, 200, "not meant for it");
     assert!(client.ok(SEARCH, json!({ "keywords": "lamp" })).await.is_null());
-    sandbox.inject(Fault::new(1, FaultKind::PartialErrors));
+    sandbox.inject(InjectedFault::new(1, FaultKind::PartialErrors));
     let body = client.ok(GET_ITEMS, json!({ "itemIds": [examples::DEAL, examples::BOOK] })).await;
     assert_eq!(body["errors"][0]["code"], "ItemNotAccessible");
 }

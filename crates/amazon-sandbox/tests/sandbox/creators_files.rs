@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{client::generous_sandbox, creators::Client};
 
-struct Shelf {
+struct FileKind {
     list: &'static str,
     get: &'static str,
     files: &'static str,
@@ -14,8 +14,8 @@ struct Shelf {
     begins: &'static [u8],
 }
 
-const SHELVES: [Shelf; 2] = [
-    Shelf {
+const SHELVES: [FileKind; 2] = [
+    FileKind {
         list: "/catalog/v1/listFeeds",
         get: "/catalog/v1/getFeed",
         files: "feeds",
@@ -23,7 +23,7 @@ const SHELVES: [Shelf; 2] = [
         kind: "feedType",
         begins: &[0x1f, 0x8b],
     },
-    Shelf {
+    FileKind {
         list: "/reports/v1/listReports",
         get: "/reports/v1/getReport",
         files: "reports",
@@ -33,7 +33,7 @@ const SHELVES: [Shelf; 2] = [
     },
 ];
 
-impl Shelf {
+impl FileKind {
     /// The files of a marketplace, by an empty request.
     async fn files(&self, client: &Client) -> Vec<Value> {
         let response = client.request(self.list, "{}".to_owned()).send().await.unwrap();

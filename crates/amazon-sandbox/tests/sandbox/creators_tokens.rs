@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use amazon_sandbox::{Fault, FaultKind, Options, Sandbox, credential, credential_versions, examples};
+use amazon_sandbox::{FaultKind, InjectedFault, Options, Sandbox, credential, credential_versions, examples};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use futures_util::future::join_all;
 use serde_json::json;
@@ -106,21 +106,21 @@ async fn a_token_ends_by_its_time_by_revocation_and_by_command() {
 
 #[tokio::test]
 async fn faults_befall_requests_for_tokens_and_not_calls() {
-    let throttled = Fault::new(1, FaultKind::RetryAfter(Duration::from_secs(300)));
+    let throttled = InjectedFault::new(1, FaultKind::RetryAfter(Duration::from_secs(300)));
     let sandbox = sandbox(Options { token_faults: vec![throttled], ..Options::default() }).await;
     let ask = || token_request(&http(), &sandbox, "3.1");
     let reply = read(ask()).await;
     assert_eq!((reply.status, reply.headers["retry-after"].to_str().unwrap()), (429, "300"));
     assert_eq!(reply.body["error"], "too_many_requests");
 
-    sandbox.inject_for_tokens(Fault::new(1, FaultKind::Error("server_error")));
+    sandbox.inject_for_tokens(InjectedFault::new(1, FaultKind::Error("server_error")));
     assert_eq!(read(ask()).await.status, 500);
-    sandbox.inject_for_tokens(Fault::new(1, FaultKind::Error("invalid_scope")));
+    sandbox.inject_for_tokens(InjectedFault::new(1, FaultKind::Error("invalid_scope")));
     assert_eq!(read(ask()).await.body["error"], "invalid_scope");
-    sandbox.inject_for_tokens(Fault::new(1, FaultKind::Reset));
+    sandbox.inject_for_tokens(InjectedFault::new(1, FaultKind::Reset));
     assert!(ask().send().await.is_err());
 
-    sandbox.inject(Fault::new(1, FaultKind::Error("InternalFailure")));
+    sandbox.inject(InjectedFault::new(1, FaultKind::Error("InternalFailure")));
     let client = Client::of(&sandbox, 3, "US").await;
     assert_eq!(client.ask("/catalog/v1/listFeeds", json!({})).await.status, 500, "calls have faults of their own");
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use amazon_catalog::Operation::{GetBrowseNodes, GetItems, GetVariations, SearchItems};
-use amazon_sandbox::{Fault, FaultKind, Options, examples};
+use amazon_sandbox::{FaultKind, InjectedFault, Options, examples};
 use serde_json::{Value, json};
 
 use crate::client::{Client, generous_sandbox, sandbox};
@@ -86,7 +86,7 @@ async fn a_value_of_another_type_is_an_internal_failure() {
 
 #[tokio::test]
 async fn the_sandbox_tells_what_it_has_counted() {
-    let fault = Fault { operation: None, times: 1, kind: FaultKind::RetryAfter(Duration::from_secs(1)) };
+    let fault = InjectedFault { operation: None, times: 1, kind: FaultKind::RetryAfter(Duration::from_secs(1)) };
     let options = Options { calls_per_second: 1000.0, calls_per_day: 2, faults: vec![fault], ..Options::default() };
     let sandbox = sandbox(options).await;
     let client = Client::of(&sandbox, "US");

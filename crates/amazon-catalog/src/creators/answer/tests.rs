@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    Asin, BrowseNodeId, GetBrowseNodes, GetFileLink, GetItems, GetVariations, Items, ListFiles, Locale, Marketplace,
-    Missing, Refusal, SearchItems, SearchPage, Shelf,
+    Asin, BrowseNodeId, FileKind, GetBrowseNodes, GetFileLink, GetItems, GetVariations, Items, ListFiles, Locale,
+    Marketplace, Missing, Refusal, SearchItems, SearchPage,
 };
 use stockroom_proto::pb;
 
@@ -18,12 +18,12 @@ fn asin(text: &str) -> Asin {
     Asin::parse(text).unwrap()
 }
 
-fn items(asins: &[&str]) -> Question {
-    Question::Items(GetItems { locale: us(), asins: asins.iter().map(|text| asin(text)).collect() })
+fn items(asins: &[&str]) -> CatalogRequest {
+    CatalogRequest::Items(GetItems { locale: us(), asins: asins.iter().map(|text| asin(text)).collect() })
 }
 
-fn search() -> Question {
-    Question::Search(Box::new(SearchItems {
+fn search() -> CatalogRequest {
+    CatalogRequest::Search(Box::new(SearchItems {
         locale: us(),
         keywords: Some("desk lamp".to_owned()),
         title: None,
@@ -46,15 +46,15 @@ fn search() -> Question {
     }))
 }
 
-fn variations() -> Question {
-    Question::Variations(GetVariations { locale: us(), asin: asin("B0FAKESCF0"), page: 1 })
+fn variations() -> CatalogRequest {
+    CatalogRequest::Variations(GetVariations { locale: us(), asin: asin("B0FAKESCF0"), page: 1 })
 }
 
-fn browse_nodes() -> Question {
-    Question::BrowseNodes(GetBrowseNodes { locale: us(), ids: vec![BrowseNodeId::parse("9000000002").unwrap()] })
+fn browse_nodes() -> CatalogRequest {
+    CatalogRequest::BrowseNodes(GetBrowseNodes { locale: us(), ids: vec![BrowseNodeId::parse("9000000002").unwrap()] })
 }
 
-fn read(question: &Question, status: u16, body: &str) -> Result<Answer, Error> {
+fn read(question: &CatalogRequest, status: u16, body: &str) -> Result<CatalogResponse, Error> {
     let status = StatusCode::from_u16(status).unwrap();
     let reply = Reply { status, headers: HeaderMap::new(), body: Some(body.as_bytes().to_vec()) };
     super::read(question, &reply, OffsetDateTime::UNIX_EPOCH)
@@ -76,7 +76,7 @@ fn image(url: &str, height: i32, width: i32) -> Option<pb::Image> {
 fn a_product_has_what_the_api_states_and_nothing_else() {
     let json = include_str!("../../../tests/data/creators/items-full.json");
     let answer = read(&items(&["B0FAKELMP1"]), 200, json).unwrap();
-    let Answer::Items(Items { mut products, missing }) = answer else { panic!("{answer:?}") };
+    let CatalogResponse::Items(Items { mut products, missing }) = answer else { panic!("{answer:?}") };
     assert_eq!((products.len(), missing.len()), (1, 0));
     let expected = pb::Product {
         asin: s("B0FAKELMP1"),
@@ -160,7 +160,7 @@ fn used_offer() -> pb::Offer {
 fn what_amazon_says_of_missing_items_stands_beside_the_found() {
     let question = items(&["B0FAKEKTL3", "B0FAKEBAD0", "B0FAKEHID9", "B0FAKENOT5"]);
     let answer = read(&question, 200, include_str!("../../../tests/data/creators/items-partial.json")).unwrap();
-    let Answer::Items(Items { products, missing }) = answer else { panic!("{answer:?}") };
+    let CatalogResponse::Items(Items { products, missing }) = answer else { panic!("{answer:?}") };
     assert_eq!(products.iter().map(|product| product.asin.as_str()).collect::<Vec<_>>(), ["B0FAKEKTL3"]);
     let expected = [(asin("B0FAKEBAD0"), Missing::NotFound), (asin("B0FAKEHID9"), Missing::NotAccessible)];
     assert_eq!(missing, expected, "and not a word of B0FAKENOT5");
@@ -169,7 +169,7 @@ fn what_amazon_says_of_missing_items_stands_beside_the_found() {
 #[test]
 fn a_search_keeps_amazon_s_order_count_and_facets() {
     let answer = read(&search(), 200, include_str!("../../../tests/data/creators/search.json")).unwrap();
-    let Answer::Search(page) = answer else { panic!("{answer:?}") };
+    let CatalogResponse::Search(page) = answer else { panic!("{answer:?}") };
     let asins: Vec<_> = page.products.iter().map(|product| product.asin.as_str()).collect();
     assert_eq!(asins, ["B0FAKESHF2", "B0FAKELMP1"]);
     assert_eq!(page.total_results, 412);
@@ -180,7 +180,7 @@ fn a_search_keeps_amazon_s_order_count_and_facets() {
 #[test]
 fn a_family_has_its_children_and_a_summary() {
     let json = include_str!("../../../tests/data/creators/variations.json");
-    let Answer::Variations(Some(page)) = read(&variations(), 200, json).unwrap() else { panic!() };
+    let CatalogResponse::Variations(Some(page)) = read(&variations(), 200, json).unwrap() else { panic!() };
     assert_eq!((page.page_count, page.summary.variation_count), (2, 13));
     assert_eq!(page.summary.lowest_price, usd(27, 500_000_000, "$27.50"));
     assert_eq!(page.summary.highest_price, usd(36, 0, "$36.00"));
@@ -192,7 +192,7 @@ fn a_family_has_its_children_and_a_summary() {
 #[test]
 fn a_node_has_ancestors_and_children() {
     let json = include_str!("../../../tests/data/creators/browse-nodes.json");
-    let Answer::BrowseNodes(nodes) = read(&browse_nodes(), 200, json).unwrap() else { panic!() };
+    let CatalogResponse::BrowseNodes(nodes) = read(&browse_nodes(), 200, json).unwrap() else { panic!() };
     let [node] = nodes.as_slice() else { panic!("{nodes:?}") };
     assert_eq!((node.id.as_str(), node.is_root, node.ancestors.len()), ("9000000002", Some(false), 1));
     assert_eq!((node.ancestors[0].id.as_str(), node.children[0].id.as_str()), ("9000000001", "9000000003"));
@@ -205,10 +205,10 @@ fn that_there_is_nothing_is_an_answer_in_each_of_its_forms() {
         json!({ "__type": "com.amazon.creators#ResourceNotFoundException", "resourceId": "x" }),
     ];
     let empty = [
-        (items(&["B0FAKEBAD0"]), Answer::Items(Items::default())),
-        (search(), Answer::Search(SearchPage::default())),
-        (variations(), Answer::Variations(None)),
-        (browse_nodes(), Answer::BrowseNodes(Vec::new())),
+        (items(&["B0FAKEBAD0"]), CatalogResponse::Items(Items::default())),
+        (search(), CatalogResponse::Search(SearchPage::default())),
+        (variations(), CatalogResponse::Variations(None)),
+        (browse_nodes(), CatalogResponse::BrowseNodes(Vec::new())),
     ];
     for (question, expected) in &empty {
         for body in &exceptions {
@@ -223,7 +223,7 @@ fn that_there_is_nothing_is_an_answer_in_each_of_its_forms() {
     ] });
     let missing = vec![(asin("B0FAKEBAD0"), Missing::NotFound), (asin("B0FAKEHID9"), Missing::NotAccessible)];
     let answer = read(&items(&["B0FAKEBAD0", "B0FAKEHID9"]), 200, &faults.to_string()).unwrap();
-    assert_eq!(answer, Answer::Items(Items { products: Vec::new(), missing }));
+    assert_eq!(answer, CatalogResponse::Items(Items { products: Vec::new(), missing }));
 }
 
 #[test]
@@ -256,13 +256,13 @@ fn an_answer_that_is_none_is_malformed_and_never_empty() {
     }
 }
 
-fn list(shelf: Shelf) -> Question {
-    Question::Files(ListFiles { marketplace: us().marketplace, shelf })
+fn list(shelf: FileKind) -> CatalogRequest {
+    CatalogRequest::Files(ListFiles { marketplace: us().marketplace, shelf })
 }
 
-fn link() -> Question {
-    let link = GetFileLink { marketplace: us().marketplace, shelf: Shelf::Feeds, name: s("a.gz"), kind: None };
-    Question::FileLink(link)
+fn link() -> CatalogRequest {
+    let link = GetFileLink { marketplace: us().marketplace, shelf: FileKind::Feeds, name: s("a.gz"), kind: None };
+    CatalogRequest::FileLink(link)
 }
 
 #[test]
@@ -282,29 +282,29 @@ fn feeds_and_reports_are_files_of_one_shape() {
     };
     let report =
         pb::AccountFile { name: s("earnings.csv"), update_time_text: s("in June"), ..pb::AccountFile::default() };
-    assert_eq!(read(&list(Shelf::Feeds), 200, feeds).unwrap(), Answer::Files(vec![feed]));
-    assert_eq!(read(&list(Shelf::Reports), 200, reports).unwrap(), Answer::Files(vec![report]));
-    let none = read(&list(Shelf::Feeds), 200, "{}").unwrap();
-    assert_eq!(none, Answer::Files(Vec::new()), "the list of feeds may be left out");
+    assert_eq!(read(&list(FileKind::Feeds), 200, feeds).unwrap(), CatalogResponse::Files(vec![feed]));
+    assert_eq!(read(&list(FileKind::Reports), 200, reports).unwrap(), CatalogResponse::Files(vec![report]));
+    let none = read(&list(FileKind::Feeds), 200, "{}").unwrap();
+    assert_eq!(none, CatalogResponse::Files(Vec::new()), "the list of feeds may be left out");
 }
 
 #[test]
 fn a_link_is_given_and_not_shown_or_there_is_no_such_file() {
     let answer = read(&link(), 200, r#"{"url": "https://files.example/x?signature=0"}"#).unwrap();
     assert!(!format!("{answer:?}").contains("signature"), "{answer:?}");
-    let Answer::FileLink(Some(found)) = answer else { panic!("{answer:?}") };
+    let CatalogResponse::FileLink(Some(found)) = answer else { panic!("{answer:?}") };
     assert_eq!(found.expose(), "https://files.example/x?signature=0");
     let missing = r#"{"type": "ResourceNotFoundException", "resourceType": "Feed", "resourceId": "x"}"#;
-    assert_eq!(read(&link(), 404, missing).unwrap(), Answer::FileLink(None));
+    assert_eq!(read(&link(), 404, missing).unwrap(), CatalogResponse::FileLink(None));
 }
 
 #[test]
 fn what_is_neither_list_nor_link_is_an_error() {
-    for (question, body) in [(list(Shelf::Feeds), "<html>"), (link(), "{}"), (link(), r#"{"url": ""}"#)] {
+    for (question, body) in [(list(FileKind::Feeds), "<html>"), (link(), "{}"), (link(), r#"{"url": ""}"#)] {
         assert!(matches!(read(&question, 200, body), Err(Error::Malformed { .. })), "{body}");
     }
     let refused = r#"{"type": "AccessDeniedException", "reason": "AssociateNotEligible"}"#;
-    for question in [list(Shelf::Reports), link()] {
+    for question in [list(FileKind::Reports), link()] {
         let error = read(&question, 403, refused).unwrap_err();
         assert!(matches!(error, Error::Refused { refusal: Refusal::NotEligible, .. }), "{error:?}");
     }

@@ -19,7 +19,7 @@ fn client(fake: &Fake) -> Client {
     Client::new(options(&fake.base())).unwrap()
 }
 
-async fn ask(client: &Client) -> Result<Answer, Error> {
+async fn ask(client: &Client) -> Result<CatalogResponse, Error> {
     client.call(&question("UK"), PATIENCE).await
 }
 
@@ -186,7 +186,7 @@ async fn a_wait_that_the_token_service_asks_for_is_kept() {
     let fake = fake().await;
     let client = client(&fake);
     fake.answer_tokens_with(Some((429, r#"{"error": "too_many_requests"}"#)));
-    let is_throttled = |answer: Result<Answer, Error>| {
+    let is_throttled = |answer: Result<CatalogResponse, Error>| {
         let hundred_seconds = Some(Duration::from_secs(100));
         matches!(answer, Err(Error::Throttled { retry_after, .. }) if retry_after == hundred_seconds)
     };

@@ -19,12 +19,12 @@ fn asin(text: &str) -> Asin {
     Asin::parse(text).unwrap()
 }
 
-fn items(asins: &[&str]) -> Question {
-    Question::Items(GetItems { locale: us(), asins: asins.iter().map(|text| asin(text)).collect() })
+fn items(asins: &[&str]) -> CatalogRequest {
+    CatalogRequest::Items(GetItems { locale: us(), asins: asins.iter().map(|text| asin(text)).collect() })
 }
 
-fn search() -> Question {
-    Question::Search(Box::new(SearchItems {
+fn search() -> CatalogRequest {
+    CatalogRequest::Search(Box::new(SearchItems {
         locale: us(),
         keywords: Some("desk lamp".to_owned()),
         title: None,
@@ -47,16 +47,16 @@ fn search() -> Question {
     }))
 }
 
-fn variations() -> Question {
-    Question::Variations(GetVariations { locale: us(), asin: asin("B0FAKESCF0"), page: 1 })
+fn variations() -> CatalogRequest {
+    CatalogRequest::Variations(GetVariations { locale: us(), asin: asin("B0FAKESCF0"), page: 1 })
 }
 
-fn browse_nodes() -> Question {
+fn browse_nodes() -> CatalogRequest {
     let ids = ["9000000002", "12"].map(|id| BrowseNodeId::parse(id).unwrap());
-    Question::BrowseNodes(GetBrowseNodes { locale: us(), ids: ids.to_vec() })
+    CatalogRequest::BrowseNodes(GetBrowseNodes { locale: us(), ids: ids.to_vec() })
 }
 
-fn read(question: &Question, body: &str) -> Result<Answer, Error> {
+fn read(question: &CatalogRequest, body: &str) -> Result<CatalogResponse, Error> {
     let body = Some(body.as_bytes().to_vec());
     let reply = Reply { status: StatusCode::OK, headers: HeaderMap::new(), body };
     super::read(question, &reply, OffsetDateTime::UNIX_EPOCH)
@@ -70,7 +70,7 @@ fn fault(code: &str, message: &str) -> String {
 fn what_amazon_says_of_missing_items_stands_beside_the_found() {
     let question = items(&["B0FAKEKTL3", "B0FAKEBAD0", "B0FAKEHID9", "B0FAKENOT5"]);
     let answer = read(&question, include_str!("../../../tests/data/paapi5/items-partial.json")).unwrap();
-    let Answer::Items(Items { products, missing }) = answer else { panic!("{answer:?}") };
+    let CatalogResponse::Items(Items { products, missing }) = answer else { panic!("{answer:?}") };
     assert_eq!(products.iter().map(|product| product.asin.as_str()).collect::<Vec<_>>(), ["B0FAKEKTL3"]);
     let expected = [(asin("B0FAKEBAD0"), Missing::NotFound), (asin("B0FAKEHID9"), Missing::NotAccessible)];
     assert_eq!(missing, expected, "and not a word of B0FAKENOT5");
@@ -79,7 +79,7 @@ fn what_amazon_says_of_missing_items_stands_beside_the_found() {
 #[test]
 fn a_search_keeps_amazon_s_order_and_count() {
     let answer = read(&search(), include_str!("../../../tests/data/paapi5/search.json")).unwrap();
-    let Answer::Search(page) = answer else { panic!("{answer:?}") };
+    let CatalogResponse::Search(page) = answer else { panic!("{answer:?}") };
     assert_eq!(
         page.products.iter().map(|product| product.asin.as_str()).collect::<Vec<_>>(),
         ["B0FAKESHF2", "B0FAKELMP1"]
@@ -103,7 +103,7 @@ fn a_search_keeps_amazon_s_order_and_count() {
 #[test]
 fn a_family_has_its_children_and_a_summary() {
     let json = include_str!("../../../tests/data/paapi5/variations.json");
-    let Answer::Variations(Some(page)) = read(&variations(), json).unwrap() else { panic!() };
+    let CatalogResponse::Variations(Some(page)) = read(&variations(), json).unwrap() else { panic!() };
     assert_eq!((page.page_count, page.summary.variation_count), (2, 13));
     assert_eq!(page.summary.lowest_price.unwrap().display, "$27.50");
     assert_eq!(page.summary.highest_price.unwrap().units, 36);
@@ -123,7 +123,7 @@ fn a_child_that_withholds_its_price_withholds_the_family_s_span() {
     let price =
         r#"{"LowestPrice": {"Amount": 1, "Currency": "USD"}, "HighestPrice": {"Amount": 2, "Currency": "USD"}}"#;
     let json = format!(r#"{{"VariationsResult": {{"Items": {withheld}, "VariationSummary": {{"Price": {price}}}}}}}"#);
-    let Answer::Variations(Some(page)) = read(&variations(), &json).unwrap() else { panic!() };
+    let CatalogResponse::Variations(Some(page)) = read(&variations(), &json).unwrap() else { panic!() };
     assert_eq!(page.summary, pb::VariationSummary::default());
 }
 
@@ -145,7 +145,7 @@ fn a_node_has_ancestors_and_children() {
         ancestors: vec![parent],
         children: vec![child],
     };
-    assert_eq!(read(&browse_nodes(), json).unwrap(), Answer::BrowseNodes(vec![node]));
+    assert_eq!(read(&browse_nodes(), json).unwrap(), CatalogResponse::BrowseNodes(vec![node]));
 }
 
 #[test]
@@ -156,12 +156,12 @@ fn that_there_is_nothing_is_an_answer() {
     let bad_node = fault("InvalidParameterValue", "The BrowseNodeId 12 provided in the request is invalid.");
     let missing = Items { products: Vec::new(), missing: vec![(asin("B0FAKEBAD0"), Missing::NotFound)] };
     let cases = [
-        (search(), &none, Answer::Search(SearchPage::default())),
-        (items(&["B0FAKEBAD0"]), &none, Answer::Items(Items::default())),
-        (items(&["B0FAKEBAD0"]), &bad_item, Answer::Items(missing)),
-        (variations(), &none, Answer::Variations(None)),
-        (variations(), &bad_parent, Answer::Variations(None)),
-        (browse_nodes(), &bad_node, Answer::BrowseNodes(Vec::new())),
+        (search(), &none, CatalogResponse::Search(SearchPage::default())),
+        (items(&["B0FAKEBAD0"]), &none, CatalogResponse::Items(Items::default())),
+        (items(&["B0FAKEBAD0"]), &bad_item, CatalogResponse::Items(missing)),
+        (variations(), &none, CatalogResponse::Variations(None)),
+        (variations(), &bad_parent, CatalogResponse::Variations(None)),
+        (browse_nodes(), &bad_node, CatalogResponse::BrowseNodes(Vec::new())),
     ];
     for (question, body, answer) in cases {
         assert_eq!(read(&question, body).unwrap(), answer, "{question:?}");

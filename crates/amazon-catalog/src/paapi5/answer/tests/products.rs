@@ -3,7 +3,9 @@
 use super::*;
 
 fn product(json: &str) -> pb::Product {
-    let Answer::Items(Items { mut products, .. }) = read(&items(&["B0FAKELMP1"]), json).unwrap() else { panic!() };
+    let CatalogResponse::Items(Items { mut products, .. }) = read(&items(&["B0FAKELMP1"]), json).unwrap() else {
+        panic!()
+    };
     assert_eq!(products.len(), 1);
     products.remove(0)
 }

@@ -3,7 +3,7 @@
 //! The second version is what Amazon keeps, so its listings are taken where there are any; the first adds what only it
 //! knows. A price that may be seen only in Amazon's cart is withheld here for good, in whichever version says so.
 
-use crate::tree::{
+use crate::schema::{
     offers::{OffersV2, withhold_price},
     offers_v1::Offers,
 };

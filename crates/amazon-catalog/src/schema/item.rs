@@ -3,7 +3,7 @@
 use crate::{
     Asin, Marketplace,
     lenient::{group, unless_empty},
-    tree::{
+    schema::{
         browse_nodes::BrowseNodeInfo, images::Images, info::ItemInfo, offers::OffersV2, offers_v1::Offers,
         product_offers::product_offers, reviews::CustomerReviews,
     },

@@ -3,7 +3,7 @@
 use crate::{
     Marketplace, SearchPage,
     lenient::group,
-    tree::item::{Item, products},
+    schema::item::{Item, products},
 };
 use stockroom_proto::pb;
 

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     lenient::{Lenient, group, unless_empty},
-    tree::{
+    schema::{
         money::{Amount, Money},
         offers::{Availability, LoyaltyPoints, condition_of, sub_condition, withhold_price},
     },

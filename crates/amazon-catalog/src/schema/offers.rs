@@ -5,7 +5,7 @@ use prost_types::Duration;
 use crate::{
     dates,
     lenient::{group, unless_empty},
-    tree::money::Money,
+    schema::money::Money,
 };
 use stockroom_proto::pb;
 

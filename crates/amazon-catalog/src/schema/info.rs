@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use crate::{
     dates,
     lenient::{Lenient, Object, group, unless_empty},
-    tree::money::Money,
+    schema::money::Money,
 };
 use stockroom_proto::pb;
 

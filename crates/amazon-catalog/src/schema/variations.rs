@@ -3,7 +3,7 @@
 use crate::{
     Marketplace, VariationsPage,
     lenient::group,
-    tree::{
+    schema::{
         item::{Item, products},
         money::Money,
     },
