@@ -87,15 +87,15 @@ impl Catalog {
         let mut answers: Vec<Slot<K, T>> = Vec::new();
         let keys: Vec<Key> = asked.iter().map(|request| request.key(reading.locale)).collect();
         for (request, hit) in asked.into_iter().zip(self.cache.get_many(&keys, &wish, now).await) {
-            let standing = hit.as_ref().map_or(Freshness::Expired, |hit| hit.standing);
+            let freshness = hit.as_ref().map_or(Freshness::Expired, |hit| hit.freshness);
             let answer = hit.map(|hit| {
-                let freshness = self.freshness(&hit.snapshot, hit.source, hit.standing, &wish);
+                let freshness = self.freshness(&hit.snapshot, hit.source, hit.freshness, &wish);
                 decode(&hit.snapshot).map(|value| Cached { value, freshness, told: None })
             });
-            if standing == Freshness::StaleWhileRevalidate && !reading.cache_only {
+            if freshness == Freshness::StaleWhileRevalidate && !reading.cache_only {
                 stale.push(request.clone());
             }
-            if standing >= Freshness::StaleIfError {
+            if freshness >= Freshness::StaleIfError {
                 wanted.push(request.clone());
             }
             answers.push((request, answer));

@@ -80,10 +80,10 @@ impl Catalog {
         let wish = reading.wish();
         let keys = [asked.key(reading.locale)];
         let hit = self.cache.get_many(&keys, &wish, self.cache.now()).await.pop().flatten()?;
-        if hit.standing > Freshness::StaleWhileRevalidate {
+        if hit.freshness > Freshness::StaleWhileRevalidate {
             return None;
         }
-        tally.answer(&self.freshness(&hit.snapshot, hit.source, hit.standing, &wish));
+        tally.answer(&self.freshness(&hit.snapshot, hit.source, hit.freshness, &wish));
         // A page that says there is nothing holds nothing.
         Some(hit.snapshot.content.ok().and_then(|bytes| T::decode(bytes).ok()).unwrap_or_default())
     }
@@ -93,9 +93,9 @@ impl Catalog {
         let wish = reading.wish();
         let hits = self.cache.get_many(keys, &wish, self.cache.now()).await;
         let mut count = |hit: Option<crate::cache::CacheHit>| {
-            let hit = hit.filter(|hit| hit.standing <= Freshness::StaleWhileRevalidate);
+            let hit = hit.filter(|hit| hit.freshness <= Freshness::StaleWhileRevalidate);
             if let Some(hit) = &hit {
-                tally.answer(&self.freshness(&hit.snapshot, hit.source, hit.standing, &wish));
+                tally.answer(&self.freshness(&hit.snapshot, hit.source, hit.freshness, &wish));
             }
             hit.is_some()
         };

@@ -76,8 +76,8 @@ impl Catalog {
         let keys: Vec<Key> = asins.iter().map(|asin| Key::Product(reading.locale, *asin)).collect();
         for (asin, hit) in asins.into_iter().zip(self.cache.get_many(&keys, &wish, now).await) {
             match hit {
-                Some(hit) if hit.standing != Freshness::StaleIfError => {
-                    if hit.standing == Freshness::StaleWhileRevalidate && !reading.cache_only {
+                Some(hit) if hit.freshness != Freshness::StaleIfError => {
+                    if hit.freshness == Freshness::StaleWhileRevalidate && !reading.cache_only {
                         stale.push(asin);
                     }
                     // The receiver is in our hands still.
@@ -115,15 +115,15 @@ impl Catalog {
         &self,
         snapshot: &Snapshot,
         source: pb::Source,
-        standing: Freshness,
+        freshness: Freshness,
         wish: &FreshnessRequirement,
     ) -> pb::Freshness {
-        let horizon = self.cache.horizons().fresh(snapshot.content.as_ref().err().copied(), wish);
+        let horizon = self.cache.policy().fresh(snapshot.content.as_ref().err().copied(), wish);
         pb::Freshness {
             fetch_time: Some(snapshot.fetched_at.into()),
             expire_time: Some((snapshot.fetched_at + horizon).into()),
             source: source.into(),
-            is_stale: standing != Freshness::Fresh,
+            is_stale: freshness != Freshness::Fresh,
             protocol: snapshot.protocol.into(),
             price_stamp_required: wish.offers && snapshot.age(self.cache.now()) >= STAMP_AFTER,
         }
@@ -139,14 +139,14 @@ impl Catalog {
     ) -> Known {
         self.known(
             asin,
-            CacheHit { snapshot, source: pb::Source::Amazon, standing: Freshness::Fresh },
+            CacheHit { snapshot, source: pb::Source::Amazon, freshness: Freshness::Fresh },
             wish,
             Some(call),
         )
     }
 
     pub(super) fn known(&self, asin: Asin, hit: CacheHit, wish: &FreshnessRequirement, call: Option<Call>) -> Known {
-        let freshness = self.freshness(&hit.snapshot, hit.source, hit.standing, wish);
+        let freshness = self.freshness(&hit.snapshot, hit.source, hit.freshness, wish);
         let outcome = match hit.snapshot.content {
             Ok(encoded) => Ok(Found { encoded, freshness }),
             Err(missing) => Err(Error::Missing { asin, missing }),
@@ -194,7 +194,7 @@ impl Catalog {
                         let Some(ItemResult { asin, result, call }) = item else { break };
                         if let Some(place) = open.iter().position(|waiting| *waiting == asin) {
                             open.swap_remove(place);
-                            let hit = |snapshot| CacheHit { snapshot, source: pb::Source::Amazon, standing: Freshness::Fresh };
+                            let hit = |snapshot| CacheHit { snapshot, source: pb::Source::Amazon, freshness: Freshness::Fresh };
                             let outcome = result.map(|snapshot| catalog.known(asin, hit(snapshot), &wish, call));
                             let failed = outcome.is_err();
                             settle(asin, outcome.map_err(|error| (error.into(), call)));

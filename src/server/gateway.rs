@@ -158,9 +158,9 @@ impl Gateway {
             estimate: options.estimate,
             terms: RequestContext {
                 caller: Arc::clone(&context.principal.name),
-                share: context.principal.share,
+                daily_quota: context.principal.share,
                 weight: context.principal.weight,
-                class: context.principal.class,
+                priority: context.principal.class,
                 deadline: context.deadline,
                 abandoned: context.ended.clone(),
             },
