@@ -8,7 +8,7 @@ use super::Serve;
 use crate::{
     cli::{exit::Failure, settings::Environment},
     config::{Config, Settings, needing_restart},
-    gateway::Rotation,
+    gateway::CredentialRotator,
 };
 
 /// What is read again, and what runs.
@@ -18,7 +18,7 @@ pub(super) struct Reload {
     pub(super) environment: Environment,
     pub(super) settings: Settings,
     pub(super) config: Config,
-    pub(super) rotation: Rotation,
+    pub(super) rotation: CredentialRotator,
 }
 
 impl Reload {
