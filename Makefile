@@ -47,6 +47,7 @@ lint: $(NODE)/.package-lock.json ## Check the form of the code and of the contra
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
 	buf lint
 
 breaking: $(NODE)/.package-lock.json ## Compare the contract with the one on the branch main
