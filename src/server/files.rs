@@ -4,7 +4,7 @@ use tonic::{Code, Status};
 
 use super::{context::CallContext, service_state::ServiceState, status, violations::Violations};
 use crate::catalog::ReadContext;
-use amazon_catalog::{FileKind, FileLink, GetFileLink, ListFiles};
+use amazon_catalog::{CatalogRequest, FileKind, FileLink, GetFileLink, ListFiles};
 use stockroom_proto::pb;
 
 /// The longest name of a file; Amazon names none.
@@ -14,15 +14,15 @@ impl ServiceState {
     /// The files on a shelf, and what it cost to know.
     pub(crate) async fn files(
         &self,
-        shelf: FileKind,
+        kind: FileKind,
         marketplace: String,
         context: &CallContext,
     ) -> Result<(Vec<pb::AccountFile>, pb::Cost), Status> {
         let mut violations = Violations::default();
         let read = self.of_marketplace(marketplace, context, &mut violations);
         violations.renamed("options.", "").check()?;
-        self.has_files(&read)?;
-        let list = ListFiles { marketplace: read.locale.marketplace, shelf };
+        let list = ListFiles { marketplace: read.locale.marketplace, kind };
+        self.has_files(&CatalogRequest::Files(list.clone()))?;
         let (files, cost_counter) = self.catalog.files(&read, list).await.map_err(|error| status::of(&error))?;
         context.stats.cost(cost_counter.cost());
         Ok((files, cost_counter.cost()))
@@ -31,14 +31,14 @@ impl ServiceState {
     /// A link to a file on a shelf, and what it cost to know.
     pub(crate) async fn file_link(
         &self,
-        shelf: FileKind,
+        kind: FileKind,
         marketplace: String,
-        (name, kind): (String, String),
+        (name, file_type): (String, String),
         context: &CallContext,
     ) -> Result<(FileLink, pb::Cost), Status> {
         let mut violations = Violations::default();
         let read = self.of_marketplace(marketplace, context, &mut violations);
-        for (field, text, needed) in [("name", &name, true), ("type", &kind, false)] {
+        for (field, text, needed) in [("name", &name, true), ("type", &file_type, false)] {
             if needed && text.is_empty() {
                 violations.add(field, "must be given");
             }
@@ -47,9 +47,9 @@ impl ServiceState {
             }
         }
         violations.renamed("options.", "").check()?;
-        self.has_files(&read)?;
-        let kind = Some(kind).filter(|kind| !kind.is_empty());
-        let link = GetFileLink { marketplace: read.locale.marketplace, shelf, name: name.clone(), kind };
+        let file_type = Some(file_type).filter(|file_type| !file_type.is_empty());
+        let link = GetFileLink { marketplace: read.locale.marketplace, kind, name: name.clone(), file_type };
+        self.has_files(&CatalogRequest::FileLink(link.clone()))?;
         let (link, cost_counter) = self.catalog.file_link(&read, link).await.map_err(|error| status::of(&error))?;
         context.stats.cost(cost_counter.cost());
         match link {
@@ -65,9 +65,9 @@ impl ServiceState {
     }
 
     /// Refuses what the account's API does not have, before anybody waits for it.
-    fn has_files(&self, read: &ReadContext) -> Result<(), Status> {
-        let marketplace = read.locale.marketplace;
-        if self.protocol(marketplace) == pb::Protocol::Creators {
+    fn has_files(&self, request: &CatalogRequest) -> Result<(), Status> {
+        let marketplace = request.locale().marketplace;
+        if self.catalog.unsupported(request).is_none() {
             return Ok(());
         }
         let message =
