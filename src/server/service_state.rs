@@ -165,9 +165,9 @@ impl ServiceState {
             estimate: false,
             terms: RequestContext {
                 caller: Arc::clone(&context.principal.name),
-                share: context.principal.share,
+                daily_quota: context.principal.share,
                 weight: context.principal.weight,
-                class: context.principal.class,
+                priority: context.principal.class,
                 deadline: context.deadline,
                 abandoned: context.ended.clone(),
             },
