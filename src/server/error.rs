@@ -325,7 +325,7 @@ mod tests {
 
     /// The rows of the documented table: `| CODE | REASON, REASON | … |`.
     fn documented() -> Vec<(String, String)> {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/errors.md");
         let text = std::fs::read_to_string(path).unwrap();
         let names = |cell: &str| -> Vec<String> {
             cell.split(',').map(|name| name.trim().trim_matches('`').to_owned()).collect()

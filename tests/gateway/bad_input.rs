@@ -185,7 +185,8 @@ async fn one_invalid_field_is_reported_once_and_nothing_else_is() {
     ];
     for (request, field) in cases {
         let (_, reason, details) = failure(stage.search().search_products(request).await);
-        let fields: Vec<_> = details.bad_request().unwrap().field_violations.iter().map(|one| &one.field).collect();
+        let fields: Vec<_> =
+            details.bad_request().unwrap().field_violations.iter().map(|one| one.field.as_str()).collect();
         assert_eq!((reason.as_str(), fields), ("INVALID_REQUEST", vec![field]));
     }
     assert_eq!(stage.calls(), 0);
