@@ -10,11 +10,13 @@ COPY . .
 RUN cargo chef prepare
 
 FROM chef AS build
+# Cargo features of the binary. None is the production image; `sandbox` adds the fake Amazon.
+ARG FEATURES=""
 # The dependencies are a layer of their own, built again only when Cargo.toml or Cargo.lock says so.
 COPY --from=recipe /stockroom/recipe.json .
-RUN cargo chef cook --locked --release
+RUN cargo chef cook --locked --release --no-default-features --features "$FEATURES"
 COPY . .
-RUN cargo build --locked --release --bin stockroom
+RUN cargo build --locked --release --no-default-features --features "$FEATURES" --bin stockroom
 
 # No shell and no package manager; glibc, the certificates that calls to Amazon are checked with, and a user of no rights.
 FROM gcr.io/distroless/cc-debian12:nonroot

@@ -31,6 +31,7 @@ run: ## Serve invented products on port 50051
 
 test: gen/python/.made .tools/.redis ## Run the gateway's own tests, then the Python client's against a real gateway
 	cargo test --locked --workspace
+	cargo test --locked --no-default-features --lib -- cli::
 	cargo build --locked
 	clients/with-gateway pytest clients/python
 
@@ -45,6 +46,8 @@ stubs: gen/python/.made gen/.made ## Generate the stubs of all four languages in
 lint: $(NODE)/.package-lock.json ## Check the form of the code and of the contract
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --no-default-features -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
 	buf lint
 
 breaking: $(NODE)/.package-lock.json ## Compare the contract with the one on the branch main

@@ -22,7 +22,7 @@ use fastrand::Rng;
 use futures_util::{FutureExt, future::BoxFuture};
 use stockroom::{
     cache::Cache,
-    catalog::{Catalog, Parts, Reading},
+    catalog::{Catalog, ProductMask, ReadContext},
     clock::Clock,
     config,
     dispatch::{AnswerSink, Dispatch, Options, Priority, RequestContext},
@@ -167,15 +167,15 @@ impl Scenario {
         Catalog::new(cache, Dispatch::start(vec![account]))
     }
 
-    fn reading(self) -> Reading {
+    fn read_context(self) -> ReadContext {
         let part = match self.lifetime {
             Lifetime::Day => pb::ProductPart::Info,
             Lifetime::HourOfOffers => pb::ProductPart::Offers,
         };
         let deadline = Instant::now() + PATIENCE;
-        Reading {
+        ReadContext {
             locale: Locale::of(marketplace()),
-            parts: Parts::of([part]),
+            parts: ProductMask::from_parts([part]),
             max_age: None,
             cache_only: false,
             estimate: false,
@@ -204,10 +204,10 @@ impl Scenario {
                 sleep_until(start + request.at).await;
                 let asins: Vec<Asin> = request.ids.iter().map(|id| asin(*id)).collect();
                 let (catalog, told, fetched) = (catalog.clone(), Arc::clone(&told), Arc::clone(&fetched));
-                let (reading, is_counted) = (self.reading(), request.at >= DAY);
+                let (read_context, is_counted) = (self.read_context(), request.at >= DAY);
                 tokio::spawn(async move {
                     let asked = Instant::now();
-                    let mut known = catalog.products(&reading, asins).await;
+                    let mut known = catalog.products(&read_context, asins).await;
                     while let Some(known) = known.recv().await {
                         let now = Instant::now();
                         let waited = now > asked;

@@ -1,7 +1,7 @@
 //! What has been answered before: in this process's memory, and behind it in the Redis that all replicas share.
 //!
 //! What is kept is a [`Snapshot`]: an encoded message with the moment Amazon gave it. A hit goes to the wire without being
-//! decoded. Whether it may still be told is [`freshness`]'s to say, each time it is asked for; the cache itself only
+//! decoded. Whether it may still be told is `freshness`'s to say, each time it is asked for; the cache itself only
 //! forgets what nobody may be told any more. An answer replaces the one before it: there is no history.
 //!
 //! The shared tier saves calls to Amazon and is never waited for longer than its bound: whatever ails it is a miss. What

@@ -15,15 +15,15 @@ use crate::{
 use amazon_catalog::{Asin, Locale, Missing};
 
 pub use self::{
-    browse::{NodeWalk, Nodes},
+    browse::{NodeMap, NodeTree},
     category::Category,
     compare::{Comparison, compare_row},
-    cost::Tally,
-    picks::Picks,
-    products::{Found, Known},
-    search::{Plan, SearchSlice},
-    trim::Parts,
-    variations::Family,
+    cost::CostCounter,
+    product_mask::ProductMask,
+    products::{CachedProduct, Lookup},
+    ranking::RankedList,
+    search::{SearchPlan, SearchSlice},
+    variations::VariationPage,
 };
 
 mod browse;
@@ -31,13 +31,13 @@ mod cached;
 pub mod category;
 mod compare;
 mod cost;
-mod elsewhere;
 mod estimate;
 mod files;
-mod picks;
+mod product_mask;
 mod products;
+mod ranking;
+mod remote_fetch;
 mod search;
-mod trim;
 mod variations;
 
 /// How long a refresh in the background may wait for its turn: by then the next read asks for it again.
@@ -52,11 +52,11 @@ pub struct Catalog {
 
 /// How one request may be answered.
 #[derive(Clone, Debug)]
-pub struct Reading {
+pub struct ReadContext {
     /// Where.
     pub locale: Locale,
     /// The parts of a product that are wanted.
-    pub parts: Parts,
+    pub parts: ProductMask,
     /// The oldest answer that will do, where they said so.
     pub max_age: Option<Duration>,
     /// Whether Amazon must not be asked.
@@ -92,7 +92,7 @@ pub enum Error {
     /// Amazon was not asked, or did not answer.
     #[error(transparent)]
     Dispatch(#[from] dispatch::Error),
-    /// What was kept or answered does not decode. A fault of ours.
+    /// What was kept or answered does not decode. A defect of this gateway.
     #[error("an answer could not be decoded")]
     Undecodable,
 }
@@ -124,8 +124,8 @@ impl Catalog {
     }
 }
 
-impl Reading {
-    fn wish(&self) -> FreshnessRequirement {
+impl ReadContext {
+    fn requirement(&self) -> FreshnessRequirement {
         FreshnessRequirement { offers: self.parts.offers(), max_age: self.max_age, cache_only: self.cache_only }
     }
 

@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn arguments_that_make_no_sense_are_refused() {
-        let cases: [(&[&str], ErrorKind); 8] = [
+        let cases: [(&[&str], ErrorKind); 7] = [
             (&["compare", "B000000001"], ErrorKind::TooFewValues),
             (&["search", "lamp", "--max-price", "$5"], ErrorKind::ValueValidation),
             (&["search", "lamp", "--all", "--page-size", "5"], ErrorKind::ArgumentConflict),
@@ -130,7 +130,6 @@ mod tests {
             (&["search", "lamp", "--timeout", "10"], ErrorKind::ValueValidation),
             (&["purge"], ErrorKind::MissingRequiredArgument),
             (&["purge", "B000000001", "--everything"], ErrorKind::ArgumentConflict),
-            (&["sandbox", "--ca-out", "ca.pem"], ErrorKind::MissingRequiredArgument),
         ];
         for (arguments, kind) in cases {
             let parsed = Cli::try_parse_from(["stockroom"].iter().chain(arguments));
@@ -149,10 +148,9 @@ mod tests {
         let (empty, missing) = (file("empty.toml", ""), folder.path().join("missing.toml").display().to_string());
         let account = "[accounts.main]\naccess_key = \"a\"\nsecret_key = \"b\"\npartner_tags.US = \"demo-20\"\n";
         let account = file("account.toml", account);
-        let cases: [(&[&str], u8); 6] = [
+        let cases: [(&[&str], u8); 5] = [
             (&["serve", "--config", &empty], 64),
             (&["serve", "--config", &missing], 64),
-            (&["serve", "--config", &account, "--sandbox"], 64),
             (&["serve", "--config", &account, "--listen", "everywhere"], 64),
             (&["health", "--server", "nowhere"], 2),
             (&["product", "B000000001", "B000000002", "--variations"], 2),

@@ -226,7 +226,9 @@ impl Credentials {
             ) => access_key == other_key && secret_key.expose_secret() == other_secret.expose_secret(),
             (
                 Self::Creators { credential_id, credential_secret, version, .. },
-                Self::Creators { credential_id: other_id, credential_secret: other_secret, version: other_version, .. },
+                Self::Creators {
+                    credential_id: other_id, credential_secret: other_secret, version: other_version, ..
+                },
             ) => {
                 credential_id == other_id
                     && credential_secret.expose_secret() == other_secret.expose_secret()

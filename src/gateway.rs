@@ -13,10 +13,10 @@ use crate::{
 };
 use amazon_catalog::{BuildError, Upstream, creators, paapi5};
 
-pub use self::rotation::Rotation;
-use self::rotation::{Running, Way};
+pub use self::credential_rotator::CredentialRotator;
+use self::credential_rotator::{Running, UpstreamClient};
 
-mod rotation;
+mod credential_rotator;
 
 /// Why the floors could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +41,7 @@ pub fn build(config: &Config) -> Result<Catalog, Error> {
 }
 
 /// Builds the catalog, and the handle by which the accounts' credentials can be rotated.
-pub fn rotatable(config: &Config) -> Result<(Catalog, Rotation), Error> {
+pub fn rotatable(config: &Config) -> Result<(Catalog, CredentialRotator), Error> {
     let store = config.redis.as_ref().map(Store::open).transpose()?;
     let cache = Arc::new(cache(config, store.clone()));
     let (mut accounts, mut running) = (Vec::new(), Vec::new());
@@ -51,7 +51,7 @@ pub fn rotatable(config: &Config) -> Result<(Catalog, Rotation), Error> {
         accounts.push(Options { store, replicas, ..options(account, way.upstream(), &cache) });
         running.push(Running { name: account.name.clone(), credentials: account.credentials.clone(), way });
     }
-    Ok((Catalog::new(cache, Dispatch::start(accounts)), Rotation(running)))
+    Ok((Catalog::new(cache, Dispatch::start(accounts)), CredentialRotator(running)))
 }
 
 fn cache(config: &Config, store: Option<Store>) -> Cache {
@@ -76,7 +76,7 @@ fn options(account: &Account, upstream: Arc<dyn Upstream>, cache: &Arc<Cache>) -
     }
 }
 
-fn way(account: &Account) -> Result<Way, Error> {
+fn way(account: &Account) -> Result<UpstreamClient, Error> {
     let ca_pem = account.ca_file.as_ref().map(|file| file.pem().to_vec());
     let partner_tags = account.partner_tags.iter().cloned().collect();
     let way = match account.credentials.clone() {
@@ -90,7 +90,7 @@ fn way(account: &Account) -> Result<Way, Error> {
             connect_timeout: account.connect_timeout,
             max_body_bytes: account.max_body_bytes,
         })
-        .map(|client| Way::Paapi5(Arc::new(client))),
+        .map(|client| UpstreamClient::Paapi5(Arc::new(client))),
         Credentials::Creators { credential_id, credential_secret, version, token_endpoint } => {
             creators::Client::new(creators::Options {
                 credential_id,
@@ -104,7 +104,7 @@ fn way(account: &Account) -> Result<Way, Error> {
                 connect_timeout: account.connect_timeout,
                 max_body_bytes: account.max_body_bytes,
             })
-            .map(|client| Way::Creators(Arc::new(client)))
+            .map(|client| UpstreamClient::Creators(Arc::new(client)))
         }
     };
     way.map_err(|source| Error::Upstream { account: account.name.clone(), source })

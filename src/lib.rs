@@ -1,18 +1,17 @@
 //! Stockroom: a gRPC gateway in front of Amazon's product catalog.
 //!
-//! The house, one floor above the other; a `use` never points upwards:
+//! The modules form layers, listed from the top. A module imports only from the layers below it:
 //!
 //! - [`cli`]: the command line, one file a subcommand; starts everything else
-//! - [`client`]: the Rust client that the command line uses, over the generated stubs
 //! - [`server`]: the gRPC surface; knows no business rule
-//! - [`catalog`]: what the services know how to do
-//! - [`cache`]: what has been answered before, and how long it may be told again
-//! - [`dispatch`]: the account's keeper, and the only way to Amazon
+//! - [`gateway`]: builds everything below the server from the configuration
+//! - [`catalog`]: the operations behind the services: search, products, comparison, browse, rankings
+//! - [`cache`]: cached answers in memory and in Redis, and how long each may be returned
+//! - [`dispatch`]: each account's rate limit, queue and batches; the only way to Amazon
 //! - [`store`]: the Redis that all replicas share, where there is one
-//! - [`amazon`]: Amazon's APIs behind one trait
 //!
-//! Beside them: [`config`] (handed in, never reached for), [`telemetry`], [`clock`], [`sandbox`] (a fake Amazon over real HTTP that
-//! only the command line and tests know), and the generated contract, [`pb`] and [`served`].
+//! Every layer may use [`config`], [`telemetry`], [`clock`] and [`served`]. The contract, the client, Amazon's APIs and the
+//! sandbox are crates of their own: `stockroom-proto`, `stockroom-client`, `amazon-catalog` and `amazon-sandbox`.
 
 pub mod cache;
 pub mod catalog;

@@ -19,31 +19,31 @@ use crate::{
 use stockroom_proto::pb;
 
 use self::{
-    admin::AdminService, browse::BrowseService, edge::Edge, gateway::Gateway, health::Health, product::ProductService,
-    search::SearchService,
+    admin::AdminService, browse::BrowseService, edge::Edge, health::Health, product::ProductService,
+    search::SearchService, service_state::ServiceState,
 };
 
 mod admin;
 mod auth;
 mod browse;
+mod completion;
 mod context;
 mod deadline;
 mod edge;
-mod ending;
-mod faults;
 mod files;
-mod gateway;
 mod health;
 mod listener;
-mod observed;
 mod page_token;
 mod product;
 mod query;
 mod search;
+mod service_state;
 mod status;
+mod tracked_body;
+mod violations;
 
 /// The largest request: a hundred ASINs and a query are a few kilobytes.
-const MOST_REQUEST_BYTES: usize = 256 * 1024;
+const MAX_REQUEST_BYTES: usize = 256 * 1024;
 
 /// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -64,20 +64,20 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
     let address = listener.local_addr().map_err(Error::Port)?;
-    let gateway = Gateway::new(&config, catalog);
+    let gateway = ServiceState::new(&config, catalog);
     let catalog = gateway.catalog.clone();
     let (health, health_service) = Health::starting().await;
     let mut routes = Routes::new(health_service)
         .add_service(
-            SearchServiceServer::new(SearchService(gateway.clone())).max_decoding_message_size(MOST_REQUEST_BYTES),
+            SearchServiceServer::new(SearchService(gateway.clone())).max_decoding_message_size(MAX_REQUEST_BYTES),
         )
         .add_service(
-            ProductServiceServer::new(ProductService(gateway.clone())).max_decoding_message_size(MOST_REQUEST_BYTES),
+            ProductServiceServer::new(ProductService(gateway.clone())).max_decoding_message_size(MAX_REQUEST_BYTES),
         )
         .add_service(
-            BrowseServiceServer::new(BrowseService(gateway.clone())).max_decoding_message_size(MOST_REQUEST_BYTES),
+            BrowseServiceServer::new(BrowseService(gateway.clone())).max_decoding_message_size(MAX_REQUEST_BYTES),
         )
-        .add_service(AdminServiceServer::new(AdminService(gateway)).max_decoding_message_size(MOST_REQUEST_BYTES));
+        .add_service(AdminServiceServer::new(AdminService(gateway)).max_decoding_message_size(MAX_REQUEST_BYTES));
     if config.server.reflection {
         let contract = || {
             tonic_reflection::server::Builder::configure()

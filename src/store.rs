@@ -11,11 +11,11 @@ use bb8_redis::bb8::{self, Pool};
 use bb8_redis::redis::{RedisError, RedisResult};
 use tokio::time::{Instant, timeout_at};
 
+pub use self::commands::Script;
 use self::{
     breaker::Breaker,
     connection::{Connection, Connector},
 };
-pub use self::commands::Script;
 use crate::config;
 
 mod breaker;

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    Catalog, Error, Reading, Tally,
+    Catalog, CostCounter, Error, ReadContext,
     cached::{Arguments, Cached, Loaded, Request},
 };
 use crate::{cache::Namespace, dispatch::RequestContext};
@@ -20,28 +20,28 @@ pub(super) struct Node {
     pub(super) id: BrowseNodeId,
 }
 
-/// Nodes with what is below them.
+/// NodeMap with what is below them.
 #[derive(Clone, Debug, Default)]
-pub struct NodeWalk {
+pub struct NodeTree {
     /// One outcome for each id asked for, in order.
     pub outcomes: Vec<pb::BrowseNodeOutcome>,
-    /// Nodes whose children were not asked for.
+    /// NodeMap whose children were not asked for.
     pub unexpanded: Vec<String>,
     /// Why the walk ended early, where it did.
     pub cut_short: Option<Error>,
     /// What it cost.
-    pub tally: Tally,
+    pub cost_counter: CostCounter,
 }
 
-/// Nodes by their ids.
-pub type Nodes = HashMap<BrowseNodeId, (pb::BrowseNode, pb::Freshness)>;
+/// NodeMap by their ids.
+pub type NodeMap = HashMap<BrowseNodeId, (pb::BrowseNode, pb::Freshness)>;
 
 impl Catalog {
     /// Answers nodes with their children down to a depth. Fails only where not even the nodes themselves can be had.
-    pub async fn browse(&self, reading: &Reading, ids: &[BrowseNodeId], depth: usize) -> Result<NodeWalk, Error> {
-        let mut walk = NodeWalk::default();
-        let mut nodes = Nodes::new();
-        self.nodes(reading, ids, &mut nodes, &mut walk.tally).await?;
+    pub async fn browse(&self, read: &ReadContext, ids: &[BrowseNodeId], depth: usize) -> Result<NodeTree, Error> {
+        let mut walk = NodeTree::default();
+        let mut nodes = NodeMap::new();
+        self.nodes(read, ids, &mut nodes, &mut walk.cost_counter).await?;
 
         let mut level: Vec<BrowseNodeId> = ids.to_vec();
         for _ in 1..depth {
@@ -49,7 +49,7 @@ impl Catalog {
             let room = WALK_BOUND.saturating_sub(nodes.len());
             let (expanded, left_out) = below.split_at(room.min(below.len()));
             walk.unexpanded.extend(left_out.iter().map(ToString::to_string));
-            if let Err(error) = self.nodes(reading, expanded, &mut nodes, &mut walk.tally).await {
+            if let Err(error) = self.nodes(read, expanded, &mut nodes, &mut walk.cost_counter).await {
                 let missing = expanded.iter().filter(|id| !nodes.contains_key(id));
                 walk.unexpanded.extend(missing.map(ToString::to_string));
                 walk.cut_short = Some(error);
@@ -63,19 +63,19 @@ impl Catalog {
 
     async fn nodes(
         &self,
-        reading: &Reading,
+        read: &ReadContext,
         ids: &[BrowseNodeId],
-        nodes: &mut Nodes,
-        tally: &mut Tally,
+        nodes: &mut NodeMap,
+        cost_counter: &mut CostCounter,
     ) -> Result<(), Error> {
         for ids in ids.chunks(IDS_PER_CALL) {
-            let asked = ids.iter().map(|id| Node { locale: reading.locale, id: *id }).collect();
+            let asked = ids.iter().map(|id| Node { locale: read.locale, id: *id }).collect();
             let catalog = self.clone();
             let load = move |asked, terms| catalog.clone().load_nodes(asked, terms);
-            for (node, answer) in self.cached::<_, pb::BrowseNode, _, _>(reading, asked, load).await {
-                let Cached { value, freshness, told } = answer?;
-                tally.answer(&freshness);
-                tally.call(told.map(|told| told.call));
+            for (node, answer) in self.cached::<_, pb::BrowseNode, _, _>(read, asked, load).await {
+                let Cached { value, freshness, response } = answer?;
+                cost_counter.answer(&freshness);
+                cost_counter.call(response.map(|response| response.call));
                 nodes.extend(value.map(|value| (node.id, (value, freshness))));
             }
         }
@@ -88,25 +88,25 @@ impl Catalog {
         // Two requests for the same nodes are one question.
         ids.sort_unstable();
         ids.dedup();
-        let told = self.dispatch.ask(CatalogRequest::BrowseNodes(GetBrowseNodes { locale, ids }), terms).await?;
-        let CatalogResponse::BrowseNodes(found) = &*told.answer else { return Err(Error::Undecodable) };
+        let response = self.dispatch.ask(CatalogRequest::BrowseNodes(GetBrowseNodes { locale, ids }), terms).await?;
+        let CatalogResponse::BrowseNodes(found) = &*response.answer else { return Err(Error::Undecodable) };
         let of = |node: &Node| found.iter().find(|found| BrowseNodeId::parse(&found.id) == Ok(node.id)).cloned();
-        Ok((asked.iter().map(|node| (*node, of(node))).collect(), told))
+        Ok((asked.iter().map(|node| (*node, of(node))).collect(), response))
     }
 }
 
-fn children(level: &[BrowseNodeId], nodes: &Nodes) -> Vec<BrowseNodeId> {
+fn children(level: &[BrowseNodeId], nodes: &NodeMap) -> Vec<BrowseNodeId> {
     let mut seen = HashSet::new();
     let below = level.iter().filter_map(|id| nodes.get(id)).flat_map(|(node, _)| &node.children);
     below.filter_map(|child| BrowseNodeId::parse(&child.id).ok()).filter(|id| seen.insert(*id)).collect()
 }
 
-fn outcome(id: BrowseNodeId, nodes: &Nodes, depth: usize) -> pb::BrowseNodeOutcome {
+fn outcome(id: BrowseNodeId, nodes: &NodeMap, depth: usize) -> pb::BrowseNodeOutcome {
     let freshness = nodes.get(&id).map(|(_, freshness)| *freshness);
     pb::BrowseNodeOutcome { id: id.to_string(), node: tree(id, nodes, depth), freshness }
 }
 
-fn tree(id: BrowseNodeId, nodes: &Nodes, depth: usize) -> Option<pb::BrowseNode> {
+fn tree(id: BrowseNodeId, nodes: &NodeMap, depth: usize) -> Option<pb::BrowseNode> {
     let (node, _) = nodes.get(&id)?;
     let mut node = node.clone();
     if depth == 0 {

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt::Display};
 use prost::Message;
 use tokio::time::timeout_at;
 
-use super::{Catalog, Error, Reading};
+use super::{Catalog, Error, ReadContext};
 use crate::{
     cache::{Freshness, Key, Namespace},
     dispatch::{RequestContext, Response},
@@ -42,7 +42,7 @@ pub(super) struct Cached<T> {
     /// How fresh it is.
     pub freshness: pb::Freshness,
     /// What Amazon told, where it was asked just now.
-    pub told: Option<Response>,
+    pub response: Option<Response>,
 }
 
 /// A request and its answer, once there is one.
@@ -72,7 +72,7 @@ impl Catalog {
     /// The loader runs to its end and its answers are kept even when this future is dropped.
     pub(super) async fn cached<K, T, L, F>(
         &self,
-        reading: &Reading,
+        read: &ReadContext,
         asked: Vec<K>,
         load: L,
     ) -> Vec<(K, Result<Cached<T>, Error>)>
@@ -82,17 +82,17 @@ impl Catalog {
         L: Fn(Vec<K>, RequestContext) -> F,
         F: Future<Output = Loaded<K, T>> + Send + 'static,
     {
-        let (wish, now) = (reading.wish(), self.cache.now());
+        let (requirement, now) = (read.requirement(), self.cache.now());
         let (mut wanted, mut stale) = (Vec::new(), Vec::new());
         let mut answers: Vec<Slot<K, T>> = Vec::new();
-        let keys: Vec<Key> = asked.iter().map(|request| request.key(reading.locale)).collect();
-        for (request, hit) in asked.into_iter().zip(self.cache.get_many(&keys, &wish, now).await) {
+        let keys: Vec<Key> = asked.iter().map(|request| request.key(read.locale)).collect();
+        for (request, hit) in asked.into_iter().zip(self.cache.get_many(&keys, &requirement, now).await) {
             let standing = hit.as_ref().map_or(Freshness::Expired, |hit| hit.standing);
             let answer = hit.map(|hit| {
-                let freshness = self.freshness(&hit.snapshot, hit.source, hit.standing, &wish);
-                decode(&hit.snapshot).map(|value| Cached { value, freshness, told: None })
+                let freshness = self.freshness(&hit.snapshot, hit.source, hit.standing, &requirement);
+                decode(&hit.snapshot).map(|value| Cached { value, freshness, response: None })
             });
-            if standing == Freshness::StaleWhileRevalidate && !reading.cache_only {
+            if standing == Freshness::StaleWhileRevalidate && !read.cache_only {
                 stale.push(request.clone());
             }
             if standing >= Freshness::StaleIfError {
@@ -102,20 +102,19 @@ impl Catalog {
         }
         if !stale.is_empty() {
             // Owned by nobody on purpose: a refresh outlives the request that found it due.
-            tokio::spawn(self.clone().load_and_keep(reading.locale, load(stale, reading.refresh_terms())));
+            tokio::spawn(self.clone().load_and_keep(read.locale, load(stale, read.refresh_terms())));
         }
         let failed = match wanted.is_empty() {
             true => None,
-            false if reading.cache_only => Some(Error::NotCached),
+            false if read.cache_only => Some(Error::NotCached),
             false => {
                 // Spawned, so that what was asked is kept even when nobody waits for it any more.
-                let loading =
-                    tokio::spawn(self.clone().load_and_keep(reading.locale, load(wanted, reading.terms.clone())));
-                match timeout_at(reading.give_up, loading).await {
-                    Ok(Ok(Ok((loaded, told)))) => {
-                        let stamp = self.freshness(&told.stamp, pb::Source::Amazon, Freshness::Fresh, &wish);
+                let loading = tokio::spawn(self.clone().load_and_keep(read.locale, load(wanted, read.terms.clone())));
+                match timeout_at(read.give_up, loading).await {
+                    Ok(Ok(Ok((loaded, response)))) => {
+                        let stamp = self.freshness(&response.stamp, pb::Source::Amazon, Freshness::Fresh, &requirement);
                         for (request, value) in loaded {
-                            let cached = Cached { value, freshness: stamp, told: Some(told.clone()) };
+                            let cached = Cached { value, freshness: stamp, response: Some(response.clone()) };
                             for (_, answer) in answers.iter_mut().filter(|(asked, _)| *asked == request) {
                                 *answer = Some(Ok(cached.clone()));
                             }
@@ -137,12 +136,12 @@ impl Catalog {
         locale: Locale,
         load: impl Future<Output = Loaded<K, T>> + Send,
     ) -> Loaded<K, T> {
-        let (loaded, told) = load.await?;
+        let (loaded, response) = load.await?;
         for (request, value) in &loaded {
             let content = value.as_ref().map(|value| value.encode_to_vec().into()).ok_or(Missing::NotFound);
-            self.cache.put(request.key(locale), Snapshot { content, ..told.stamp.clone() });
+            self.cache.put(request.key(locale), Snapshot { content, ..response.stamp.clone() });
         }
-        Ok((loaded, told))
+        Ok((loaded, response))
     }
 }
 

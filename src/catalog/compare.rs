@@ -4,7 +4,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Error, Found, Parts};
+use super::{CachedProduct, Error, ProductMask};
 use crate::served;
 use amazon_catalog::{Asin, money, rating};
 use stockroom_proto::pb;
@@ -20,7 +20,11 @@ pub struct Comparison {
 }
 
 /// The row of one product, with the parts that are wanted.
-pub fn compare_row(asin: Asin, found: &Found, parts: Parts) -> Result<(served::CompareRow, pb::Product), Error> {
+pub fn compare_row(
+    asin: Asin,
+    found: &CachedProduct,
+    parts: ProductMask,
+) -> Result<(served::CompareRow, pb::Product), Error> {
     let product = found.product()?;
     let info = product.info.clone().unwrap_or_default();
     let offer = best_offer(&product);
@@ -92,7 +96,7 @@ impl Comparison {
             (MostReviews, self.winners(reviews, |order| order)),
             (BiggestSaving, self.winners(saving, |order| order)),
         ];
-        let told = named.into_iter().filter_map(|(field, winners)| {
+        let best = named.into_iter().filter_map(|(field, winners)| {
             let product = winners.first().map(|(_, product)| *product)?;
             let value = match field {
                 LowestPrice => price_text(best_offer(product)),
@@ -104,7 +108,7 @@ impl Comparison {
             let asins = winners.iter().map(|(asin, _)| asin.to_string()).collect();
             Some(pb::CompareBest { field: field.into(), asins, value })
         });
-        told.collect()
+        best.collect()
     }
 
     /// Those with the greatest value, in the order of the request; those without a value never win.

@@ -7,7 +7,7 @@ use stockroom_proto::pb;
 
 /// Adds up what a request cost.
 #[derive(Clone, Debug, Default)]
-pub struct Tally {
+pub struct CostCounter {
     attempts_by_call: HashMap<u64, u32>,
     from_memory: i32,
     from_redis: i32,
@@ -16,7 +16,7 @@ pub struct Tally {
     would_call: u32,
 }
 
-impl Tally {
+impl CostCounter {
     /// Counts a call; the same call counts once.
     pub fn call(&mut self, call: Option<Call>) {
         if let Some(call) = call {
@@ -41,7 +41,7 @@ impl Tally {
         self.would_call += u32::try_from(calls).unwrap_or(u32::MAX);
     }
 
-    /// Adds another tally.
+    /// Adds another cost_counter.
     pub fn merge(&mut self, other: &Self) {
         self.attempts_by_call.extend(&other.attempts_by_call);
         self.from_memory += other.from_memory;

@@ -2,32 +2,44 @@
 
 use tokio::time::timeout_at;
 
-use super::{Catalog, Error, Reading, Tally};
+use super::{Catalog, CostCounter, Error, ReadContext};
 use amazon_catalog::{CatalogRequest, CatalogResponse, FileLink, GetFileLink, ListFiles};
 use stockroom_proto::pb;
 
 impl Catalog {
     /// The files that Amazon keeps ready.
-    pub async fn files(&self, reading: &Reading, list: ListFiles) -> Result<(Vec<pb::AccountFile>, Tally), Error> {
-        match self.ask_now(reading, CatalogRequest::Files(list)).await? {
-            (CatalogResponse::Files(files), tally) => Ok((files, tally)),
+    pub async fn files(
+        &self,
+        read: &ReadContext,
+        list: ListFiles,
+    ) -> Result<(Vec<pb::AccountFile>, CostCounter), Error> {
+        match self.ask_now(read, CatalogRequest::Files(list)).await? {
+            (CatalogResponse::Files(files), cost_counter) => Ok((files, cost_counter)),
             _ => Err(Error::Undecodable),
         }
     }
 
     /// A link to one of them; `None` where there is no such file.
-    pub async fn file_link(&self, reading: &Reading, link: GetFileLink) -> Result<(Option<FileLink>, Tally), Error> {
-        match self.ask_now(reading, CatalogRequest::FileLink(link)).await? {
-            (CatalogResponse::FileLink(link), tally) => Ok((link, tally)),
+    pub async fn file_link(
+        &self,
+        read: &ReadContext,
+        link: GetFileLink,
+    ) -> Result<(Option<FileLink>, CostCounter), Error> {
+        match self.ask_now(read, CatalogRequest::FileLink(link)).await? {
+            (CatalogResponse::FileLink(link), cost_counter) => Ok((link, cost_counter)),
             _ => Err(Error::Undecodable),
         }
     }
 
-    async fn ask_now(&self, reading: &Reading, question: CatalogRequest) -> Result<(CatalogResponse, Tally), Error> {
-        let told = timeout_at(reading.give_up, self.dispatch.ask(question, reading.terms.clone())).await;
-        let told = told.map_err(|_| Error::DeadlineExceeded)??;
-        let mut tally = Tally::default();
-        tally.call(Some(told.call));
-        Ok(((*told.answer).clone(), tally))
+    async fn ask_now(
+        &self,
+        read: &ReadContext,
+        question: CatalogRequest,
+    ) -> Result<(CatalogResponse, CostCounter), Error> {
+        let response = timeout_at(read.give_up, self.dispatch.ask(question, read.terms.clone())).await;
+        let response = response.map_err(|_| Error::DeadlineExceeded)??;
+        let mut cost_counter = CostCounter::default();
+        cost_counter.call(Some(response.call));
+        Ok(((*response.answer).clone(), cost_counter))
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use prost::Message;
 use tokio::{sync::mpsc, time::sleep_until};
 
-use super::{Catalog, Error, Parts, Reading, elsewhere::Shares};
+use super::{Catalog, Error, ProductMask, ReadContext, remote_fetch::FetchAssignment};
 use crate::{
     cache::{CacheHit, Freshness, FreshnessRequirement, Key, STAMP_AFTER},
     dispatch::{Call, ItemResult},
@@ -17,18 +17,18 @@ use stockroom_proto::pb;
 
 /// What became of one id.
 #[derive(Clone, Debug)]
-pub struct Known {
+pub struct Lookup {
     /// The id.
     pub asin: Asin,
     /// The product, or why there is none.
-    pub outcome: Result<Found, Error>,
+    pub outcome: Result<CachedProduct, Error>,
     /// The call that brought it; `None` where none was made for it.
     pub call: Option<Call>,
 }
 
-impl Known {
+impl Lookup {
     /// The product for a list that was made earlier: one that has gone since is a product less and no failure, `None`.
-    pub(super) fn listed(self) -> Result<Option<Found>, Error> {
+    pub(super) fn into_listed(self) -> Result<Option<CachedProduct>, Error> {
         match self.outcome {
             Ok(found) => Ok(Some(found)),
             Err(Error::Missing { .. }) => Ok(None),
@@ -39,17 +39,17 @@ impl Known {
 
 /// A product, encoded, and how fresh it is.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct CachedProduct {
     /// The whole product, whatever parts are wanted.
     pub encoded: Bytes,
     /// How fresh it is.
     pub freshness: pb::Freshness,
 }
 
-impl Found {
+impl CachedProduct {
     /// For an answer: the parts that are wanted, still encoded.
-    pub fn entry(&self, parts: Parts) -> served::ProductEntry {
-        served::ProductEntry { product: parts.cut(&self.encoded), freshness: Some(self.freshness) }
+    pub fn entry(&self, parts: ProductMask) -> served::ProductEntry {
+        served::ProductEntry { product: parts.apply(&self.encoded), freshness: Some(self.freshness) }
     }
 
     /// Decoded, to filter, sort or compare it.
@@ -65,23 +65,23 @@ impl Catalog {
     /// Dropping the receiver abandons nothing that has left: it is finished and cached.
     pub async fn products(
         &self,
-        reading: &Reading,
+        read: &ReadContext,
         asins: impl IntoIterator<Item = Asin>,
-    ) -> mpsc::UnboundedReceiver<Known> {
-        let (tell, known) = mpsc::unbounded_channel();
-        let (wish, now) = (reading.wish(), self.cache.now());
+    ) -> mpsc::UnboundedReceiver<Lookup> {
+        let (tx, known) = mpsc::unbounded_channel();
+        let (requirement, now) = (read.requirement(), self.cache.now());
         let (mut wanted, mut stale, mut fallback) = (Vec::new(), Vec::new(), HashMap::new());
         let mut seen = HashSet::new();
         let asins: Vec<Asin> = asins.into_iter().filter(|asin| seen.insert(*asin)).collect();
-        let keys: Vec<Key> = asins.iter().map(|asin| Key::Product(reading.locale, *asin)).collect();
-        for (asin, hit) in asins.into_iter().zip(self.cache.get_many(&keys, &wish, now).await) {
+        let keys: Vec<Key> = asins.iter().map(|asin| Key::Product(read.locale, *asin)).collect();
+        for (asin, hit) in asins.into_iter().zip(self.cache.get_many(&keys, &requirement, now).await) {
             match hit {
                 Some(hit) if hit.standing != Freshness::StaleIfError => {
-                    if hit.standing == Freshness::StaleWhileRevalidate && !reading.cache_only {
+                    if hit.standing == Freshness::StaleWhileRevalidate && !read.cache_only {
                         stale.push(asin);
                     }
                     // The receiver is in our hands still.
-                    let _ = tell.send(self.known(asin, hit, &wish, None));
+                    let _ = tx.send(self.known(asin, hit, &requirement, None));
                 }
                 other => {
                     fallback.extend(other.map(|hit| (asin, hit)));
@@ -89,43 +89,43 @@ impl Catalog {
                 }
             }
         }
-        if reading.cache_only {
+        if read.cache_only {
             for asin in wanted {
-                let _ = tell.send(Known { asin, outcome: Err(Error::NotCached), call: None });
+                let _ = tx.send(Lookup { asin, outcome: Err(Error::NotCached), call: None });
             }
             return known;
         }
         if !stale.is_empty() {
-            self.refresh(reading, stale);
+            self.refresh(read, stale);
         }
-        let Shares { ours, theirs } = self.share_out(reading, wanted).await;
-        if !theirs.is_empty() {
-            let (catalog, reading, fallback, tell) = (self.clone(), reading.clone(), fallback.clone(), tell.clone());
+        let FetchAssignment { local, remote } = self.assign_fetches(read, wanted).await;
+        if !remote.is_empty() {
+            let (catalog, read, fallback, tx) = (self.clone(), read.clone(), fallback.clone(), tx.clone());
             // Owned by nobody, and over with the lease or the deadline.
-            tokio::spawn(async move { catalog.fetch_elsewhere(reading, theirs, fallback, tell).await });
+            tokio::spawn(async move { catalog.fetch_remote(read, remote, fallback, tx).await });
         }
-        if !ours.is_empty() {
-            self.fetch(reading.clone(), ours, fallback, tell).await;
+        if !local.is_empty() {
+            self.fetch(read.clone(), local, fallback, tx).await;
         }
         known
     }
 
-    /// How fresh an answer is for somebody with a wish.
+    /// How fresh an answer is for somebody with a requirement.
     pub(super) fn freshness(
         &self,
         snapshot: &Snapshot,
         source: pb::Source,
         standing: Freshness,
-        wish: &FreshnessRequirement,
+        requirement: &FreshnessRequirement,
     ) -> pb::Freshness {
-        let horizon = self.cache.horizons().fresh(snapshot.content.as_ref().err().copied(), wish);
+        let horizon = self.cache.horizons().fresh(snapshot.content.as_ref().err().copied(), requirement);
         pb::Freshness {
             fetch_time: Some(snapshot.fetched_at.into()),
             expire_time: Some((snapshot.fetched_at + horizon).into()),
             source: source.into(),
             is_stale: standing != Freshness::Fresh,
             protocol: snapshot.protocol.into(),
-            price_stamp_required: wish.offers && snapshot.age(self.cache.now()) >= STAMP_AFTER,
+            price_stamp_required: requirement.offers && snapshot.age(self.cache.now()) >= STAMP_AFTER,
         }
     }
 
@@ -134,77 +134,83 @@ impl Catalog {
         &self,
         asin: Asin,
         snapshot: Snapshot,
-        wish: &FreshnessRequirement,
+        requirement: &FreshnessRequirement,
         call: Call,
-    ) -> Known {
+    ) -> Lookup {
         self.known(
             asin,
             CacheHit { snapshot, source: pb::Source::Amazon, standing: Freshness::Fresh },
-            wish,
+            requirement,
             Some(call),
         )
     }
 
-    pub(super) fn known(&self, asin: Asin, hit: CacheHit, wish: &FreshnessRequirement, call: Option<Call>) -> Known {
-        let freshness = self.freshness(&hit.snapshot, hit.source, hit.standing, wish);
+    pub(super) fn known(
+        &self,
+        asin: Asin,
+        hit: CacheHit,
+        requirement: &FreshnessRequirement,
+        call: Option<Call>,
+    ) -> Lookup {
+        let freshness = self.freshness(&hit.snapshot, hit.source, hit.standing, requirement);
         let outcome = match hit.snapshot.content {
-            Ok(encoded) => Ok(Found { encoded, freshness }),
+            Ok(encoded) => Ok(CachedProduct { encoded, freshness }),
             Err(missing) => Err(Error::Missing { asin, missing }),
         };
-        Known { asin, outcome, call }
+        Lookup { asin, outcome, call }
     }
 
-    fn refresh(&self, reading: &Reading, asins: Vec<Asin>) {
-        let (catalog, reading) = (self.clone(), reading.clone());
+    fn refresh(&self, read: &ReadContext, asins: Vec<Asin>) {
+        let (catalog, read) = (self.clone(), read.clone());
         // Owned by nobody on purpose: a refresh outlives the request that found it due, and the dispatcher bounds it. What
         // it brings is kept as it lands.
         tokio::spawn(async move {
             // Another replica that has found it due as well refreshes it for all.
-            let ours = catalog.share_out(&reading, asins).await.ours;
-            if !ours.is_empty() {
-                catalog.dispatch.items(reading.locale, ours, reading.refresh_terms()).await;
+            let local = catalog.assign_fetches(&read, asins).await.local;
+            if !local.is_empty() {
+                catalog.dispatch.items(read.locale, local, read.refresh_terms()).await;
             }
         });
     }
 
     pub(super) async fn fetch(
         &self,
-        reading: Reading,
+        read: ReadContext,
         asins: Vec<Asin>,
         mut fallback: HashMap<Asin, CacheHit>,
-        tell: mpsc::UnboundedSender<Known>,
+        tx: mpsc::UnboundedSender<Lookup>,
     ) {
-        let (catalog, wish) = (self.clone(), reading.wish());
-        let mut told = self.dispatch.items(reading.locale, asins.clone(), reading.terms.clone()).await;
+        let (catalog, requirement) = (self.clone(), read.requirement());
+        let mut results = self.dispatch.items(read.locale, asins.clone(), read.terms.clone()).await;
         // Ends with the last id, which the dispatcher bounds; whoever asked may have gone by then.
         tokio::spawn(async move {
             let mut open: Vec<Asin> = asins;
-            let mut settle = |asin: Asin, outcome: Result<Known, (Error, Option<Call>)>| {
+            let mut settle = |asin: Asin, outcome: Result<Lookup, (Error, Option<Call>)>| {
                 let known = outcome.unwrap_or_else(|(error, call)| match fallback.remove(&asin) {
-                    Some(hit) => catalog.known(asin, hit, &wish, call),
-                    None => Known { asin, outcome: Err(error), call },
+                    Some(hit) => catalog.known(asin, hit, &requirement, call),
+                    None => Lookup { asin, outcome: Err(error), call },
                 });
                 // Whoever asked may have gone.
-                let _ = tell.send(known);
+                let _ = tx.send(known);
             };
             loop {
                 tokio::select! {
                     // Cancel-safe: neither branch loses anything when the other wins.
-                    item = told.recv() => {
+                    item = results.recv() => {
                         let Some(ItemResult { asin, result, call }) = item else { break };
                         if let Some(place) = open.iter().position(|waiting| *waiting == asin) {
                             open.swap_remove(place);
                             let hit = |snapshot| CacheHit { snapshot, source: pb::Source::Amazon, standing: Freshness::Fresh };
-                            let outcome = result.map(|snapshot| catalog.known(asin, hit(snapshot), &wish, call));
+                            let outcome = result.map(|snapshot| catalog.known(asin, hit(snapshot), &requirement, call));
                             let failed = outcome.is_err();
                             settle(asin, outcome.map_err(|error| (error.into(), call)));
                             if failed {
                                 // Others that wait for this answer may try, or be told why not, at once.
-                                catalog.cache.release(&Key::Product(reading.locale, asin)).await;
+                                catalog.cache.release(&Key::Product(read.locale, asin)).await;
                             }
                         }
                     }
-                    () = sleep_until(reading.give_up), if !open.is_empty() => {
+                    () = sleep_until(read.give_up), if !open.is_empty() => {
                         for asin in open.drain(..) {
                             settle(asin, Err((Error::DeadlineExceeded, None)));
                         }

@@ -6,7 +6,7 @@
 use prost::Message;
 
 use super::{
-    Catalog, Error, Known, Reading, Tally,
+    Catalog, CostCounter, Error, Lookup, ReadContext,
     cached::{Arguments, Loaded, Request},
     compare,
 };
@@ -23,7 +23,7 @@ pub(super) const REACHABLE: usize = 100;
 
 /// A search that is ready to be made.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct SearchPlan {
     /// What Amazon is asked, for its first page.
     pub first_page: SearchItems,
     /// The least rating that is to be filtered here, where it is finer than Amazon can filter.
@@ -48,7 +48,7 @@ pub struct SearchSlice {
     /// Why it ends early, where it does.
     pub cut_short: Option<Error>,
     /// What it cost.
-    pub tally: Tally,
+    pub cost_counter: CostCounter,
 }
 
 /// A page of a search as it is kept: the products themselves are kept as products.
@@ -65,14 +65,14 @@ pub(super) struct KeptPage {
 }
 
 /// One of Amazon's pages with its products.
-pub(super) struct ShownPage {
-    pub known: Vec<Known>,
+pub(super) struct ResolvedPage {
+    pub known: Vec<Lookup>,
     pub total_results: i64,
     search_url: String,
     facets: Vec<pb::Facet>,
 }
 
-impl Plan {
+impl SearchPlan {
     /// The search in normal form: equal for equal searches, whatever the page. Tells page tokens of one search from
     /// those of another.
     pub fn normal(&self) -> String {
@@ -114,14 +114,14 @@ impl Catalog {
     /// Collects up to `wanted` results from a place on. Fails only where it has nothing to show for the failure.
     pub async fn search(
         &self,
-        reading: &Reading,
-        plan: &Plan,
+        read: &ReadContext,
+        plan: &SearchPlan,
         from: usize,
         wanted: usize,
     ) -> Result<SearchSlice, Error> {
-        let mut slice = self.slice_of_page(reading, plan, from, wanted).await?;
+        let mut slice = self.slice_of_page(read, plan, from, wanted).await?;
         while let Some(next) = slice.next.filter(|_| slice.products.len() < wanted && slice.cut_short.is_none()) {
-            match self.slice_of_page(reading, plan, next, wanted - slice.products.len()).await {
+            match self.slice_of_page(read, plan, next, wanted - slice.products.len()).await {
                 Ok(more) => slice.append(more),
                 Err(error) => {
                     slice.cut_short = Some(error);
@@ -136,25 +136,25 @@ impl Catalog {
     /// Collects up to `wanted` results from a place on, out of the one page of Amazon's that the place is on.
     pub async fn search_page(
         &self,
-        reading: &Reading,
-        plan: &Plan,
+        read: &ReadContext,
+        plan: &SearchPlan,
         from: usize,
         wanted: usize,
     ) -> Result<SearchSlice, Error> {
-        let mut slice = self.slice_of_page(reading, plan, from, wanted).await?;
+        let mut slice = self.slice_of_page(read, plan, from, wanted).await?;
         plan.priceless_last(&mut slice.products);
         Ok(slice)
     }
 
     async fn slice_of_page(
         &self,
-        reading: &Reading,
-        plan: &Plan,
+        read: &ReadContext,
+        plan: &SearchPlan,
         from: usize,
         wanted: usize,
     ) -> Result<SearchSlice, Error> {
         let mut slice = SearchSlice::default();
-        let page = self.shown_page(reading, plan.page(from / IDS_PER_CALL + 1), &mut slice.tally).await?;
+        let page = self.resolved_page(read, plan.page(from / IDS_PER_CALL + 1), &mut slice.cost_counter).await?;
         let reachable = usize::try_from(page.total_results).unwrap_or(0).min(REACHABLE);
         let empty = page.known.is_empty();
         let mut place = from;
@@ -162,7 +162,7 @@ impl Catalog {
             if slice.products.len() == wanted {
                 break;
             }
-            let found = match known.listed() {
+            let found = match known.into_listed() {
                 Ok(Some(found)) => found,
                 Ok(None) => {
                     place += 1;
@@ -179,7 +179,7 @@ impl Catalog {
                 slice.dropped += 1;
                 continue;
             }
-            slice.products.push(found.entry(reading.parts));
+            slice.products.push(found.entry(read.parts));
         }
         if slice.products.len() < wanted && slice.cut_short.is_none() {
             // Also past the results that a short page did not have.
@@ -193,43 +193,48 @@ impl Catalog {
     }
 
     /// One of Amazon's pages: from the cache, or asked for; its products likewise.
-    pub(super) async fn shown_page(
+    pub(super) async fn resolved_page(
         &self,
-        reading: &Reading,
+        read: &ReadContext,
         search: SearchItems,
-        tally: &mut Tally,
-    ) -> Result<ShownPage, Error> {
+        cost_counter: &mut CostCounter,
+    ) -> Result<ResolvedPage, Error> {
         let catalog = self.clone();
         let load = move |asked: Vec<SearchItems>, terms| catalog.clone().load_page(asked, terms);
-        let mut answers = self.cached::<_, KeptPage, _, _>(reading, vec![search], load).await;
+        let mut answers = self.cached::<_, KeptPage, _, _>(read, vec![search], load).await;
         let (_, answer) = answers.pop().ok_or(Error::Undecodable)?;
         let cached = answer?;
-        tally.answer(&cached.freshness);
+        cost_counter.answer(&cached.freshness);
         let kept = cached.value.unwrap_or_default();
-        let known = self.products_of(reading, cached.told.as_ref(), &kept.asins).await;
-        tally.call(cached.told.map(|told| told.call));
+        let known = self.products_of(read, cached.response.as_ref(), &kept.asins).await;
+        cost_counter.call(cached.response.map(|response| response.call));
         for known in &known {
-            tally.call(known.call);
+            cost_counter.call(known.call);
             if let Ok(found) = &known.outcome {
-                tally.answer(&found.freshness);
+                cost_counter.answer(&found.freshness);
             }
         }
-        Ok(ShownPage { known, total_results: kept.total_results, search_url: kept.search_url, facets: kept.facets })
+        Ok(ResolvedPage { known, total_results: kept.total_results, search_url: kept.search_url, facets: kept.facets })
     }
 
     /// The products of a page, in its order: those that Amazon has just told with it, or else those that are kept.
-    pub(super) async fn products_of(&self, reading: &Reading, told: Option<&Response>, asins: &[String]) -> Vec<Known> {
-        let Some(told) = told else { return self.known_products(reading, asins).await };
-        let fetched = products(told).into_iter();
-        fetched.map(|(asin, snapshot)| self.just_fetched(asin, snapshot, &reading.wish(), told.call)).collect()
+    pub(super) async fn products_of(
+        &self,
+        read: &ReadContext,
+        response: Option<&Response>,
+        asins: &[String],
+    ) -> Vec<Lookup> {
+        let Some(response) = response else { return self.known_products(read, asins).await };
+        let fetched = products(response).into_iter();
+        fetched.map(|(asin, snapshot)| self.just_fetched(asin, snapshot, &read.requirement(), response.call)).collect()
     }
 
     /// The products of a page that was kept, in its order.
-    async fn known_products(&self, reading: &Reading, asins: &[String]) -> Vec<Known> {
+    async fn known_products(&self, read: &ReadContext, asins: &[String]) -> Vec<Lookup> {
         let order: Vec<Asin> = asins.iter().filter_map(|asin| Asin::parse(asin).ok()).collect();
-        let mut telling = self.products(reading, order.iter().copied()).await;
+        let mut lookups = self.products(read, order.iter().copied()).await;
         let mut known = Vec::new();
-        while let Some(one) = telling.recv().await {
+        while let Some(one) = lookups.recv().await {
             known.push(one);
         }
         known.sort_by_key(|one| order.iter().position(|asin| *asin == one.asin));
@@ -237,30 +242,30 @@ impl Catalog {
     }
 
     /// Keeps the products that came with a page, under their own ids.
-    pub(super) fn keep_products(&self, locale: Locale, told: &Response) {
-        for (asin, snapshot) in products(told) {
+    pub(super) fn keep_products(&self, locale: Locale, response: &Response) {
+        for (asin, snapshot) in products(response) {
             self.cache.put(Key::Product(locale, asin), snapshot);
         }
     }
 
     async fn load_page(self, asked: Vec<SearchItems>, terms: RequestContext) -> Loaded<SearchItems, KeptPage> {
         let search = asked.into_iter().next().ok_or(Error::Undecodable)?;
-        let told = self.dispatch.ask(CatalogRequest::Search(Box::new(search.clone())), terms).await?;
-        let CatalogResponse::Search(page) = &*told.answer else { return Err(Error::Undecodable) };
-        self.keep_products(search.locale, &told);
+        let response = self.dispatch.ask(CatalogRequest::Search(Box::new(search.clone())), terms).await?;
+        let CatalogResponse::Search(page) = &*response.answer else { return Err(Error::Undecodable) };
+        self.keep_products(search.locale, &response);
         let kept = (!page.products.is_empty()).then(|| KeptPage {
             asins: page.products.iter().map(|product| product.asin.clone()).collect(),
             total_results: page.total_results,
             search_url: page.search_url.clone(),
             facets: page.facets.clone(),
         });
-        Ok((vec![(search, kept)], told))
+        Ok((vec![(search, kept)], response))
     }
 }
 
 /// The products of an answer, as snapshots of it.
-fn products(told: &Response) -> Vec<(Asin, Snapshot)> {
-    let products = match &*told.answer {
+fn products(response: &Response) -> Vec<(Asin, Snapshot)> {
+    let products = match &*response.answer {
         CatalogResponse::Search(page) => &page.products,
         CatalogResponse::Variations(Some(page)) => &page.products,
         CatalogResponse::Items(items) => &items.products,
@@ -273,7 +278,7 @@ fn products(told: &Response) -> Vec<(Asin, Snapshot)> {
     };
     let snapshot = |product: &pb::Product| {
         let content = Ok(product.encode_to_vec().into());
-        Some((Asin::parse(&product.asin).ok()?, Snapshot { content, ..told.stamp.clone() }))
+        Some((Asin::parse(&product.asin).ok()?, Snapshot { content, ..response.stamp.clone() }))
     };
     products.iter().filter_map(snapshot).collect()
 }
@@ -284,7 +289,7 @@ impl SearchSlice {
         self.next = more.next;
         self.dropped += more.dropped;
         self.cut_short = more.cut_short;
-        self.tally.merge(&more.tally);
+        self.cost_counter.merge(&more.cost_counter);
     }
 }
 

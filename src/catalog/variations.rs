@@ -1,7 +1,7 @@
 //! Variation families, a page of ten children at a time.
 
 use super::{
-    Catalog, Error, Reading, Tally,
+    Catalog, CostCounter, Error, ReadContext,
     cached::{Arguments, Loaded, Request},
 };
 use crate::{cache::Namespace, dispatch::RequestContext, served};
@@ -10,7 +10,7 @@ use stockroom_proto::pb;
 
 /// A run of children of a family.
 #[derive(Clone, Debug, Default)]
-pub struct Family {
+pub struct VariationPage {
     /// The parent, where Amazon named it.
     pub parent_asin: String,
     /// The children.
@@ -20,7 +20,7 @@ pub struct Family {
     /// Where the next run begins; `None` at the end.
     pub next: Option<usize>,
     /// What it cost.
-    pub tally: Tally,
+    pub cost_counter: CostCounter,
 }
 
 /// A page of a family as it is kept: the children themselves are kept as products.
@@ -39,27 +39,33 @@ pub(super) struct KeptPage {
 impl Catalog {
     /// Up to `wanted` children from a place on, out of one page of Amazon's. An item without variations has no family,
     /// which is an empty answer.
-    pub async fn variations(&self, reading: &Reading, asin: Asin, from: usize, wanted: usize) -> Result<Family, Error> {
-        let mut family = Family::default();
+    pub async fn variations(
+        &self,
+        read: &ReadContext,
+        asin: Asin,
+        from: usize,
+        wanted: usize,
+    ) -> Result<VariationPage, Error> {
+        let mut family = VariationPage::default();
         let number = u32::try_from(from / IDS_PER_CALL + 1).unwrap_or(u32::MAX);
-        let asked = GetVariations { locale: reading.locale, asin, page: number };
+        let asked = GetVariations { locale: read.locale, asin, page: number };
         let catalog = self.clone();
         let load = move |asked: Vec<GetVariations>, terms| catalog.clone().load_family(asked, terms);
-        let mut answers = self.cached::<_, KeptPage, _, _>(reading, vec![asked], load).await;
+        let mut answers = self.cached::<_, KeptPage, _, _>(read, vec![asked], load).await;
         let cached = answers.pop().ok_or(Error::Undecodable)?.1?;
-        family.tally.answer(&cached.freshness);
+        family.cost_counter.answer(&cached.freshness);
         let Some(kept) = cached.value else {
-            family.tally.call(cached.told.map(|told| told.call));
+            family.cost_counter.call(cached.response.map(|response| response.call));
             return Ok(family);
         };
-        family.tally.call(cached.told.as_ref().map(|told| told.call));
-        let known = self.products_of(reading, cached.told.as_ref(), &kept.asins).await;
+        family.cost_counter.call(cached.response.as_ref().map(|response| response.call));
+        let known = self.products_of(read, cached.response.as_ref(), &kept.asins).await;
         let on_page = known.len();
         for known in known.into_iter().skip(from % IDS_PER_CALL).take(wanted) {
-            family.tally.call(known.call);
-            if let Some(found) = known.listed()? {
-                family.tally.answer(&found.freshness);
-                family.children.push(found.entry(reading.parts));
+            family.cost_counter.call(known.call);
+            if let Some(found) = known.into_listed()? {
+                family.cost_counter.answer(&found.freshness);
+                family.children.push(found.entry(read.parts));
             }
         }
         let place = from + wanted.min(on_page.saturating_sub(from % IDS_PER_CALL));
@@ -72,16 +78,16 @@ impl Catalog {
 
     async fn load_family(self, asked: Vec<GetVariations>, terms: RequestContext) -> Loaded<GetVariations, KeptPage> {
         let request = asked.into_iter().next().ok_or(Error::Undecodable)?;
-        let told = self.dispatch.ask(CatalogRequest::Variations(request.clone()), terms).await?;
-        let CatalogResponse::Variations(page) = &*told.answer else { return Err(Error::Undecodable) };
-        self.keep_products(request.locale, &told);
+        let response = self.dispatch.ask(CatalogRequest::Variations(request.clone()), terms).await?;
+        let CatalogResponse::Variations(page) = &*response.answer else { return Err(Error::Undecodable) };
+        self.keep_products(request.locale, &response);
         let kept = page.as_ref().map(|page| KeptPage {
             asins: page.products.iter().map(|product| product.asin.clone()).collect(),
             summary: Some(page.summary.clone()),
             page_count: page.page_count,
             parent_asin: page.products.iter().find_map(parent).unwrap_or_default(),
         });
-        Ok((vec![(request, kept)], told))
+        Ok((vec![(request, kept)], response))
     }
 }
 

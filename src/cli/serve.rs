@@ -8,20 +8,19 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
 };
 
-use self::{reload::Reload, sandboxed::Protocol};
+use self::reload::Reload;
 use super::{
     exit::{Failure, Outcome},
     out::{Format, Out},
+    sandbox::{self, Protocol},
     settings::{Environment, Sources},
 };
 use crate::{
     config::{Config, Effective, Settings},
     gateway, server, telemetry,
 };
-use amazon_sandbox::Sandbox;
 
 mod reload;
-mod sandboxed;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -83,23 +82,14 @@ impl Serve {
     /// The configuration. The endpoint of a sandbox is set once the sandbox runs.
     fn config(&self, settings: &Settings) -> Result<(Config, Effective), Failure> {
         Ok(if self.sandbox {
-            Config::for_sandbox(settings, self.protocol.accounts())?
+            Config::for_sandbox(settings, sandbox::accounts(self.protocol)?)?
         } else {
             Config::with_effective(settings)?
         })
     }
 
-    async fn serve_sandbox(
-        self,
-        running: Running,
-        mut config: Config,
-    ) -> Result<Outcome, Failure> {
-        let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
-        let options = sandboxed::options(config.accounts.len());
-        let sandbox = Sandbox::start(listener, options).await.map_err(Failure::local("the sandbox cannot start"))?;
-        for account in &mut config.accounts {
-            account.endpoint = Some(sandbox.url());
-        }
+    async fn serve_sandbox(self, running: Running, mut config: Config) -> Result<Outcome, Failure> {
+        let sandbox = sandbox::start(&mut config).await?;
         let outcome = self.serve(running, config).await;
         sandbox.stop().await;
         outcome
@@ -179,12 +169,9 @@ fn to_try(address: SocketAddr, is_sandbox: bool) -> String {
     } else {
         format!(" --server http://{address}")
     };
-    let compare = match amazon_sandbox::examples::HEADPHONES.as_slice() {
-        [first, second, ..] if is_sandbox => format!("{first} {second}"),
-        _ => "ASIN ASIN".to_owned(),
-    };
+    let [first, second] = sandbox::EXAMPLE_ASINS.filter(|_| is_sandbox).unwrap_or(["ASIN", "ASIN"]);
     format!(
-        "\nTry:\n  stockroom search wireless headphones{server}\n  stockroom compare {compare}{server}\n  \
+        "\nTry:\n  stockroom search wireless headphones{server}\n  stockroom compare {first} {second}{server}\n  \
          grpcurl -plaintext -d '{{\"query\":{{\"keywords\":\"wireless headphones\"}}}}' {address} \
          stockroom.v1.SearchService/SearchProducts\n\n"
     )

@@ -73,8 +73,9 @@ fn read_credentials(read: &mut Reader<'_>, name: &str, served: &[(Marketplace, S
     let written: Vec<_> = foreign.iter().filter(|key| read.is_set(&at(key))).collect();
     if !written.is_empty() {
         for key in written {
-            let problem =
-                format!("it belongs to protocol = \"{other}\", and this account has \"{protocol}\"; change one of the two");
+            let problem = format!(
+                "it belongs to protocol = \"{other}\", and this account has \"{protocol}\"; change one of the two"
+            );
             read.error(&at(key), problem);
         }
         return None;

@@ -44,10 +44,7 @@ impl Config {
     }
 
     /// The configuration of a gateway whose accounts are a sandbox's. Settings that contain other accounts are refused.
-    pub fn for_sandbox(
-        settings: &Settings,
-        accounts: Vec<SandboxAccount>,
-    ) -> Result<(Self, Effective), ConfigErrors> {
+    pub fn for_sandbox(settings: &Settings, accounts: Vec<SandboxAccount>) -> Result<(Self, Effective), ConfigErrors> {
         let mut read = Reader::new(settings);
         if !read.names_below("accounts").is_empty() {
             read.error(

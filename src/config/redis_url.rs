@@ -92,8 +92,11 @@ impl RedisUrl {
         let (credentials, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
         let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
         let several = !kind.is_empty();
-        let hosts: Vec<(String, u16)> =
-            if several { hosts.split(',').map(host_and_port).collect::<Result<_, _>>()? } else { vec![host_and_port(hosts)?] };
+        let hosts: Vec<(String, u16)> = if several {
+            hosts.split(',').map(host_and_port).collect::<Result<_, _>>()?
+        } else {
+            vec![host_and_port(hosts)?]
+        };
         let mut path = path.split('/').filter(|part| !part.is_empty());
         let deployment = match kind {
             "cluster" => RedisDeployment::Cluster,
@@ -207,7 +210,10 @@ mod tests {
                 "redis-sentinel://a:26379,b:26379/primary",
                 "- - a 26379, b 26379 Sentinel { service: \"primary\", database: 0 }",
             ),
-            ("rediss-sentinel://u:w@a:26379/primary/2", "TLS u w a 26379 Sentinel { service: \"primary\", database: 2 }"),
+            (
+                "rediss-sentinel://u:w@a:26379/primary/2",
+                "TLS u w a 26379 Sentinel { service: \"primary\", database: 2 }",
+            ),
         ];
         for (text, expected) in cases {
             assert_eq!(parts(text), expected, "{text}");
@@ -247,6 +253,9 @@ mod tests {
             assert!(shown.contains("(hidden)@h") && !shown.contains("hush"), "{shown}");
         }
         let url = RedisUrl::parse("redis://u:hush@h:7000/1").unwrap();
-        assert_eq!((url.to_string(), format!("{url:?}").contains("hush")), ("redis://(hidden)@h:7000/1".to_owned(), false));
+        assert_eq!(
+            (url.to_string(), format!("{url:?}").contains("hush")),
+            ("redis://(hidden)@h:7000/1".to_owned(), false)
+        );
     }
 }

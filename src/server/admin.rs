@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use tonic::{Code, Request, Response, Status};
 
-use super::{context::Context, faults::Faults, gateway::Gateway, status};
+use super::{context::CallContext, service_state::ServiceState, status, violations::Violations};
 use crate::{
     cache::{Namespace, Purge},
     dispatch::{BreakerState, Report},
@@ -13,10 +13,10 @@ use crate::{
 use amazon_catalog::{Asin, FileKind};
 use stockroom_proto::pb;
 
-const MOST_ASINS: usize = 100;
+const MAX_ASINS: usize = 100;
 
 #[derive(Debug)]
-pub(crate) struct AdminService(pub(crate) Gateway);
+pub(crate) struct AdminService(pub(crate) ServiceState);
 
 #[tonic::async_trait]
 impl served::admin_service_server::AdminService for AdminService {
@@ -45,24 +45,24 @@ impl served::admin_service_server::AdminService for AdminService {
         request: Request<pb::PurgeCacheRequest>,
     ) -> Result<Response<pb::PurgeCacheResponse>, Status> {
         use pb::purge_cache_request::Target;
-        let mut faults = Faults::default();
+        let mut violations = Violations::default();
         let what = match request.into_inner().target {
-            Some(Target::Products(products)) => Some(self.products(&products, &mut faults)),
+            Some(Target::Products(products)) => Some(self.products(&products, &mut violations)),
             Some(Target::Namespace(namespace)) => {
-                let found = namespace_of(faults.known("namespace", namespace));
-                faults.take("namespace", found.ok_or("names no kind")).map(Purge::Namespace)
+                let found = namespace_of(violations.known("namespace", namespace));
+                violations.take("namespace", found.ok_or("names no kind")).map(Purge::Namespace)
             }
             Some(Target::Everything(true)) => Some(Purge::Everything),
             Some(Target::Everything(false)) => {
-                faults.add("everything", "must be true");
+                violations.add("everything", "must be true");
                 None
             }
             None => {
-                faults.add("target", "must be one of products, namespace and everything");
+                violations.add("target", "must be one of products, namespace and everything");
                 None
             }
         };
-        faults.check()?;
+        violations.check()?;
         // No fault was found, so there is one.
         let what = what.ok_or_else(|| Status::internal("a purge without a target"))?;
         let purged = self.0.catalog.purge(&what).await;
@@ -77,7 +77,7 @@ impl served::admin_service_server::AdminService for AdminService {
         &self,
         request: Request<pb::ListFeedsRequest>,
     ) -> Result<Response<pb::ListFeedsResponse>, Status> {
-        let (context, request) = (Context::of(&request)?, request.into_inner());
+        let (context, request) = (CallContext::of(&request)?, request.into_inner());
         let (feeds, cost) = self.0.files(FileKind::Feeds, request.marketplace, &context).await?;
         Ok(Response::new(pb::ListFeedsResponse { feeds, cost: Some(cost) }))
     }
@@ -87,7 +87,7 @@ impl served::admin_service_server::AdminService for AdminService {
         request: Request<pb::GetFeedLinkRequest>,
     ) -> Result<Response<pb::GetFeedLinkResponse>, Status> {
         let (context, pb::GetFeedLinkRequest { marketplace, name, r#type }) =
-            (Context::of(&request)?, request.into_inner());
+            (CallContext::of(&request)?, request.into_inner());
         let (link, cost) = self.0.file_link(FileKind::Feeds, marketplace, (name, r#type), &context).await?;
         Ok(Response::new(pb::GetFeedLinkResponse { url: link.expose().to_owned(), cost: Some(cost) }))
     }
@@ -96,7 +96,7 @@ impl served::admin_service_server::AdminService for AdminService {
         &self,
         request: Request<pb::ListReportsRequest>,
     ) -> Result<Response<pb::ListReportsResponse>, Status> {
-        let (context, request) = (Context::of(&request)?, request.into_inner());
+        let (context, request) = (CallContext::of(&request)?, request.into_inner());
         let (reports, cost) = self.0.files(FileKind::Reports, request.marketplace, &context).await?;
         Ok(Response::new(pb::ListReportsResponse { reports, cost: Some(cost) }))
     }
@@ -106,20 +106,20 @@ impl served::admin_service_server::AdminService for AdminService {
         request: Request<pb::GetReportLinkRequest>,
     ) -> Result<Response<pb::GetReportLinkResponse>, Status> {
         let (context, pb::GetReportLinkRequest { marketplace, name, r#type }) =
-            (Context::of(&request)?, request.into_inner());
+            (CallContext::of(&request)?, request.into_inner());
         let (link, cost) = self.0.file_link(FileKind::Reports, marketplace, (name, r#type), &context).await?;
         Ok(Response::new(pb::GetReportLinkResponse { url: link.expose().to_owned(), cost: Some(cost) }))
     }
 }
 
 impl AdminService {
-    fn products(&self, products: &pb::PurgeProducts, faults: &mut Faults) -> Purge {
-        let marketplace = self.0.marketplace("products.marketplace", &products.marketplace, faults);
-        if !(1..=MOST_ASINS).contains(&products.asins.len()) {
-            faults.add("products.asins", format!("must be 1 to {MOST_ASINS}; there are {}", products.asins.len()));
+    fn products(&self, products: &pb::PurgeProducts, violations: &mut Violations) -> Purge {
+        let marketplace = self.0.marketplace("products.marketplace", &products.marketplace, violations);
+        if !(1..=MAX_ASINS).contains(&products.asins.len()) {
+            violations.add("products.asins", format!("must be 1 to {MAX_ASINS}; there are {}", products.asins.len()));
         }
-        let parsed = products.asins.iter().take(MOST_ASINS).enumerate();
-        let asins = parsed.filter_map(|(n, text)| faults.take(format!("products.asins[{n}]"), Asin::parse(text)));
+        let parsed = products.asins.iter().take(MAX_ASINS).enumerate();
+        let asins = parsed.filter_map(|(n, text)| violations.take(format!("products.asins[{n}]"), Asin::parse(text)));
         Purge::Products(marketplace, asins.collect())
     }
 

@@ -5,23 +5,23 @@ use std::collections::HashSet;
 use tonic::{Request, Response, Status};
 
 use super::{
-    context::Context,
-    faults::Faults,
-    gateway::{Gateway, Served},
+    context::CallContext,
+    service_state::{Served, ServiceState},
     status,
+    violations::Violations,
 };
 use crate::{
     cache::STAMP_AFTER,
-    catalog::{Parts, Plan, Reading, category},
+    catalog::{ProductMask, ReadContext, SearchPlan, category},
     served,
 };
 use amazon_catalog::{BrowseNodeId, IDS_PER_CALL, SearchIndex};
 use stockroom_proto::pb;
 
-const MOST_PICKS: usize = 50;
-const DEFAULT_PICKS: usize = 10;
+const MAX_RANKED: usize = 50;
+const DEFAULT_RANKED: usize = 10;
 const DEFAULT_SAVING: i32 = 10;
-const MOST_DEPTH: i32 = 3;
+const MAX_DEPTH: i32 = 3;
 /// The disclosure that Amazon's Operating Agreement asks for (section 5).
 const DISCLOSURE: &str = "As an Amazon Associate I earn from qualifying purchases.";
 /// The disclaimer that the Program Policies ask for beside prices (IP License).
@@ -33,7 +33,7 @@ const CONTENT_NOTICE: &str = "CERTAIN CONTENT THAT APPEARS ON THIS SITE COMES FR
     AND IS SUBJECT TO CHANGE OR REMOVAL AT ANY TIME.";
 
 #[derive(Debug)]
-pub(crate) struct BrowseService(pub(crate) Gateway);
+pub(crate) struct BrowseService(pub(crate) ServiceState);
 
 #[tonic::async_trait]
 impl served::browse_service_server::BrowseService for BrowseService {
@@ -41,40 +41,40 @@ impl served::browse_service_server::BrowseService for BrowseService {
         &self,
         request: Request<pb::GetBrowseNodesRequest>,
     ) -> Result<Response<pb::GetBrowseNodesResponse>, Status> {
-        let context = Context::of(&request)?;
+        let context = CallContext::of(&request)?;
         let request = request.into_inner();
-        let mut faults = Faults::default();
-        let mut reading = self.0.reading(request.options, &context, &mut faults);
-        // Nodes have no offers, so they age slowly.
-        reading.parts = Parts::of([pb::ProductPart::Categories]);
+        let mut violations = Violations::default();
+        let mut read = self.0.read_context(request.options, &context, &mut violations);
+        // NodeMap have no offers, so they age slowly.
+        read.parts = ProductMask::from_parts([pb::ProductPart::Categories]);
         if !(1..=IDS_PER_CALL).contains(&request.ids.len()) {
-            faults.add("ids", format!("must be 1 to {IDS_PER_CALL}; there are {}", request.ids.len()));
+            violations.add("ids", format!("must be 1 to {IDS_PER_CALL}; there are {}", request.ids.len()));
         }
         let mut ids = Vec::new();
         let mut seen = HashSet::new();
         for (n, text) in request.ids.iter().enumerate().take(IDS_PER_CALL) {
             let field = format!("ids[{n}]");
-            if let Some(id) = faults.take(field.clone(), BrowseNodeId::parse(text)) {
+            if let Some(id) = violations.take(field.clone(), BrowseNodeId::parse(text)) {
                 if !seen.insert(id) {
-                    faults.add(field, format!("{id} is named twice"));
+                    violations.add(field, format!("{id} is named twice"));
                 }
                 ids.push(id);
             }
         }
-        if !(0..=MOST_DEPTH).contains(&request.depth) {
-            faults.add("depth", format!("must be between 0 and {MOST_DEPTH}; it is {}", request.depth));
+        if !(0..=MAX_DEPTH).contains(&request.depth) {
+            violations.add("depth", format!("must be between 0 and {MAX_DEPTH}; it is {}", request.depth));
         }
-        faults.check()?;
+        violations.check()?;
 
-        if reading.estimate {
-            let cost = Some(self.0.catalog.estimate_nodes(&reading, &ids).await.cost());
+        if read.estimate {
+            let cost = Some(self.0.catalog.estimate_nodes(&read, &ids).await.cost());
             return Ok(Response::new(pb::GetBrowseNodesResponse { cost, ..Default::default() }));
         }
         let depth = usize::try_from(request.depth).unwrap_or(0);
-        let walk = self.0.catalog.browse(&reading, &ids, depth).await.map_err(|error| status::of(&error))?;
-        let cost = walk.tally.cost();
-        context.notes.ids(ids.len());
-        context.notes.cost(cost);
+        let walk = self.0.catalog.browse(&read, &ids, depth).await.map_err(|error| status::of(&error))?;
+        let cost = walk.cost_counter.cost();
+        context.stats.ids(ids.len());
+        context.stats.cost(cost);
         Ok(Response::new(pb::GetBrowseNodesResponse {
             outcomes: walk.outcomes,
             unexpanded_ids: walk.unexpanded,
@@ -87,9 +87,9 @@ impl served::browse_service_server::BrowseService for BrowseService {
         &self,
         request: Request<pb::ListCategoriesRequest>,
     ) -> Result<Response<pb::ListCategoriesResponse>, Status> {
-        let mut faults = Faults::default();
-        let marketplace = self.0.marketplace("marketplace", &request.get_ref().marketplace, &mut faults);
-        faults.check()?;
+        let mut violations = Violations::default();
+        let marketplace = self.0.marketplace("marketplace", &request.get_ref().marketplace, &mut violations);
+        violations.check()?;
         let categories = category::list(marketplace).map(|category| pb::Category {
             name: category.name,
             search_index: category.index.id().to_owned(),
@@ -110,22 +110,22 @@ impl served::browse_service_server::BrowseService for BrowseService {
         &self,
         request: Request<pb::ListTrendingRequest>,
     ) -> Result<Response<served::ListTrendingResponse>, Status> {
-        let context = Context::of(&request)?;
+        let context = CallContext::of(&request)?;
         let request = request.into_inner();
-        let mut faults = Faults::default();
-        let reading = self.0.reading(request.options, &context, &mut faults);
+        let mut violations = Violations::default();
+        let read = self.0.read_context(request.options, &context, &mut violations);
         let query = pb::SearchQuery {
             category: request.category,
             min_rating: Some(4.0),
             sort: pb::SortOrder::AverageReview.into(),
             ..Default::default()
         };
-        let (plan, _) = self.0.plan(Some(query), &reading, &mut faults);
-        let limit = faults.count("limit", request.limit, MOST_PICKS, DEFAULT_PICKS);
-        faults.renamed("query.", "").check()?;
+        let (plan, _) = self.0.plan(Some(query), &read, &mut violations);
+        let limit = violations.count("limit", request.limit, MAX_RANKED, DEFAULT_RANKED);
+        violations.renamed("query.", "").check()?;
 
-        let Listed { products, basis, search_index, incomplete, cost } =
-            self.listed(Picking::Trending, &context, &reading, &plan, limit).await?;
+        let RankedResponse { products, basis, search_index, incomplete, cost } =
+            self.listed(RankingKind::Trending, &context, &read, &plan, limit).await?;
         Ok(Response::new(served::ListTrendingResponse { products, basis, search_index, incomplete, cost }))
     }
 
@@ -133,10 +133,10 @@ impl served::browse_service_server::BrowseService for BrowseService {
         &self,
         request: Request<pb::ListDealsRequest>,
     ) -> Result<Response<served::ListDealsResponse>, Status> {
-        let context = Context::of(&request)?;
+        let context = CallContext::of(&request)?;
         let request = request.into_inner();
-        let mut faults = Faults::default();
-        let reading = self.0.reading(request.options, &context, &mut faults);
+        let mut violations = Violations::default();
+        let read = self.0.read_context(request.options, &context, &mut violations);
         let prime = request.prime_only.then_some(pb::DeliveryFlag::Prime.into());
         let query = pb::SearchQuery {
             category: request.category,
@@ -145,12 +145,12 @@ impl served::browse_service_server::BrowseService for BrowseService {
             min_saving_percent: Some(request.min_saving_percent.unwrap_or(DEFAULT_SAVING)),
             ..Default::default()
         };
-        let (plan, _) = self.0.plan(Some(query), &reading, &mut faults);
-        let limit = faults.count("limit", request.limit, MOST_PICKS, DEFAULT_PICKS);
-        faults.renamed("query.", "").check()?;
+        let (plan, _) = self.0.plan(Some(query), &read, &mut violations);
+        let limit = violations.count("limit", request.limit, MAX_RANKED, DEFAULT_RANKED);
+        violations.renamed("query.", "").check()?;
 
-        let Listed { products, basis, search_index, incomplete, cost } =
-            self.listed(Picking::Deals, &context, &reading, &plan, limit).await?;
+        let RankedResponse { products, basis, search_index, incomplete, cost } =
+            self.listed(RankingKind::Deals, &context, &read, &plan, limit).await?;
         Ok(Response::new(served::ListDealsResponse { products, basis, search_index, incomplete, cost }))
     }
 
@@ -165,14 +165,14 @@ impl served::browse_service_server::BrowseService for BrowseService {
 
 /// What is picked out of a category.
 #[derive(Clone, Copy)]
-enum Picking {
+enum RankingKind {
     Trending,
     Deals,
 }
 
-/// A list of picks, as both answers hold it.
+/// A list of ranking, as both answers hold it.
 #[derive(Default)]
-struct Listed {
+struct RankedResponse {
     products: Vec<served::ProductEntry>,
     basis: String,
     search_index: String,
@@ -183,30 +183,30 @@ struct Listed {
 impl BrowseService {
     async fn listed(
         &self,
-        picking: Picking,
-        context: &Context,
-        reading: &Reading,
-        plan: &Plan,
+        picking: RankingKind,
+        context: &CallContext,
+        read: &ReadContext,
+        plan: &SearchPlan,
         limit: usize,
-    ) -> Result<Listed, Status> {
+    ) -> Result<RankedResponse, Status> {
         let catalog = &self.0.catalog;
-        if reading.estimate {
-            let cost = Some(catalog.estimate_picks(reading, plan, limit).await.cost());
-            return Ok(Listed { cost, ..Listed::default() });
+        if read.estimate {
+            let cost = Some(catalog.estimate_ranking(read, plan, limit).await.cost());
+            return Ok(RankedResponse { cost, ..RankedResponse::default() });
         }
-        let picks = match picking {
-            Picking::Trending => catalog.trending(reading, plan, limit).await,
-            Picking::Deals => catalog.deals(reading, plan, limit).await,
+        let ranking = match picking {
+            RankingKind::Trending => catalog.trending(read, plan, limit).await,
+            RankingKind::Deals => catalog.deals(read, plan, limit).await,
         };
-        let picks = picks.map_err(|error| status::of(&error))?;
-        let cost = picks.tally.cost();
-        context.notes.ids(picks.products.len());
-        context.notes.cost(cost);
-        Ok(Listed {
-            products: picks.products,
-            basis: picks.basis,
+        let ranking = ranking.map_err(|error| status::of(&error))?;
+        let cost = ranking.cost_counter.cost();
+        context.stats.ids(ranking.products.len());
+        context.stats.cost(cost);
+        Ok(RankedResponse {
+            products: ranking.products,
+            basis: ranking.basis,
             search_index: plan.first_page.search_index.id().to_owned(),
-            incomplete: picks.cut_short.as_ref().map(status::incomplete),
+            incomplete: ranking.cut_short.as_ref().map(status::incomplete),
             cost: Some(cost),
         })
     }

@@ -11,7 +11,7 @@ use stockroom_proto::pb;
 
 /// What a handler knows of the call it serves; put into the request's extensions by the edge.
 #[derive(Clone, Debug)]
-pub(crate) struct Context {
+pub(crate) struct CallContext {
     /// Who calls.
     pub(crate) principal: Principal,
     /// When the call ends, answered or not.
@@ -19,21 +19,21 @@ pub(crate) struct Context {
     /// Cancelled when the call has ended, however it did.
     pub(crate) ended: CancellationToken,
     /// What the log's line is to say of it.
-    pub(crate) notes: Notes,
+    pub(crate) stats: CallStatsHandle,
 }
 
 /// What the log's line is to say of a call.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Notes(Arc<Mutex<Noted>>);
+pub(crate) struct CallStatsHandle(Arc<Mutex<CallStats>>);
 
 /// The facts of a call that only its handler knows.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Noted {
+pub(crate) struct CallStats {
     pub(crate) ids: usize,
     pub(crate) cost: pb::Cost,
 }
 
-impl Context {
+impl CallContext {
     /// The context of a request; every request that came through the edge has one.
     pub(crate) fn of<T>(request: &Request<T>) -> Result<Self, Status> {
         let missing = || status::plain(Code::Internal, "NO_CONTEXT", "the call did not come through the edge");
@@ -41,23 +41,23 @@ impl Context {
     }
 }
 
-impl Notes {
+impl CallStatsHandle {
     /// How many ids the request named.
     pub(crate) fn ids(&self, count: usize) {
-        self.change(|noted| noted.ids = count);
+        self.change(|stats| stats.ids = count);
     }
 
     /// What the call cost so far.
     pub(crate) fn cost(&self, cost: pb::Cost) {
-        self.change(|noted| noted.cost = cost);
+        self.change(|stats| stats.cost = cost);
     }
 
-    /// What was noted.
-    pub(crate) fn read(&self) -> Noted {
+    /// What was stats.
+    pub(crate) fn read(&self) -> CallStats {
         *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn change(&self, change: impl FnOnce(&mut Noted)) {
+    fn change(&self, change: impl FnOnce(&mut CallStats)) {
         change(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
     }
 }

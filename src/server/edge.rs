@@ -24,10 +24,10 @@ use tracing::Instrument;
 
 use super::{
     auth::{self, Callers},
-    context::{Context, Notes},
-    deadline, ending,
-    observed::Observed,
-    status,
+    completion,
+    context::{CallContext, CallStatsHandle},
+    deadline, status,
+    tracked_body::TrackedBody,
 };
 use crate::config;
 
@@ -42,15 +42,15 @@ pub(crate) struct Edge {
     calls: Arc<Semaphore>,
 }
 
-/// A call that has begun, for the line it leaves when it ends.
+/// A call that has record, for the line it leaves when it ends.
 #[derive(Debug)]
-pub(crate) struct Begun {
+pub(crate) struct CallRecord {
     pub(crate) method: Arc<str>,
     pub(crate) request_id: HeaderValue,
     pub(crate) caller: Arc<str>,
     pub(crate) started: WallInstant,
     pub(crate) deadline: Instant,
-    pub(crate) notes: Notes,
+    pub(crate) stats: CallStatsHandle,
 }
 
 impl Edge {
@@ -64,7 +64,7 @@ impl Edge {
     }
 
     /// Serves one call.
-    pub(crate) async fn call<B>(&self, mut request: Request<B>) -> Response<Observed>
+    pub(crate) async fn call<B>(&self, mut request: Request<B>) -> Response<TrackedBody>
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -78,42 +78,42 @@ impl Edge {
             deadline::allowed(request.headers(), &self.bounds)
         };
         let ended = CancellationToken::new();
-        let mut begun = Begun {
+        let mut record = CallRecord {
             method: path.trim_start_matches('/').into(),
             request_id: request_id(request.headers()),
             caller: "".into(),
             started: WallInstant::now(),
             deadline: Instant::now() + allowed,
-            notes: Notes::default(),
+            stats: CallStatsHandle::default(),
         };
         let permit = match Arc::clone(&self.calls).try_acquire_owned() {
             Ok(permit) => Some(permit),
             Err(_) if open => None,
-            Err(_) => return Observed::refused(overloaded(), begun),
+            Err(_) => return TrackedBody::refused(overloaded(), record),
         };
         let principal = match self.callers.admit(&path, request.headers()) {
             Ok(principal) => principal,
-            Err(status) => return Observed::refused(status, begun),
+            Err(status) => return TrackedBody::refused(status, record),
         };
-        begun.caller = Arc::clone(&principal.name);
-        request.extensions_mut().insert(Context {
+        record.caller = Arc::clone(&principal.name);
+        request.extensions_mut().insert(CallContext {
             principal,
-            deadline: begun.deadline,
+            deadline: record.deadline,
             ended: ended.clone(),
-            notes: begun.notes.clone(),
+            stats: record.stats.clone(),
         });
         let ends = ended.drop_guard();
 
-        let id = begun.request_id.to_str().unwrap_or_default();
-        let span = tracing::info_span!("call", request_id = id, method = &*begun.method);
+        let id = record.request_id.to_str().unwrap_or_default();
+        let span = tracing::info_span!("call", request_id = id, method = &*record.method);
         let serving = AssertUnwindSafe(self.routes.clone().oneshot(request)).catch_unwind().instrument(span);
-        match timeout_at(begun.deadline, serving).await {
-            Ok(Ok(Ok(response))) => Observed::answered(response, begun, permit, ends),
+        match timeout_at(record.deadline, serving).await {
+            Ok(Ok(Ok(response))) => TrackedBody::answered(response, record, permit, ends),
             Ok(Ok(Err(never))) => match never {},
             Ok(Err(_)) => {
-                Observed::refused(status::plain(Code::Internal, "PANIC", "the gateway failed on this call"), begun)
+                TrackedBody::refused(status::plain(Code::Internal, "PANIC", "the gateway failed on this call"), record)
             }
-            Err(_) => Observed::refused(ending::deadline_exceeded(), begun),
+            Err(_) => TrackedBody::refused(completion::deadline_exceeded(), record),
         }
     }
 }

@@ -2,30 +2,30 @@
 
 use tonic::{Code, Status};
 
-use super::{context::Context, faults::Faults, gateway::Gateway, status};
-use crate::catalog::Reading;
+use super::{context::CallContext, service_state::ServiceState, status, violations::Violations};
+use crate::catalog::ReadContext;
 use amazon_catalog::{FileKind, FileLink, GetFileLink, ListFiles};
 use stockroom_proto::pb;
 
 /// The longest name of a file; Amazon names none.
-const MOST_CHARACTERS: usize = 1000;
+const MAX_CHARACTERS: usize = 1000;
 
-impl Gateway {
+impl ServiceState {
     /// The files on a shelf, and what it cost to know.
     pub(crate) async fn files(
         &self,
         shelf: FileKind,
         marketplace: String,
-        context: &Context,
+        context: &CallContext,
     ) -> Result<(Vec<pb::AccountFile>, pb::Cost), Status> {
-        let mut faults = Faults::default();
-        let reading = self.of_marketplace(marketplace, context, &mut faults);
-        faults.renamed("options.", "").check()?;
-        self.has_files(&reading)?;
-        let list = ListFiles { marketplace: reading.locale.marketplace, shelf };
-        let (files, tally) = self.catalog.files(&reading, list).await.map_err(|error| status::of(&error))?;
-        context.notes.cost(tally.cost());
-        Ok((files, tally.cost()))
+        let mut violations = Violations::default();
+        let read = self.of_marketplace(marketplace, context, &mut violations);
+        violations.renamed("options.", "").check()?;
+        self.has_files(&read)?;
+        let list = ListFiles { marketplace: read.locale.marketplace, shelf };
+        let (files, cost_counter) = self.catalog.files(&read, list).await.map_err(|error| status::of(&error))?;
+        context.stats.cost(cost_counter.cost());
+        Ok((files, cost_counter.cost()))
     }
 
     /// A link to a file on a shelf, and what it cost to know.
@@ -34,39 +34,39 @@ impl Gateway {
         shelf: FileKind,
         marketplace: String,
         (name, kind): (String, String),
-        context: &Context,
+        context: &CallContext,
     ) -> Result<(FileLink, pb::Cost), Status> {
-        let mut faults = Faults::default();
-        let reading = self.of_marketplace(marketplace, context, &mut faults);
+        let mut violations = Violations::default();
+        let read = self.of_marketplace(marketplace, context, &mut violations);
         for (field, text, needed) in [("name", &name, true), ("type", &kind, false)] {
             if needed && text.is_empty() {
-                faults.add(field, "must be given");
+                violations.add(field, "must be given");
             }
-            if text.chars().count() > MOST_CHARACTERS || text.chars().any(char::is_control) {
-                faults.add(field, format!("must be at most {MOST_CHARACTERS} characters, none a control character"));
+            if text.chars().count() > MAX_CHARACTERS || text.chars().any(char::is_control) {
+                violations.add(field, format!("must be at most {MAX_CHARACTERS} characters, none a control character"));
             }
         }
-        faults.renamed("options.", "").check()?;
-        self.has_files(&reading)?;
+        violations.renamed("options.", "").check()?;
+        self.has_files(&read)?;
         let kind = Some(kind).filter(|kind| !kind.is_empty());
-        let link = GetFileLink { marketplace: reading.locale.marketplace, shelf, name: name.clone(), kind };
-        let (link, tally) = self.catalog.file_link(&reading, link).await.map_err(|error| status::of(&error))?;
-        context.notes.cost(tally.cost());
+        let link = GetFileLink { marketplace: read.locale.marketplace, shelf, name: name.clone(), kind };
+        let (link, cost_counter) = self.catalog.file_link(&read, link).await.map_err(|error| status::of(&error))?;
+        context.stats.cost(cost_counter.cost());
         match link {
-            Some(link) => Ok((link, tally.cost())),
+            Some(link) => Ok((link, cost_counter.cost())),
             None => Err(status::with(Code::NotFound, "FILE_NOT_FOUND", "Amazon has no such file", [], |details| {
                 details.set_resource_info("stockroom.v1.AccountFile", name, "", "Amazon has no such file");
             })),
         }
     }
 
-    fn of_marketplace(&self, marketplace: String, context: &Context, faults: &mut Faults) -> Reading {
-        self.reading(Some(pb::ReadOptions { marketplace, ..Default::default() }), context, faults)
+    fn of_marketplace(&self, marketplace: String, context: &CallContext, violations: &mut Violations) -> ReadContext {
+        self.read_context(Some(pb::ReadOptions { marketplace, ..Default::default() }), context, violations)
     }
 
     /// Refuses what the account's API does not have, before anybody waits for it.
-    fn has_files(&self, reading: &Reading) -> Result<(), Status> {
-        let marketplace = reading.locale.marketplace;
+    fn has_files(&self, read: &ReadContext) -> Result<(), Status> {
+        let marketplace = read.locale.marketplace;
         if self.protocol(marketplace) == pb::Protocol::Creators {
             return Ok(());
         }

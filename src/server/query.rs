@@ -1,25 +1,25 @@
 //! A search as a caller writes it becomes a plan that Amazon can be asked: parsed once, every fault named.
 
-use super::faults::Faults;
-use crate::catalog::{Plan, category};
+use super::violations::Violations;
+use crate::catalog::{SearchPlan, category};
 use amazon_catalog::{BrowseNodeId, Locale, SearchItems, creators, money};
 use stockroom_proto::pb;
 
 /// The longest text of a query (Creators API, `SearchItems`; PA-API names none).
-const MOST_CHARACTERS: usize = 1000;
+const MAX_CHARACTERS: usize = 1000;
 /// The finest rating that Amazon can filter by.
-const MOST_STARS_AT_AMAZON: f64 = 4.0;
+const MAX_STARS_AT_AMAZON: f64 = 4.0;
 
 /// A plan and what it understood. With faults the result is of no use, and the request is refused.
 pub(crate) fn parse(
     query: Option<pb::SearchQuery>,
     locale: Locale,
     protocol: pb::Protocol,
-    faults: &mut Faults,
-) -> (Plan, pb::UnderstoodQuery) {
+    violations: &mut Violations,
+) -> (SearchPlan, pb::UnderstoodQuery) {
     let query = query.unwrap_or_default();
     let mut filters = Vec::new();
-    let mut words = |field: &str, value: &str| text(&format!("query.{field}"), value, faults);
+    let mut words = |field: &str, value: &str| text(&format!("query.{field}"), value, violations);
     let [mut keywords, title, author, brand, actor, artist] = [
         words("keywords", &query.keywords),
         words("title", &query.title),
@@ -29,9 +29,9 @@ pub(crate) fn parse(
         words("artist", &query.artist),
     ];
     let browse_node = (!query.browse_node_id.is_empty())
-        .then(|| faults.take("query.browse_node_id", BrowseNodeId::parse(&query.browse_node_id)))
+        .then(|| violations.take("query.browse_node_id", BrowseNodeId::parse(&query.browse_node_id)))
         .flatten();
-    let category = faults.take("query.category", category::find(locale.marketplace, &query.category));
+    let category = violations.take("query.category", category::find(locale.marketplace, &query.category));
     let search_index = category.as_ref().map(|category| category.index);
 
     let nothing_else =
@@ -41,16 +41,16 @@ pub(crate) fn parse(
         keywords = category.filter(|category| !category.words.is_empty()).map(|category| category.words);
         let narrowed = query.min_rating.is_some() || query.min_saving_percent.is_some();
         if keywords.is_none() && !narrowed {
-            faults.add("query", "needs keywords, title, author, brand, actor, artist, category, browse_node_id, min_rating or min_saving_percent");
+            violations.add("query", "needs keywords, title, author, brand, actor, artist, category, browse_node_id, min_rating or min_saving_percent");
         }
     }
 
-    let min_price = price("query.min_price", query.min_price.as_ref(), locale, faults);
-    let max_price = price("query.max_price", query.max_price.as_ref(), locale, faults);
+    let min_price = price("query.min_price", query.min_price.as_ref(), locale, violations);
+    let max_price = price("query.max_price", query.max_price.as_ref(), locale, violations);
     if let (Some(min), Some(max)) = (min_price, max_price)
         && min > max
     {
-        faults.add("query.min_price", "is above query.max_price");
+        violations.add("query.min_price", "is above query.max_price");
     }
     for (bound, money) in [("from", &query.min_price), ("up to", &query.max_price)] {
         filters.extend(money.as_ref().map(|money| format!("price {bound} {} (by Amazon)", amount(money, locale))));
@@ -58,11 +58,11 @@ pub(crate) fn parse(
 
     let (min_rating, rating_here) = match query.min_rating {
         Some(stars) if !(1.0..=5.0).contains(&stars) => {
-            faults.add("query.min_rating", format!("must be between 1 and 5; it is {stars}"));
+            violations.add("query.min_rating", format!("must be between 1 and 5; it is {stars}"));
             (None, None)
         }
         Some(stars) => {
-            let whole = stars.floor().min(MOST_STARS_AT_AMAZON);
+            let whole = stars.floor().min(MAX_STARS_AT_AMAZON);
             let here = (stars > whole).then_some(stars);
             let by = if here.is_some() { "by Amazon as far as it can, then here" } else { "by Amazon" };
             filters.push(format!("{stars} stars and up ({by})"));
@@ -72,14 +72,14 @@ pub(crate) fn parse(
         None => (None, None),
     };
     let min_saving_percent =
-        query.min_saving_percent.and_then(|percent| saving("query.min_saving_percent", percent, faults));
+        query.min_saving_percent.and_then(|percent| saving("query.min_saving_percent", percent, violations));
     filters.extend(min_saving_percent.map(|percent| format!("at least {percent}% off (by Amazon)")));
 
     let mut delivery_flags = Vec::new();
     for (n, flag) in query.delivery_flags.iter().enumerate() {
         let field = format!("query.delivery_flags[{n}]");
-        match faults.known(field.clone(), *flag) {
-            pb::DeliveryFlag::Unspecified => faults.add(field, "names no flag"),
+        match violations.known(field.clone(), *flag) {
+            pb::DeliveryFlag::Unspecified => violations.add(field, "names no flag"),
             flag => delivery_flags.push(flag),
         }
     }
@@ -87,10 +87,10 @@ pub(crate) fn parse(
     delivery_flags.dedup();
     filters.extend(delivery_flags.iter().map(|flag| format!("{} (by Amazon)", delivery(*flag))));
 
-    let condition = faults.known("query.condition", query.condition);
-    let availability = faults.known("query.availability", query.availability);
-    let merchant = faults.known("query.merchant", query.merchant);
-    let sort = faults.known("query.sort", query.sort);
+    let condition = violations.known("query.condition", query.condition);
+    let availability = violations.known("query.availability", query.availability);
+    let merchant = violations.known("query.merchant", query.merchant);
+    let sort = violations.known("query.sort", query.sort);
 
     let first_page = SearchItems {
         locale,
@@ -115,20 +115,20 @@ pub(crate) fn parse(
     };
     if protocol == pb::Protocol::Creators {
         for field in creators::unaskable(&first_page) {
-            faults.add(
+            violations.add(
                 format!("query.{field}"),
                 "Amazon's Creators API, which this marketplace's account speaks, cannot be asked for that",
             );
         }
     }
     let understood = understood(&first_page, query, filters);
-    (Plan { first_page, min_rating: rating_here }, understood)
+    (SearchPlan { first_page, min_rating: rating_here }, understood)
 }
 
 /// A whole number of percent that Amazon can filter by.
-pub(crate) fn saving(field: &str, percent: i32, faults: &mut Faults) -> Option<u8> {
+pub(crate) fn saving(field: &str, percent: i32, violations: &mut Violations) -> Option<u8> {
     let valid = u8::try_from(percent).ok().filter(|percent| (1..=99).contains(percent));
-    faults.take(field, valid.ok_or_else(|| format!("must be between 1 and 99 percent; it is {percent}")))
+    violations.take(field, valid.ok_or_else(|| format!("must be between 1 and 99 percent; it is {percent}")))
 }
 
 fn understood(search: &SearchItems, query: pb::SearchQuery, filters: Vec<String>) -> pb::UnderstoodQuery {
@@ -156,34 +156,39 @@ fn understood(search: &SearchItems, query: pb::SearchQuery, filters: Vec<String>
 }
 
 /// A text with its white space folded; `None` where nothing is left.
-fn text(field: &str, value: &str, faults: &mut Faults) -> Option<String> {
+fn text(field: &str, value: &str, violations: &mut Violations) -> Option<String> {
     let length = value.chars().count();
-    if length > MOST_CHARACTERS {
-        faults.add(field, format!("is {length} characters long; at most {MOST_CHARACTERS} are allowed"));
+    if length > MAX_CHARACTERS {
+        violations.add(field, format!("is {length} characters long; at most {MAX_CHARACTERS} are allowed"));
         return None;
     }
     let folded = value.split_whitespace().collect::<Vec<_>>().join(" ");
     if folded.chars().any(char::is_control) {
-        faults.add(field, "holds control characters");
+        violations.add(field, "holds control characters");
         return None;
     }
     (!folded.is_empty()).then_some(folded)
 }
 
 /// A price bound in the smallest unit of the locale's currency.
-pub(crate) fn price(field: &str, money: Option<&pb::Money>, locale: Locale, faults: &mut Faults) -> Option<u64> {
+pub(crate) fn price(
+    field: &str,
+    money: Option<&pb::Money>,
+    locale: Locale,
+    violations: &mut Violations,
+) -> Option<u64> {
     let money = money?;
     let currency = locale.currency;
     if !money.currency_code.is_empty() && !money.currency_code.eq_ignore_ascii_case(currency.code()) {
         let fault = format!("is in {:?}; this request's prices are in {currency}", money.currency_code);
-        faults.add(format!("{field}.currency_code"), fault);
+        violations.add(format!("{field}.currency_code"), fault);
         return None;
     }
     match money::minor_units(money, currency) {
         Some(minor_units) if minor_units > 0 => Some(minor_units),
         _ => {
             let digits = currency.decimals();
-            faults.add(field, format!("must be above zero, with at most {digits} decimals in {currency}"));
+            violations.add(field, format!("must be above zero, with at most {digits} decimals in {currency}"));
             None
         }
     }

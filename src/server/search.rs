@@ -6,19 +6,19 @@ use tokio::sync::mpsc;
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status};
 
-use super::{context::Context, faults::Faults, gateway::Gateway, page_token, status};
+use super::{context::CallContext, page_token, service_state::ServiceState, status, violations::Violations};
 use crate::{
-    catalog::{Plan, Reading, Tally},
+    catalog::{CostCounter, ReadContext, SearchPlan},
     served,
 };
 use stockroom_proto::pb;
 
 /// Amazon shows at most this many products of any search.
-const MOST_PRODUCTS: usize = 100;
+const MAX_PRODUCTS: usize = 100;
 const DEFAULT_PAGE: usize = 10;
 
 #[derive(Debug)]
-pub(crate) struct SearchService(pub(crate) Gateway);
+pub(crate) struct SearchService(pub(crate) ServiceState);
 
 type Pages = Pin<Box<dyn Stream<Item = Result<served::StreamSearchResponse, Status>> + Send>>;
 
@@ -30,25 +30,25 @@ impl served::search_service_server::SearchService for SearchService {
         &self,
         request: Request<pb::SearchProductsRequest>,
     ) -> Result<Response<served::SearchProductsResponse>, Status> {
-        let context = Context::of(&request)?;
+        let context = CallContext::of(&request)?;
         let request = request.into_inner();
-        let mut faults = Faults::default();
-        let reading = self.0.reading(request.options, &context, &mut faults);
-        let (plan, understood) = self.0.plan(request.query, &reading, &mut faults);
-        let wanted = faults.count("page_size", request.page_size, MOST_PRODUCTS, DEFAULT_PAGE);
+        let mut violations = Violations::default();
+        let read = self.0.read_context(request.options, &context, &mut violations);
+        let (plan, understood) = self.0.plan(request.query, &read, &mut violations);
+        let wanted = violations.count("page_size", request.page_size, MAX_PRODUCTS, DEFAULT_PAGE);
         let search = plan.normal();
-        let from = faults.take("page_token", page_token::read(&search, &request.page_token)).unwrap_or(0);
-        faults.check()?;
+        let from = violations.take("page_token", page_token::read(&search, &request.page_token)).unwrap_or(0);
+        violations.check()?;
 
-        if reading.estimate {
-            let cost = Some(self.0.catalog.estimate_search(&reading, &plan, from, wanted).await.cost());
+        if read.estimate {
+            let cost = Some(self.0.catalog.estimate_search(&read, &plan, from, wanted).await.cost());
             let understood = Some(understood);
             return Ok(Response::new(served::SearchProductsResponse { understood, cost, ..Default::default() }));
         }
-        let slice = self.0.catalog.search(&reading, &plan, from, wanted).await.map_err(|error| status::of(&error))?;
-        let cost = slice.tally.cost();
-        context.notes.ids(slice.products.len());
-        context.notes.cost(cost);
+        let slice = self.0.catalog.search(&read, &plan, from, wanted).await.map_err(|error| status::of(&error))?;
+        let cost = slice.cost_counter.cost();
+        context.stats.ids(slice.products.len());
+        context.stats.cost(cost);
         Ok(Response::new(served::SearchProductsResponse {
             products: slice.products,
             next_page_token: slice.next.map(|place| page_token::write(&search, place)).unwrap_or_default(),
@@ -63,23 +63,23 @@ impl served::search_service_server::SearchService for SearchService {
     }
 
     async fn stream_search(&self, request: Request<pb::StreamSearchRequest>) -> Result<Response<Pages>, Status> {
-        let context = Context::of(&request)?;
+        let context = CallContext::of(&request)?;
         let request = request.into_inner();
-        let mut faults = Faults::default();
-        let reading = self.0.reading(request.options, &context, &mut faults);
-        let (plan, understood) = self.0.plan(request.query, &reading, &mut faults);
-        let limit = faults.count("limit", request.limit, MOST_PRODUCTS, MOST_PRODUCTS);
-        faults.check()?;
+        let mut violations = Violations::default();
+        let read = self.0.read_context(request.options, &context, &mut violations);
+        let (plan, understood) = self.0.plan(request.query, &read, &mut violations);
+        let limit = violations.count("limit", request.limit, MAX_PRODUCTS, MAX_PRODUCTS);
+        violations.check()?;
 
-        if reading.estimate {
-            let cost = Some(self.0.catalog.estimate_search(&reading, &plan, 0, limit).await.cost());
+        if read.estimate {
+            let cost = Some(self.0.catalog.estimate_search(&read, &plan, 0, limit).await.cost());
             let understood = Some(understood);
-            let told = served::StreamSearchResponse { understood, cost, ..Default::default() };
-            return Ok(Response::new(Box::pin(tokio_stream::once(Ok(told)))));
+            let message = served::StreamSearchResponse { understood, cost, ..Default::default() };
+            return Ok(Response::new(Box::pin(tokio_stream::once(Ok(message)))));
         }
-        // One page ahead of the client: a client that stops reading stops the calls.
+        // One page ahead of the client: a client that stops read stops the calls.
         let (send, pages) = mpsc::channel(1);
-        let walk = Walk { gateway: self.0.clone(), context, reading, plan, limit };
+        let walk = SearchStream { gateway: self.0.clone(), context, read, plan, limit };
         let facets = request.include_facets;
         // Ends with the stream: sending to a client that has gone fails.
         tokio::spawn(walk.run(understood, facets, send));
@@ -87,15 +87,15 @@ impl served::search_service_server::SearchService for SearchService {
     }
 }
 
-struct Walk {
-    gateway: Gateway,
-    context: Context,
-    reading: Reading,
-    plan: Plan,
+struct SearchStream {
+    gateway: ServiceState,
+    context: CallContext,
+    read: ReadContext,
+    plan: SearchPlan,
     limit: usize,
 }
 
-impl Walk {
+impl SearchStream {
     /// Sends page after page. Only the first failure of a stream that has sent nothing is an error; a later one is told
     /// in a last message, so that nothing that was sent is lost.
     async fn run(
@@ -106,17 +106,17 @@ impl Walk {
     ) {
         let (mut next, mut sent, mut total) = (Some(0), 0, 0);
         let mut understood = Some(understood);
-        let mut whole = Tally::default();
+        let mut whole = CostCounter::default();
         while let Some(place) = next.filter(|_| sent < self.limit) {
-            let page = self.gateway.catalog.search_page(&self.reading, &self.plan, place, self.limit - sent).await;
+            let page = self.gateway.catalog.search_page(&self.read, &self.plan, place, self.limit - sent).await;
             let message = match page {
                 Ok(page) => {
                     next = page.next.filter(|_| page.cut_short.is_none());
                     sent += page.products.len();
                     total = page.total_results;
-                    whole.merge(&page.tally);
-                    self.context.notes.ids(sent);
-                    self.context.notes.cost(whole.cost());
+                    whole.merge(&page.cost_counter);
+                    self.context.stats.ids(sent);
+                    self.context.stats.cost(whole.cost());
                     Ok(served::StreamSearchResponse {
                         products: page.products,
                         total_results: total,
@@ -124,7 +124,7 @@ impl Walk {
                         understood: understood.take(),
                         dropped_count: page.dropped,
                         incomplete: page.cut_short.as_ref().map(status::incomplete),
-                        cost: Some(page.tally.cost()),
+                        cost: Some(page.cost_counter.cost()),
                     })
                 }
                 Err(error) => {

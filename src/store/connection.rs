@@ -12,8 +12,8 @@ use std::{
 };
 
 use bb8_redis::redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, Pipeline, RedisConnectionInfo, RedisError, RedisFuture, ServerErrorKind,
-    TlsCertificates, TlsMode, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, Pipeline,
+    RedisConnectionInfo, RedisError, RedisFuture, ServerErrorKind, TlsCertificates, TlsMode, Value,
     aio::{ConnectionLike, MultiplexedConnection},
     cluster::{ClusterClient, ClusterConfig},
     cluster_async::ClusterConnection,
@@ -78,8 +78,9 @@ impl Connector {
                 Ok(Self::Cluster(Arc::new(builder.build()?)))
             }
             RedisDeployment::Sentinel { service, database } => {
-                let mut builder = SentinelClientBuilder::new(address(url), service.clone(), SentinelServerType::Master)?
-                    .set_client_to_redis_db(*database);
+                let mut builder =
+                    SentinelClientBuilder::new(address(url), service.clone(), SentinelServerType::Master)?
+                        .set_client_to_redis_db(*database);
                 if let Some(user) = &url.user {
                     builder = builder.set_client_to_redis_username(user.clone());
                 }

@@ -1,9 +1,13 @@
-//! The README is true: its commands print what stands below them, and its tables are the program's own.
+//! Compares README and `docs/` with the program: the output of commands, the configuration reference, RPCs and exit codes,
+//! and that every link to a file has a target.
+
+use std::path::Path;
 
 use crate::{commands::words, support::Gateway};
 
 const README: &str = include_str!("../../README.md");
 const CONFIGURATION: &str = include_str!("../../docs/configuration.md");
+const ERRORS: &str = include_str!("../../docs/errors.md");
 const PROTOS: [&str; 4] = [
     include_str!("../../proto/stockroom/v1/search_service.proto"),
     include_str!("../../proto/stockroom/v1/product_service.proto"),
@@ -35,16 +39,39 @@ fn the_configuration_reference_is_current() {
 }
 
 #[test]
-fn every_exit_code_and_every_rpc_is_told() {
+fn every_rpc_and_every_exit_code_is_documented() {
     let gateway = Gateway::start();
     let help = gateway.run(&["--help"]).stdout;
     let codes = help.split("Exit codes:\n").nth(1).unwrap().lines().map(|line| line.trim().split_once("  ").unwrap());
     let codes: Vec<String> = codes.map(|(code, meaning)| format!("| {code} | {meaning} |")).collect();
     let rpcs: Vec<String> = PROTOS.iter().flat_map(|proto| rpcs(proto)).collect();
     assert!(codes.len() > 5 && rpcs.len() > 10);
-    for told in codes.iter().chain(&rpcs) {
-        assert!(README.contains(told), "the README lacks {told}");
+    for row in &rpcs {
+        assert!(README.contains(row), "README.md lacks {row}");
     }
+    for row in &codes {
+        assert!(ERRORS.contains(row), "docs/errors.md lacks {row}");
+    }
+}
+
+/// Every relative link of the root's and of `docs/`' Markdown files names a file or folder of the repository.
+#[test]
+fn every_link_to_a_file_has_a_target() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut links = 0;
+    for folder in [root.to_path_buf(), root.join("docs")] {
+        let files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+        for file in files.filter(|file| file.extension().is_some_and(|extension| extension == "md")) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            for target in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
+                if !target.is_empty() && !target.contains("://") {
+                    assert!(folder.join(target).exists(), "{} links to {target}", file.display());
+                    links += 1;
+                }
+            }
+        }
+    }
+    assert!(links > 10, "only {links} links were found");
 }
 
 /// The RPCs of a proto file, as the README names them.

@@ -14,7 +14,7 @@ use futures_util::{
     future::{BoxFuture, join_all},
 };
 use stockroom::{
-    catalog::{Catalog, Parts, Reading},
+    catalog::{Catalog, ProductMask, ReadContext},
     dispatch::{self, Dispatch, RequestContext},
 };
 use stockroom_proto::pb::{Product, Protocol, Source};
@@ -97,11 +97,11 @@ fn catalog(server: &RedisServer, amazon: &Arc<Amazon>) -> Catalog {
     Catalog::new(cache, Dispatch::start(vec![options]))
 }
 
-fn reading() -> Reading {
+fn reading() -> ReadContext {
     let deadline = Instant::now() + Duration::from_secs(10);
-    Reading {
+    ReadContext {
         locale: us(),
-        parts: Parts::of([]),
+        parts: ProductMask::from_parts([]),
         max_age: None,
         cache_only: false,
         estimate: false,

@@ -8,7 +8,7 @@ use super::{Running, Serve};
 use crate::{
     cli::exit::Failure,
     config::{Config, Effective, Reload as When},
-    gateway::Rotation,
+    gateway::CredentialRotator,
 };
 
 /// What runs, and how to read its configuration again.
@@ -16,7 +16,7 @@ use crate::{
 pub(super) struct Reload {
     pub(super) command: Serve,
     pub(super) running: Running,
-    pub(super) rotation: Rotation,
+    pub(super) rotation: CredentialRotator,
 }
 
 impl Reload {

@@ -16,66 +16,66 @@ use tokio_util::sync::DropGuard;
 use tonic::{Status, body::Body};
 
 use super::{
-    edge::{Begun, trailers_only},
-    ending,
+    completion,
+    edge::{CallRecord, trailers_only},
 };
 
 /// The body of an answer.
 #[derive(Debug)]
-pub(crate) struct Observed {
+pub(crate) struct TrackedBody {
     inner: Body,
     deadline: Pin<Box<Sleep>>,
     /// Gone once the end has been told.
-    begun: Option<Begun>,
+    record: Option<CallRecord>,
     /// Held to the end: the call's place among those under way, and the sign to its handlers that it goes on.
     _held: (Option<OwnedSemaphorePermit>, Option<DropGuard>),
 }
 
-impl Observed {
+impl TrackedBody {
     /// The answer of a call that no handler served.
-    pub(crate) fn refused(status: Status, begun: Begun) -> Response<Self> {
-        Self::observe(trailers_only(&status), begun, (None, None))
+    pub(crate) fn refused(status: Status, record: CallRecord) -> Response<Self> {
+        Self::observe(trailers_only(&status), record, (None, None))
     }
 
     /// The answer of a handler.
     pub(crate) fn answered(
         response: Response<Body>,
-        begun: Begun,
+        record: CallRecord,
         permit: Option<OwnedSemaphorePermit>,
         ends: DropGuard,
     ) -> Response<Self> {
-        Self::observe(response, begun, (permit, Some(ends)))
+        Self::observe(response, record, (permit, Some(ends)))
     }
 
     fn observe(
         response: Response<Body>,
-        begun: Begun,
+        record: CallRecord,
         held: (Option<OwnedSemaphorePermit>, Option<DropGuard>),
     ) -> Response<Self> {
         let (mut head, inner) = response.into_parts();
-        let deadline = Box::pin(sleep_until(begun.deadline));
+        let deadline = Box::pin(sleep_until(record.deadline));
         // An error before the first message has its status among the headers.
         let ended = head.headers.contains_key(Status::GRPC_STATUS);
         if ended {
-            ending::finish(&mut head.headers, &begun);
+            completion::finish(&mut head.headers, &record);
         }
-        let begun = (!ended).then_some(begun);
-        Response::from_parts(head, Self { inner, deadline, begun, _held: held })
+        let record = (!ended).then_some(record);
+        Response::from_parts(head, Self { inner, deadline, record, _held: held })
     }
 }
 
-impl HttpBody for Observed {
+impl HttpBody for TrackedBody {
     type Data = Bytes;
     type Error = Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
-        if this.begun.is_some() && this.deadline.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(this.begun.take().map(|begun| {
+        if this.record.is_some() && this.deadline.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(this.record.take().map(|record| {
                 let mut trailers = HeaderMap::new();
-                // A status of ours always makes headers.
-                let _ = ending::deadline_exceeded().add_header(&mut trailers);
-                ending::finish(&mut trailers, &begun);
+                // A status built here always encodes into headers.
+                let _ = completion::deadline_exceeded().add_header(&mut trailers);
+                completion::finish(&mut trailers, &record);
                 this.inner = Body::empty();
                 Ok(Frame::trailers(trailers))
             }));
@@ -84,8 +84,8 @@ impl HttpBody for Observed {
         Poll::Ready(frame.map(|frame| {
             frame.map(|frame| match frame.into_trailers() {
                 Ok(mut trailers) => {
-                    if let Some(begun) = this.begun.take() {
-                        ending::finish(&mut trailers, &begun);
+                    if let Some(record) = this.record.take() {
+                        completion::finish(&mut trailers, &record);
                     }
                     Frame::trailers(trailers)
                 }
@@ -95,7 +95,7 @@ impl HttpBody for Observed {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.begun.is_none() && self.inner.is_end_stream()
+        self.record.is_none() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -103,10 +103,10 @@ impl HttpBody for Observed {
     }
 }
 
-impl Drop for Observed {
+impl Drop for TrackedBody {
     fn drop(&mut self) {
-        if let Some(begun) = self.begun.take() {
-            ending::abandoned(&begun);
+        if let Some(record) = self.record.take() {
+            completion::abandoned(&record);
         }
     }
 }

@@ -7,24 +7,24 @@ use amazon_catalog::{BuildError, Upstream, creators, paapi5};
 
 /// The running accounts, whose credentials can be rotated.
 #[derive(Debug)]
-pub struct Rotation(pub(super) Vec<Running>);
+pub struct CredentialRotator(pub(super) Vec<Running>);
 
 /// A running account.
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) name: String,
     pub(super) credentials: Credentials,
-    pub(super) way: Way,
+    pub(super) way: UpstreamClient,
 }
 
 /// Its way to Amazon.
 #[derive(Clone, Debug)]
-pub(super) enum Way {
+pub(super) enum UpstreamClient {
     Paapi5(Arc<paapi5::Client>),
     Creators(Arc<creators::Client>),
 }
 
-impl Rotation {
+impl CredentialRotator {
     /// Gives each account the credentials that the configuration has for it, and tells of those that were others than
     /// before, by the account's name. Calls under way keep what they began with.
     ///
@@ -47,7 +47,7 @@ impl Rotation {
     }
 }
 
-impl Way {
+impl UpstreamClient {
     /// Takes the credentials; `None` where they are for another way.
     fn take(&self, credentials: &Credentials) -> Option<Result<(), BuildError>> {
         match (self, credentials) {

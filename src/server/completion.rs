@@ -4,13 +4,13 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use super::{edge::Begun, status};
+use super::{edge::CallRecord, status};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// gRPC clients with a retry policy obey this; only applications read `RetryInfo` (gRFC A6).
 const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 /// What a client's header list bears with room for others' headers (8 KiB in Java by default).
-const MOST_DETAILS_BYTES: usize = 4096;
+const MAX_DETAILS_BYTES: usize = 4096;
 
 /// The status of a call that took too long.
 pub(crate) fn deadline_exceeded() -> Status {
@@ -18,9 +18,9 @@ pub(crate) fn deadline_exceeded() -> Status {
 }
 
 /// Completes the headers that end a call and writes its line.
-pub(crate) fn finish(last: &mut HeaderMap, begun: &Begun) {
+pub(crate) fn finish(last: &mut HeaderMap, record: &CallRecord) {
     let ended =
-        Status::from_header_map(last).filter(|status| status.code() != Code::Ok).map(|status| complete(status, begun));
+        Status::from_header_map(last).filter(|status| status.code() != Code::Ok).map(|status| complete(status, record));
     let (code, reason) = match &ended {
         None => (Code::Ok, String::new()),
         Some((status, reason)) => {
@@ -29,17 +29,17 @@ pub(crate) fn finish(last: &mut HeaderMap, begun: &Begun) {
             (status.code(), reason.clone())
         }
     };
-    last.insert(REQUEST_ID, begun.request_id.clone());
-    log(code, &reason, begun);
+    last.insert(REQUEST_ID, record.request_id.clone());
+    log(code, &reason, record);
 }
 
 /// Writes the line of a call that the client left.
-pub(crate) fn abandoned(begun: &Begun) {
-    log(Code::Cancelled, "CLIENT_GONE", begun);
+pub(crate) fn abandoned(record: &CallRecord) {
+    log(Code::Cancelled, "CLIENT_GONE", record);
 }
 
-/// Gives a status what every error of ours carries: a reason, the request's id, and when to come back.
-fn complete(status: Status, begun: &Begun) -> (Status, String) {
+/// Gives a status what every error of this gateway carries: a reason, the request's id, and when to come back.
+fn complete(status: Status, record: &CallRecord) -> (Status, String) {
     let details = status.get_error_details();
     let (code, reason) = match details.error_info() {
         Some(info) => (status.code(), info.reason.clone()),
@@ -48,7 +48,7 @@ fn complete(status: Status, begun: &Begun) -> (Status, String) {
     let mut completed = ErrorDetails::new();
     let facts = details.error_info().map(|info| info.metadata.clone()).unwrap_or_default();
     completed.set_error_info(reason.clone(), status::DOMAIN, facts);
-    completed.set_request_info(begun.request_id.to_str().unwrap_or_default(), "");
+    completed.set_request_info(record.request_id.to_str().unwrap_or_default(), "");
     let retry = details.retry_info().and_then(|info| info.retry_delay);
     if let Some(delay) = retry {
         completed.set_retry_info(Some(delay));
@@ -64,10 +64,10 @@ fn complete(status: Status, begun: &Begun) -> (Status, String) {
         completed.set_bad_request(bad.field_violations.clone());
     }
     let mut status_with_details = Status::with_error_details(code, status.message(), completed);
-    if status_with_details.details().len() > MOST_DETAILS_BYTES {
+    if status_with_details.details().len() > MAX_DETAILS_BYTES {
         let mut bare = ErrorDetails::new();
         bare.set_error_info(reason.clone(), status::DOMAIN, std::collections::HashMap::new());
-        bare.set_request_info(begun.request_id.to_str().unwrap_or_default(), "");
+        bare.set_request_info(record.request_id.to_str().unwrap_or_default(), "");
         status_with_details = Status::with_error_details(code, status.message(), bare);
     }
     if let Some(delay) = retry {
@@ -94,25 +94,25 @@ fn foreign(status: &Status) -> (Code, String) {
     (status.code(), reason.to_owned())
 }
 
-fn log(code: Code, reason: &str, begun: &Begun) {
-    let noted = begun.notes.read();
-    let duration_ms = u64::try_from(begun.started.elapsed().as_micros()).unwrap_or(u64::MAX) as f64 / 1000.0;
-    let request_id = begun.request_id.to_str().unwrap_or_default();
+fn log(code: Code, reason: &str, record: &CallRecord) {
+    let stats = record.stats.read();
+    let duration_ms = u64::try_from(record.started.elapsed().as_micros()).unwrap_or(u64::MAX) as f64 / 1000.0;
+    let request_id = record.request_id.to_str().unwrap_or_default();
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
                 target: "stockroom::call",
-                method = &*begun.method,
+                method = &*record.method,
                 code = ?code,
                 reason,
                 duration_ms,
-                caller = &*begun.caller,
-                ids = noted.ids,
-                from_memory = noted.cost.from_memory,
-                from_redis = noted.cost.from_redis,
-                from_amazon = noted.cost.from_amazon,
-                stale = noted.cost.stale,
-                amazon_calls = noted.cost.amazon_calls,
+                caller = &*record.caller,
+                ids = stats.ids,
+                from_memory = stats.cost.from_memory,
+                from_redis = stats.cost.from_redis,
+                from_amazon = stats.cost.from_amazon,
+                stale = stats.cost.stale,
+                amazon_calls = stats.cost.amazon_calls,
                 request_id,
                 "call ended"
             )

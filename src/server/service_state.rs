@@ -8,9 +8,9 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{context::Context, faults::Faults, query};
+use super::{context::CallContext, query, violations::Violations};
 use crate::{
-    catalog::{Catalog, Parts, Plan, Reading},
+    catalog::{Catalog, ProductMask, ReadContext, SearchPlan},
     config::{Config, Credentials},
     dispatch::RequestContext,
 };
@@ -19,13 +19,13 @@ use stockroom_proto::pb;
 
 /// A part of the time a call has left is kept for sending what there is.
 const RESERVE_SHARE: u32 = 20;
-const MOST_RESERVE: Duration = Duration::from_millis(100);
+const MAX_RESERVE: Duration = Duration::from_millis(100);
 /// The longest `max_age`, which is the longest anything is kept.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// What all services share; cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Gateway {
+pub(crate) struct ServiceState {
     pub(crate) catalog: Catalog,
     pub(crate) started: SystemTime,
     pub(crate) is_sandbox: bool,
@@ -43,7 +43,7 @@ pub(crate) struct Served {
     pub(crate) content_notice_entity: Option<String>,
 }
 
-impl Gateway {
+impl ServiceState {
     pub(crate) fn new(config: &Config, catalog: Catalog) -> Self {
         let mut served: Vec<Served> = config
             .accounts
@@ -89,7 +89,7 @@ impl Gateway {
     }
 
     /// The marketplace of a request: named and served, or the default.
-    pub(crate) fn marketplace(&self, field: &str, name: &str, faults: &mut Faults) -> Marketplace {
+    pub(crate) fn marketplace(&self, field: &str, name: &str, violations: &mut Violations) -> Marketplace {
         if name.trim().is_empty() {
             return self.default_marketplace;
         }
@@ -98,7 +98,7 @@ impl Gateway {
         served.unwrap_or_else(|| {
             let codes: Vec<_> = self.served.iter().map(|served| served.marketplace.code()).collect();
             let what = if found.is_some() { "is not served here" } else { "is no marketplace of Amazon's" };
-            faults.add(field, format!("{:?} {what}; served are {}", name.trim(), codes.join(", ")));
+            violations.add(field, format!("{:?} {what}; served are {}", name.trim(), codes.join(", ")));
             self.default_marketplace
         })
     }
@@ -108,51 +108,56 @@ impl Gateway {
     pub(crate) fn plan(
         &self,
         query: Option<pb::SearchQuery>,
-        reading: &Reading,
-        faults: &mut Faults,
-    ) -> (Plan, pb::UnderstoodQuery) {
-        query::parse(query, reading.locale, self.protocol(reading.locale.marketplace), faults)
+        read: &ReadContext,
+        violations: &mut Violations,
+    ) -> (SearchPlan, pb::UnderstoodQuery) {
+        query::parse(query, read.locale, self.protocol(read.locale.marketplace), violations)
     }
 
     /// How a request may be answered. With faults the result is of no use, and the request is refused.
-    pub(crate) fn reading(&self, options: Option<pb::ReadOptions>, context: &Context, faults: &mut Faults) -> Reading {
+    pub(crate) fn read_context(
+        &self,
+        options: Option<pb::ReadOptions>,
+        context: &CallContext,
+        violations: &mut Violations,
+    ) -> ReadContext {
         let options = options.unwrap_or_default();
-        let marketplace = self.marketplace("options.marketplace", &options.marketplace, faults);
+        let marketplace = self.marketplace("options.marketplace", &options.marketplace, violations);
         let mut locale = Locale::of(marketplace);
         if !options.language.is_empty() {
             let codes = || marketplace.languages().iter().map(|l| l.code()).collect::<Vec<_>>().join(", ");
             let found = marketplace.find_language(&options.language);
             let found = found.ok_or_else(|| format!("{marketplace} has {}, not {:?}", codes(), options.language));
-            locale.language = faults.take("options.language", found).unwrap_or(locale.language);
+            locale.language = violations.take("options.language", found).unwrap_or(locale.language);
         }
         if !options.currency.is_empty() {
             let found = marketplace.find_currency(&options.currency);
             let found = found.ok_or_else(|| format!("{marketplace} has no prices in {:?}", options.currency));
-            locale.currency = faults.take("options.currency", found).unwrap_or(locale.currency);
+            locale.currency = violations.take("options.currency", found).unwrap_or(locale.currency);
         }
         let parts: Vec<pb::ProductPart> = options
             .parts
             .iter()
             .enumerate()
             .map(|(n, part)| {
-                let part = faults.known(format!("options.parts[{n}]"), *part);
+                let part = violations.known(format!("options.parts[{n}]"), *part);
                 if part == pb::ProductPart::Unspecified {
-                    faults.add(format!("options.parts[{n}]"), "names no part");
+                    violations.add(format!("options.parts[{n}]"), "names no part");
                 }
                 part
             })
             .collect();
         let max_age = options.max_age.and_then(|age| {
             let age = Duration::try_from(age).map_err(|_| "must not be negative");
-            faults.take("options.max_age", age).map(|age| age.min(DAY))
+            violations.take("options.max_age", age).map(|age| age.min(DAY))
         });
         if options.cache_only && max_age == Some(Duration::ZERO) {
-            faults.add("options.max_age", "zero asks Amazon, which cache_only forbids");
+            violations.add("options.max_age", "zero asks Amazon, which cache_only forbids");
         }
         let left = context.deadline.saturating_duration_since(Instant::now());
-        Reading {
+        ReadContext {
             locale,
-            parts: Parts::of(parts),
+            parts: ProductMask::from_parts(parts),
             max_age,
             cache_only: options.cache_only,
             estimate: options.estimate,
@@ -164,7 +169,7 @@ impl Gateway {
                 deadline: context.deadline,
                 abandoned: context.ended.clone(),
             },
-            give_up: context.deadline - (left / RESERVE_SHARE).min(MOST_RESERVE),
+            give_up: context.deadline - (left / RESERVE_SHARE).min(MAX_RESERVE),
         }
     }
 }

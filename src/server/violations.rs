@@ -5,13 +5,13 @@ use tonic::{Code, Status};
 use super::status;
 
 /// The bytes that faults may take; a status must fit into a client's header list (8 KiB in Java by default).
-const MOST_BYTES: usize = 2800;
+const MAX_BYTES: usize = 2800;
 
 /// The faults of one request.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Vec<(String, String)>);
+pub(crate) struct Violations(Vec<(String, String)>);
 
-impl Faults {
+impl Violations {
     /// Adds a fault of a field, named as in the proto, as `options.language` or `asins[3]`.
     pub(crate) fn add(&mut self, field: impl Into<String>, fault: impl ToString) {
         self.0.push((field.into(), fault.to_string()));
@@ -42,7 +42,7 @@ impl Faults {
         })
     }
 
-    /// The same faults for a request whose fields stand elsewhere than where they were read.
+    /// The same faults for a request whose fields are named differently in the request than where they were parsed.
     pub(crate) fn renamed(mut self, from: &str, to: &str) -> Self {
         for (field, _) in &mut self.0 {
             if let Some(rest) = field.strip_prefix(from) {
@@ -52,7 +52,7 @@ impl Faults {
         self
     }
 
-    /// Fails with all faults, if there are any.
+    /// Fails with all violations, if there are any.
     pub(crate) fn check(self) -> Result<(), Status> {
         if self.0.is_empty() {
             return Ok(());
@@ -64,18 +64,18 @@ impl Faults {
         let message = format!("{count} {noun} in the request: {}{more}", shortened(&first));
         let facts = [("faults", count.to_string())];
         Err(status::with(Code::InvalidArgument, "INVALID_REQUEST", message, facts, |details| {
-            let (mut told, mut bytes) = (0, 0);
+            let (mut reported, mut bytes) = (0, 0);
             for (field, fault) in &self.0 {
                 let fault = shortened(fault);
                 bytes += field.len() + fault.len();
-                if bytes > MOST_BYTES {
+                if bytes > MAX_BYTES {
                     break;
                 }
                 details.add_bad_request_violation(field, fault);
-                told += 1;
+                reported += 1;
             }
-            if told < count {
-                details.add_bad_request_violation("", format!("and {} faults more", count - told));
+            if reported < count {
+                details.add_bad_request_violation("", format!("and {} faults more", count - reported));
             }
         }))
     }

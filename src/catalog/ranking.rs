@@ -4,9 +4,9 @@
 //! hold over the whole category, and the order is made here; `basis` says so in the answer.
 
 use super::{
-    Catalog, Error, Reading, Tally,
+    Catalog, CostCounter, Error, ReadContext,
     compare::{reviews, saving, stars},
-    search::Plan,
+    search::SearchPlan,
 };
 use crate::served;
 use amazon_catalog::IDS_PER_CALL;
@@ -20,7 +20,7 @@ const PRIOR_REVIEWS: f64 = 50.0;
 
 /// Products in an order made here.
 #[derive(Clone, Debug, Default)]
-pub struct Picks {
+pub struct RankedList {
     /// The products, best first.
     pub products: Vec<served::ProductEntry>,
     /// How the order was made, in words.
@@ -28,27 +28,27 @@ pub struct Picks {
     /// Why fewer candidates were seen than should be, where it is so.
     pub cut_short: Option<Error>,
     /// What it cost.
-    pub tally: Tally,
+    pub cost_counter: CostCounter,
 }
 
 struct Candidates {
-    found: Vec<(super::Found, pb::Product)>,
+    found: Vec<(super::CachedProduct, pb::Product)>,
     total_results: i64,
     cut_short: Option<Error>,
-    tally: Tally,
+    cost_counter: CostCounter,
 }
 
 impl Catalog {
     /// What is popular among a search's results: four stars and up, by rating and number of reviews.
-    pub async fn trending(&self, reading: &Reading, plan: &Plan, limit: usize) -> Result<Picks, Error> {
-        let mut candidates = self.candidates(reading, plan, limit).await?;
+    pub async fn trending(&self, read: &ReadContext, plan: &SearchPlan, limit: usize) -> Result<RankedList, Error> {
+        let mut candidates = self.candidates(read, plan, limit).await?;
         if candidates.found.iter().all(|(_, product)| stars(product).is_none()) {
             // The Creators API filters and sorts by ratings, and tells none.
             let basis = format!(
                 "4 stars and up, best reviewed first in Amazon's own order, of {} that Amazon listed; it tells no ratings",
                 candidates.total_results
             );
-            return Ok(candidates.pick(reading, limit, basis));
+            return Ok(candidates.into_ranked_list(read, limit, basis));
         }
         let looked_at = candidates.found.len();
         candidates.found.retain(|(_, product)| stars(product).is_some_and(|stars| stars >= 4.0));
@@ -58,12 +58,12 @@ impl Catalog {
              {looked_at} best reviewed of {} that Amazon listed",
             candidates.total_results
         );
-        Ok(candidates.pick(reading, limit, basis))
+        Ok(candidates.into_ranked_list(read, limit, basis))
     }
 
     /// What is reduced among a search's results, biggest saving first.
-    pub async fn deals(&self, reading: &Reading, plan: &Plan, limit: usize) -> Result<Picks, Error> {
-        let mut candidates = self.candidates(reading, plan, limit).await?;
+    pub async fn deals(&self, read: &ReadContext, plan: &SearchPlan, limit: usize) -> Result<RankedList, Error> {
+        let mut candidates = self.candidates(read, plan, limit).await?;
         let looked_at = candidates.found.len();
         let least = i32::from(plan.first_page.min_saving_percent.unwrap_or(1));
         candidates.found.retain(|(_, product)| saving(product).is_some_and(|percent| percent >= least));
@@ -72,23 +72,24 @@ impl Catalog {
             "at least {least}% off, biggest saving first, among the first {looked_at} of {} that Amazon listed",
             candidates.total_results
         );
-        Ok(candidates.pick(reading, limit, basis))
+        Ok(candidates.into_ranked_list(read, limit, basis))
     }
 
     /// What either list would cost.
-    pub async fn estimate_picks(&self, reading: &Reading, plan: &Plan, limit: usize) -> Tally {
-        self.estimate_search(reading, plan, 0, candidate_pages(limit) * IDS_PER_CALL).await
+    pub async fn estimate_ranking(&self, read: &ReadContext, plan: &SearchPlan, limit: usize) -> CostCounter {
+        self.estimate_search(read, plan, 0, candidate_pages(limit) * IDS_PER_CALL).await
     }
 
-    async fn candidates(&self, reading: &Reading, plan: &Plan, limit: usize) -> Result<Candidates, Error> {
+    async fn candidates(&self, read: &ReadContext, plan: &SearchPlan, limit: usize) -> Result<Candidates, Error> {
         let pages = candidate_pages(limit);
-        let mut all = Candidates { found: Vec::new(), total_results: 0, cut_short: None, tally: Tally::default() };
+        let mut all =
+            Candidates { found: Vec::new(), total_results: 0, cut_short: None, cost_counter: CostCounter::default() };
         for number in 1..=pages {
-            match self.shown_page(reading, plan.page(number), &mut all.tally).await {
+            match self.resolved_page(read, plan.page(number), &mut all.cost_counter).await {
                 Ok(page) => {
                     all.total_results = page.total_results;
                     for known in page.known {
-                        match known.listed() {
+                        match known.into_listed() {
                             Ok(Some(found)) => {
                                 let product = found.product()?;
                                 all.found.push((found, product));
@@ -117,9 +118,9 @@ impl Catalog {
 }
 
 impl Candidates {
-    fn pick(self, reading: &Reading, limit: usize, basis: String) -> Picks {
-        let products = self.found.iter().take(limit).map(|(found, _)| found.entry(reading.parts)).collect();
-        Picks { products, basis, cut_short: self.cut_short, tally: self.tally }
+    fn into_ranked_list(self, read: &ReadContext, limit: usize, basis: String) -> RankedList {
+        let products = self.found.iter().take(limit).map(|(found, _)| found.entry(read.parts)).collect();
+        RankedList { products, basis, cut_short: self.cut_short, cost_counter: self.cost_counter }
     }
 }
 

@@ -10,25 +10,25 @@ const FIRST_PART_TAG: u32 = 10;
 
 /// A set of product parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parts(u8);
+pub struct ProductMask(u8);
 
-impl Parts {
+impl ProductMask {
     /// All of them.
     pub const ALL: Self = Self(0b111_1110);
 
     /// Those named; all where none is named.
-    pub fn of(named: impl IntoIterator<Item = pb::ProductPart>) -> Self {
+    pub fn from_parts(named: impl IntoIterator<Item = pb::ProductPart>) -> Self {
         let bits = named.into_iter().fold(0, |bits, part| bits | 1 << part as u8);
         if bits == 0 { Self::ALL } else { Self(bits) }
     }
 
     /// Whether offers are among them.
     pub fn offers(self) -> bool {
-        self.has(pb::ProductPart::Offers)
+        self.contains(pb::ProductPart::Offers)
     }
 
     /// The encoded product with these parts only.
-    pub fn cut(self, product: &Bytes) -> Bytes {
+    pub fn apply(self, product: &Bytes) -> Bytes {
         if self == Self::ALL {
             return product.clone();
         }
@@ -36,19 +36,19 @@ impl Parts {
         self.copy(product.clone()).unwrap_or_else(|_| product.clone())
     }
 
-    fn has(self, part: pb::ProductPart) -> bool {
+    fn contains(self, part: pb::ProductPart) -> bool {
         self.0 & (1 << part as u8) != 0
     }
 
-    fn keeps(self, tag: u32) -> bool {
+    fn includes_tag(self, tag: u32) -> bool {
         match tag {
             ..FIRST_PART_TAG => true,
-            10 => self.has(pb::ProductPart::Info),
-            11 => self.has(pb::ProductPart::Images),
-            12 => self.has(pb::ProductPart::Offers),
-            13 => self.has(pb::ProductPart::Reviews),
-            14 => self.has(pb::ProductPart::Categories),
-            15 => self.has(pb::ProductPart::Variation),
+            10 => self.contains(pb::ProductPart::Info),
+            11 => self.contains(pb::ProductPart::Images),
+            12 => self.contains(pb::ProductPart::Offers),
+            13 => self.contains(pb::ProductPart::Reviews),
+            14 => self.contains(pb::ProductPart::Categories),
+            15 => self.contains(pb::ProductPart::Variation),
             _ => true,
         }
     }
@@ -60,7 +60,7 @@ impl Parts {
             let mut after = rest.clone();
             skip_field(wire_type, tag, &mut after, DecodeContext::default())?;
             let value = rest.split_to(rest.len() - after.len());
-            if self.keeps(tag) {
+            if self.includes_tag(tag) {
                 put(tag, wire_type, &value, &mut out);
             }
         }
@@ -98,7 +98,7 @@ mod tests {
     fn named_parts_stay_and_the_others_go() {
         let encoded = Bytes::from(whole().encode_to_vec());
         let cut = |parts: &[pb::ProductPart]| {
-            let cut = Parts::of(parts.iter().copied()).cut(&encoded);
+            let cut = ProductMask::from_parts(parts.iter().copied()).apply(&encoded);
             pb::Product::decode(cut).unwrap()
         };
         let bare = pb::Product {
@@ -124,6 +124,6 @@ mod tests {
     #[test]
     fn bytes_that_are_no_product_are_handed_on_whole() {
         let junk = Bytes::from_static(b"\xff\xff\xff");
-        assert_eq!(Parts::of([pb::ProductPart::Info]).cut(&junk), junk);
+        assert_eq!(ProductMask::from_parts([pb::ProductPart::Info]).apply(&junk), junk);
     }
 }
