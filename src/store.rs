@@ -13,15 +13,15 @@ use tokio::time::{Instant, timeout_at};
 
 pub use self::commands::Script;
 use self::{
-    breaker::Breaker,
     connection::{Connection, Connector},
+    pause::RedisPause,
 };
 use crate::config;
 
-mod breaker;
 mod commands;
 mod connection;
 mod journal;
+mod pause;
 
 /// Connections kept open. They are multiplexed: a few take any number of commands, and more than one keeps a long
 /// answer from holding up all others.
@@ -34,7 +34,7 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     pool: Pool<Connector>,
     connector: Connector,
-    breaker: Breaker,
+    breaker: RedisPause,
     prefix: String,
     timeout: Duration,
 }
@@ -70,7 +70,7 @@ impl Store {
             .idle_timeout(None)
             .build_unchecked(connector.clone());
         let (prefix, timeout) = (options.prefix.clone(), options.timeout);
-        Ok(Self(Arc::new(Inner { pool, connector, breaker: Breaker::default(), prefix, timeout })))
+        Ok(Self(Arc::new(Inner { pool, connector, breaker: RedisPause::default(), prefix, timeout })))
     }
 
     /// What every key begins with.

@@ -162,7 +162,7 @@ fn host_and_port(text: &str) -> Result<(String, u16), RedisUrlError> {
         },
     };
     let host = match Host::parse(&host).map_err(|_| RedisUrlError::Host)? {
-        Host::Domain(name) if name.is_empty() => return Err(RedisUrlError::Host),
+        Host::Domain(name) if name.is_empty() || name.contains(',') => return Err(RedisUrlError::Host),
         Host::Domain(name) => name,
         Host::Ipv4(address) => address.to_string(),
         Host::Ipv6(address) => address.to_string(),
