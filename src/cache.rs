@@ -13,26 +13,26 @@ use crate::{clock::Clock, config, dispatch::AnswerSink, store::Store};
 use amazon_catalog::{Asin, Locale, Marketplace, Snapshot};
 use stockroom_proto::pb;
 
-use self::{due::Due, memory::Memory, shared::Shared};
-pub(crate) use self::{freshness::STAMP_AFTER, shared::lease::LEASE};
+pub(crate) use self::{freshness::STAMP_AFTER, shared_tier::fetch_lock::LEASE};
 pub use self::{
     freshness::{Freshness, FreshnessPolicy, FreshnessRequirement},
     stats::Stats,
 };
+use self::{memory::Memory, refresh_queue::RefreshQueue, shared_tier::SharedTier};
 
-mod due;
 mod freshness;
 mod memory;
-mod shared;
+mod refresh_queue;
+mod shared_tier;
 mod stats;
 
 /// The cache, for everybody in this process.
 #[derive(Debug)]
 pub struct Cache {
     memory: Arc<Memory>,
-    shared: Option<Shared>,
-    horizons: FreshnessPolicy,
-    due: Due,
+    shared: Option<SharedTier>,
+    policy: FreshnessPolicy,
+    due: RefreshQueue,
     clock: Clock,
 }
 
@@ -85,7 +85,7 @@ pub struct CacheHit {
     /// Which tier had it.
     pub source: pb::Source,
     /// Whether it is fresh.
-    pub standing: Freshness,
+    pub freshness: Freshness,
 }
 
 /// What a purge did.
@@ -101,12 +101,12 @@ pub struct Purged {
 impl Cache {
     /// An empty cache of this process alone.
     pub fn new(options: &config::Cache) -> Self {
-        let horizons = FreshnessPolicy::from(options);
+        let policy = FreshnessPolicy::from(options);
         Self {
-            memory: Arc::new(Memory::new(options.memory_bytes, horizons)),
+            memory: Arc::new(Memory::new(options.memory_bytes, policy)),
             shared: None,
-            horizons,
-            due: Due::default(),
+            policy,
+            due: RefreshQueue::default(),
             clock: Clock::System,
         }
     }
@@ -119,7 +119,7 @@ impl Cache {
         tags: impl IntoIterator<Item = (Marketplace, String)>,
     ) -> Self {
         let alone = Self::new(options);
-        let shared = Shared::start(store, tags, alone.horizons, Arc::clone(&alone.memory));
+        let shared = SharedTier::start(store, tags, alone.policy, Arc::clone(&alone.memory));
         Self { shared: Some(shared), ..alone }
     }
 
@@ -133,16 +133,21 @@ impl Cache {
         self.clock.now()
     }
 
-    /// Looks answers up for somebody with a wish, in the order of the keys. What may not be told to them is not found.
+    /// Looks answers up for somebody with a requirement, in the order of the keys. What may not be told to them is not found.
     ///
     /// Redis is asked, once for all, for what memory has not or has stale: another replica may have refreshed it.
-    pub async fn get_many(&self, keys: &[Key], wish: &FreshnessRequirement, now: SystemTime) -> Vec<Option<CacheHit>> {
-        let mut hits: Vec<_> = keys.iter().map(|key| self.remembered(key, wish, now)).collect();
+    pub async fn get_many(
+        &self,
+        keys: &[Key],
+        requirement: &FreshnessRequirement,
+        now: SystemTime,
+    ) -> Vec<Option<CacheHit>> {
+        let mut hits: Vec<_> = keys.iter().map(|key| self.remembered(key, requirement, now)).collect();
         if let Some(shared) = &self.shared {
-            let is_open = |hit: &Option<CacheHit>| hit.as_ref().is_none_or(|hit| hit.standing != Freshness::Fresh);
+            let is_open = |hit: &Option<CacheHit>| hit.as_ref().is_none_or(|hit| hit.freshness != Freshness::Fresh);
             let open: Vec<_> = keys.iter().zip(&mut hits).filter(|(_, hit)| is_open(hit)).collect();
             if !open.is_empty() {
-                self.look_further(shared, open, wish, now).await;
+                self.look_further(shared, open, requirement, now).await;
             }
         }
         hits
@@ -173,8 +178,8 @@ impl Cache {
     }
 
     /// How long answers of different kinds stay fresh.
-    pub fn horizons(&self) -> &FreshnessPolicy {
-        &self.horizons
+    pub fn policy(&self) -> &FreshnessPolicy {
+        &self.policy
     }
 
     /// Drops answers: here at once, and in the shared tier and every replica as soon as they hear of it.
@@ -190,28 +195,28 @@ impl Cache {
 
     /// How each tier does, nearest first.
     pub fn stats(&self) -> Vec<Stats> {
-        [Some(self.memory.stats()), self.shared.as_ref().map(Shared::stats)].into_iter().flatten().collect()
+        [Some(self.memory.stats()), self.shared.as_ref().map(SharedTier::stats)].into_iter().flatten().collect()
     }
 
-    fn remembered(&self, key: &Key, wish: &FreshnessRequirement, now: SystemTime) -> Option<CacheHit> {
+    fn remembered(&self, key: &Key, requirement: &FreshnessRequirement, now: SystemTime) -> Option<CacheHit> {
         let kept = self.memory.get(key);
         if let (Key::Product(locale, asin), Some(kept)) = (key, &kept)
             && kept.snapshot.content.is_ok()
-            && kept.is_first_read(wish.offers)
+            && kept.is_first_read(requirement.offers)
         {
-            let fresh = self.horizons.fresh(None, &FreshnessRequirement { max_age: None, ..*wish });
+            let fresh = self.policy.fresh(None, &FreshnessRequirement { max_age: None, ..*requirement });
             self.due.read(*locale, *asin, kept.snapshot.fetched_at, fresh);
         }
-        let hit = kept.and_then(|kept| self.hit(kept.snapshot, pb::Source::Memory, wish, now));
-        self.memory.count(hit.as_ref().map(|hit| hit.standing));
+        let hit = kept.and_then(|kept| self.hit(kept.snapshot, pb::Source::Memory, requirement, now));
+        self.memory.count(hit.as_ref().map(|hit| hit.freshness));
         hit
     }
 
     async fn look_further(
         &self,
-        shared: &Shared,
+        shared: &SharedTier,
         open: Vec<(&Key, &mut Option<CacheHit>)>,
-        wish: &FreshnessRequirement,
+        requirement: &FreshnessRequirement,
         now: SystemTime,
     ) {
         let keys: Vec<&Key> = open.iter().map(|(key, _)| *key).collect();
@@ -220,8 +225,8 @@ impl Cache {
             let newer = snapshot
                 .filter(|found| hit.as_ref().is_none_or(|hit| hit.snapshot.fetched_at < found.fetched_at))
                 .filter(|found| self.remember(key, found))
-                .and_then(|found| self.hit(found, pb::Source::Redis, wish, now));
-            shared.count(newer.as_ref().map(|hit| hit.standing));
+                .and_then(|found| self.hit(found, pb::Source::Redis, requirement, now));
+            shared.count(newer.as_ref().map(|hit| hit.freshness));
             if newer.is_some() {
                 *hit = newer;
             }
@@ -232,11 +237,11 @@ impl Cache {
         &self,
         snapshot: Snapshot,
         source: pb::Source,
-        wish: &FreshnessRequirement,
+        requirement: &FreshnessRequirement,
         now: SystemTime,
     ) -> Option<CacheHit> {
-        let standing = self.horizons.standing(snapshot.age(now), snapshot.content.as_ref().err().copied(), wish);
-        (standing != Freshness::Expired).then_some(CacheHit { snapshot, source, standing })
+        let freshness = self.policy.classify(snapshot.age(now), snapshot.content.as_ref().err().copied(), requirement);
+        (freshness != Freshness::Expired).then_some(CacheHit { snapshot, source, freshness })
     }
 
     /// Keeps an answer in memory; `false` where it has been purged.

@@ -132,7 +132,7 @@ impl ReadContext {
     /// The terms of a refresh that nobody waits for.
     fn refresh_terms(&self) -> RequestContext {
         RequestContext {
-            class: Priority::Refresh,
+            priority: Priority::Refresh,
             deadline: Instant::now() + REFRESH_PATIENCE,
             abandoned: CancellationToken::new(),
             ..self.terms.clone()

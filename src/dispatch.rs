@@ -19,16 +19,16 @@ use tokio_util::sync::CancellationToken;
 use crate::{clock::Clock, store::Store};
 use amazon_catalog::{Asin, CatalogRequest, CatalogResponse, Locale, Marketplace, Operation, Snapshot, Upstream};
 
-use self::account::Ask;
-pub use self::{breaker::State as BreakerState, report::Report};
+use self::account::ActorMessage;
+pub use self::{breaker::BreakerState, report::Report};
 
 mod account;
+mod account_clock;
 mod allowance;
 mod breaker;
-mod bucket;
 mod budget;
-mod clock;
-mod fair;
+mod fair_queue;
+mod pacing;
 mod queue;
 mod report;
 mod retry;
@@ -45,7 +45,7 @@ pub struct Dispatch {
 
 #[derive(Debug)]
 struct Account {
-    asks: mpsc::Sender<Ask>,
+    asks: mpsc::Sender<ActorMessage>,
 }
 
 /// What one account may do.
@@ -66,7 +66,7 @@ pub struct Options {
     /// The way to Amazon.
     pub upstream: Arc<dyn Upstream>,
     /// Who keeps what is fetched.
-    pub shelf: Arc<dyn AnswerSink>,
+    pub answers: Arc<dyn AnswerSink>,
     /// The clock that stamps answers.
     pub clock: Clock,
     /// The Redis through which all replicas share the account; `None`: there is none.
@@ -103,11 +103,11 @@ pub struct RequestContext {
     /// Who asks.
     pub caller: Arc<str>,
     /// The calls a day the caller may cause; `None`: no share of its own.
-    pub share: Option<u32>,
+    pub daily_quota: Option<u32>,
     /// The caller's weight among callers; 1 where nothing else is configured.
     pub weight: f64,
     /// How urgent it is.
-    pub class: Priority,
+    pub priority: Priority,
     /// When an answer is of no use any more.
     pub deadline: Instant,
     /// Cancelled when the caller has gone. What has not left by then, never leaves.
@@ -232,12 +232,12 @@ impl Dispatch {
         let asked = match self.account(locale.marketplace) {
             Err(error) => Err((asins, error)),
             Ok(account) => {
-                account.asks.send(Ask::Items { locale, asins, terms, tell: tell.clone() }).await.or_else(|back| {
-                    match back.0 {
-                        Ask::Items { asins, .. } => Err((asins, Error::Stopping)),
-                        Ask::Request { .. } | Ask::Report(_) | Ask::Stop(_) => Ok(()),
-                    }
-                })
+                account.asks.send(ActorMessage::Items { locale, asins, terms, tell: tell.clone() }).await.or_else(
+                    |back| match back.0 {
+                        ActorMessage::Items { asins, .. } => Err((asins, Error::Stopping)),
+                        ActorMessage::Request { .. } | ActorMessage::Report(_) | ActorMessage::Stop(_) => Ok(()),
+                    },
+                )
             }
         };
         if let Err((asins, error)) = asked {
@@ -253,7 +253,7 @@ impl Dispatch {
     pub async fn ask(&self, question: CatalogRequest, terms: RequestContext) -> Result<Response, Error> {
         let account = self.account(question.locale().marketplace)?;
         let (tell, told) = oneshot::channel();
-        account.asks.send(Ask::Request { question, terms, tell }).await.map_err(|_| Error::Stopping)?;
+        account.asks.send(ActorMessage::Request { question, terms, tell }).await.map_err(|_| Error::Stopping)?;
         told.await.map_err(|_| Error::Stopping)?
     }
 
@@ -262,7 +262,7 @@ impl Dispatch {
         let mut reports = Vec::new();
         for account in &self.accounts {
             let (tell, told) = oneshot::channel();
-            if account.asks.send(Ask::Report(tell)).await.is_ok()
+            if account.asks.send(ActorMessage::Report(tell)).await.is_ok()
                 && let Ok(report) = told.await
             {
                 reports.push(report);
@@ -276,7 +276,7 @@ impl Dispatch {
     pub async fn stop(&self) {
         for account in &self.accounts {
             let (tell, told) = oneshot::channel();
-            if account.asks.send(Ask::Stop(tell)).await.is_ok() {
+            if account.asks.send(ActorMessage::Stop(tell)).await.is_ok() {
                 // It ends either way.
                 let _ = told.await;
             }

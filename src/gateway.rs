@@ -80,7 +80,7 @@ fn options(account: &Account, upstream: Arc<dyn Upstream>, cache: &Arc<Cache>) -
         timeout: account.timeout,
         queue_capacity: account.queue_capacity,
         upstream,
-        shelf: Arc::clone(cache) as Arc<dyn AnswerSink>,
+        answers: Arc::clone(cache) as Arc<dyn AnswerSink>,
         clock: Clock::System,
         store: None,
         replicas: 1,

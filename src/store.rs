@@ -14,17 +14,17 @@ use tokio::time::{Instant, timeout_at};
 
 use self::{
     address::Address,
-    breaker::Breaker,
     connection::{Connection, Connector},
+    pause::RedisPause,
 };
 pub use self::{address::NotAnAddress, commands::Script};
 use crate::config;
 
 mod address;
-mod breaker;
 mod commands;
 mod connection;
 mod journal;
+mod pause;
 
 /// Connections kept open. They are multiplexed: a few take any number of commands, and more than one keeps a long
 /// answer from holding up all others.
@@ -37,7 +37,7 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     pool: Pool<Connector>,
     connector: Connector,
-    breaker: Breaker,
+    breaker: RedisPause,
     prefix: String,
     timeout: Duration,
 }
@@ -91,7 +91,7 @@ impl Store {
             .idle_timeout(None)
             .build_unchecked(connector.clone());
         let (prefix, timeout) = (options.prefix.clone(), options.timeout);
-        Ok(Self(Arc::new(Inner { pool, connector, breaker: Breaker::default(), prefix, timeout })))
+        Ok(Self(Arc::new(Inner { pool, connector, breaker: RedisPause::default(), prefix, timeout })))
     }
 
     /// What every key begins with.

@@ -1,6 +1,6 @@
 //! How long an answer may be told, to whom, and as what.
 //!
-//! Two horizons, both counted from when Amazon gave the answer: offers an hour (50 minutes, so that an answer is not told
+//! Two policy, both counted from when Amazon gave the answer: offers an hour (50 minutes, so that an answer is not told
 //! to be an hour old by the time it is read), everything else half a day. Past its horizon an answer is stale: it may be
 //! told while a refresh is under way, and for longer if Amazon fails. Nothing is told after 24 hours, which is in Amazon's
 //! terms (Associates Program Policies, IP License), nor is anything here able to lift that.
@@ -37,7 +37,7 @@ pub struct FreshnessRequirement {
     pub cache_only: bool,
 }
 
-/// How an answer stands with a wish.
+/// How an answer stands with a requirement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Freshness {
     /// Tell it.
@@ -63,34 +63,34 @@ impl From<&config::Cache> for FreshnessPolicy {
 }
 
 impl FreshnessPolicy {
-    /// How an answer of this age stands with a wish; `missing` says that the answer was that there is none.
-    pub fn standing(&self, age: Duration, missing: Option<Missing>, wish: &FreshnessRequirement) -> Freshness {
+    /// How an answer of this age stands with a requirement; `missing` says that the answer was that there is none.
+    pub fn classify(&self, age: Duration, missing: Option<Missing>, requirement: &FreshnessRequirement) -> Freshness {
         if age >= self.keep(missing) {
             return Freshness::Expired;
         }
-        let fresh = self.fresh(missing, wish);
-        if age <= fresh && !(fresh.is_zero() && wish.max_age.is_some()) {
+        let fresh = self.fresh(missing, requirement);
+        if age <= fresh && !(fresh.is_zero() && requirement.max_age.is_some()) {
             return Freshness::Fresh;
         }
-        if wish.cache_only {
+        if requirement.cache_only {
             return Freshness::StaleWhileRevalidate;
         }
-        match wish.max_age {
+        match requirement.max_age {
             // They said how old is too old.
             Some(_) => Freshness::Expired,
-            None if !wish.offers || age <= self.offers_stale => Freshness::StaleWhileRevalidate,
+            None if !requirement.offers || age <= self.offers_stale => Freshness::StaleWhileRevalidate,
             None => Freshness::StaleIfError,
         }
     }
 
-    /// How long an answer is fresh for a wish.
-    pub fn fresh(&self, missing: Option<Missing>, wish: &FreshnessRequirement) -> Duration {
-        let horizon = match (missing, wish.offers) {
+    /// How long an answer is fresh for a requirement.
+    pub fn fresh(&self, missing: Option<Missing>, requirement: &FreshnessRequirement) -> Duration {
+        let horizon = match (missing, requirement.offers) {
             (Some(_), _) => MISSING_HOLDS,
             (None, true) => self.offers_fresh,
             (None, false) => self.catalog_fresh,
         };
-        wish.max_age.unwrap_or(horizon).min(self.keep(missing))
+        requirement.max_age.unwrap_or(horizon).min(self.keep(missing))
     }
 
     /// How long an answer is worth keeping at all.
@@ -114,27 +114,27 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
     const HOUR: Duration = Duration::from_secs(3600);
 
-    fn horizons() -> FreshnessPolicy {
+    fn policy() -> FreshnessPolicy {
         FreshnessPolicy::from(&config::Cache::default())
     }
 
-    fn wish(offers: bool) -> FreshnessRequirement {
+    fn requirement(offers: bool) -> FreshnessRequirement {
         FreshnessRequirement { offers, ..FreshnessRequirement::default() }
     }
 
     #[test]
     fn each_age_stands_as_the_terms_and_the_wish_say() {
         use Freshness::{Expired, Fresh, StaleIfError, StaleWhileRevalidate};
-        let only_cached = FreshnessRequirement { cache_only: true, ..wish(true) };
-        let within = |max_age| FreshnessRequirement { max_age: Some(max_age), ..wish(true) };
+        let only_cached = FreshnessRequirement { cache_only: true, ..requirement(true) };
+        let within = |max_age| FreshnessRequirement { max_age: Some(max_age), ..requirement(true) };
         let cases = [
-            (50 * MINUTE, wish(true), Fresh),
-            (51 * MINUTE, wish(true), StaleWhileRevalidate),
-            (6 * HOUR, wish(true), StaleWhileRevalidate),
-            (7 * HOUR, wish(true), StaleIfError),
-            (12 * HOUR, wish(false), Fresh),
-            (13 * HOUR, wish(false), StaleWhileRevalidate),
-            (24 * HOUR, wish(false), Expired),
+            (50 * MINUTE, requirement(true), Fresh),
+            (51 * MINUTE, requirement(true), StaleWhileRevalidate),
+            (6 * HOUR, requirement(true), StaleWhileRevalidate),
+            (7 * HOUR, requirement(true), StaleIfError),
+            (12 * HOUR, requirement(false), Fresh),
+            (13 * HOUR, requirement(false), StaleWhileRevalidate),
+            (24 * HOUR, requirement(false), Expired),
             (24 * HOUR, only_cached, Expired),
             (23 * HOUR, only_cached, StaleWhileRevalidate),
             (10 * MINUTE, only_cached, Fresh),
@@ -143,16 +143,16 @@ mod tests {
             (24 * HOUR, within(1000 * HOUR), Expired),
             (Duration::ZERO, within(Duration::ZERO), Expired),
         ];
-        for (age, wish, standing) in cases {
-            assert_eq!(horizons().standing(age, None, &wish), standing, "{age:?} {wish:?}");
+        for (age, requirement, freshness) in cases {
+            assert_eq!(policy().classify(age, None, &requirement), freshness, "{age:?} {requirement:?}");
         }
     }
 
     #[test]
     fn absence_holds_for_an_hour_and_is_then_forgotten() {
         let absent = Some(Missing::NotFound);
-        assert_eq!(horizons().standing(59 * MINUTE, absent, &wish(true)), Freshness::Fresh);
-        assert_eq!(horizons().standing(HOUR, absent, &wish(false)), Freshness::Expired);
+        assert_eq!(policy().classify(59 * MINUTE, absent, &requirement(true)), Freshness::Fresh);
+        assert_eq!(policy().classify(HOUR, absent, &requirement(false)), Freshness::Expired);
     }
 
     #[test]
@@ -160,7 +160,7 @@ mod tests {
         let forever = Duration::from_secs(u64::MAX);
         let options =
             config::Cache { catalog_fresh: forever, offers_stale: forever, ceiling: forever, ..Default::default() };
-        let horizons = FreshnessPolicy::from(&options);
-        assert_eq!(horizons.standing(TERMS_CEILING, None, &wish(false)), Freshness::Expired);
+        let policy = FreshnessPolicy::from(&options);
+        assert_eq!(policy.classify(TERMS_CEILING, None, &requirement(false)), Freshness::Expired);
     }
 }

@@ -12,7 +12,7 @@ use moka::{Expiry, sync};
 
 use super::{
     Freshness, FreshnessPolicy, Key,
-    stats::{Counts, Stats},
+    stats::{Stats, TierCounts},
 };
 use amazon_catalog::Snapshot;
 
@@ -22,19 +22,19 @@ const OVERHEAD_BYTES: usize = 256;
 
 #[derive(Debug)]
 pub(crate) struct Memory {
-    entries: sync::Cache<Key, Kept>,
+    entries: sync::Cache<Key, MemoryEntry>,
     capacity_bytes: u64,
-    counts: Counts,
+    counts: TierCounts,
 }
 
 /// An answer, and whether it was read since it was fetched.
 #[derive(Clone, Debug)]
-pub(crate) struct Kept {
+pub(crate) struct MemoryEntry {
     pub(crate) snapshot: Snapshot,
     read: Arc<AtomicU8>,
 }
 
-impl Kept {
+impl MemoryEntry {
     /// Whether this is its first read, of those that want offers or of the others.
     pub(crate) fn is_first_read(&self, offers: bool) -> bool {
         let mark = 1 << u8::from(offers);
@@ -52,40 +52,40 @@ impl EntryExpiry {
     }
 }
 
-impl Expiry<Key, Kept> for EntryExpiry {
-    fn expire_after_create(&self, _: &Key, kept: &Kept, _: Instant) -> Option<Duration> {
+impl Expiry<Key, MemoryEntry> for EntryExpiry {
+    fn expire_after_create(&self, _: &Key, kept: &MemoryEntry, _: Instant) -> Option<Duration> {
         self.left(&kept.snapshot)
     }
 
     // Without this moka keeps the remaining time of the entry that was replaced.
-    fn expire_after_update(&self, _: &Key, kept: &Kept, _: Instant, _: Option<Duration>) -> Option<Duration> {
+    fn expire_after_update(&self, _: &Key, kept: &MemoryEntry, _: Instant, _: Option<Duration>) -> Option<Duration> {
         self.left(&kept.snapshot)
     }
 }
 
 impl Memory {
-    pub(crate) fn new(capacity_bytes: u64, horizons: FreshnessPolicy) -> Self {
+    pub(crate) fn new(capacity_bytes: u64, policy: FreshnessPolicy) -> Self {
         let entries = sync::Cache::builder()
             .max_capacity(capacity_bytes)
-            .weigher(|key: &Key, kept: &Kept| weight(key, &kept.snapshot))
-            .expire_after(EntryExpiry(horizons))
+            .weigher(|key: &Key, kept: &MemoryEntry| weight(key, &kept.snapshot))
+            .expire_after(EntryExpiry(policy))
             .build();
-        Self { entries, capacity_bytes, counts: Counts::default() }
+        Self { entries, capacity_bytes, counts: TierCounts::default() }
     }
 
-    pub(crate) fn get(&self, key: &Key) -> Option<Kept> {
+    pub(crate) fn get(&self, key: &Key) -> Option<MemoryEntry> {
         self.entries.get(key)
     }
 
-    /// Counts a look-up by how it ended.
-    pub(crate) fn count(&self, standing: Option<Freshness>) {
-        self.counts.count(standing);
+    /// TierCounts a look-up by how it ended.
+    pub(crate) fn count(&self, freshness: Option<Freshness>) {
+        self.counts.count(freshness);
     }
 
     pub(crate) fn put(&self, key: Key, snapshot: Snapshot) {
         // Two calls may land out of order; the later word of Amazon's stays.
         if self.entries.get(&key).is_none_or(|kept| kept.snapshot.fetched_at <= snapshot.fetched_at) {
-            self.entries.insert(key, Kept { snapshot, read: Arc::default() });
+            self.entries.insert(key, MemoryEntry { snapshot, read: Arc::default() });
         }
     }
 

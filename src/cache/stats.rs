@@ -27,20 +27,20 @@ pub struct Stats {
     pub answers: bool,
 }
 
-/// Counts look-ups.
+/// TierCounts look-ups.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
+pub(super) struct TierCounts {
     pub hits: AtomicU64,
     pub misses: AtomicU64,
     pub stale_hits: AtomicU64,
 }
 
-impl Counts {
-    /// Counts a look-up by how it ended.
-    pub(super) fn count(&self, standing: Option<Freshness>) {
-        let counter = if standing.is_some() { &self.hits } else { &self.misses };
+impl TierCounts {
+    /// TierCounts a look-up by how it ended.
+    pub(super) fn count(&self, freshness: Option<Freshness>) {
+        let counter = if freshness.is_some() { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);
-        if standing.is_some_and(|standing| standing != Freshness::Fresh) {
+        if freshness.is_some_and(|freshness| freshness != Freshness::Fresh) {
             self.stale_hits.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -87,15 +87,15 @@ impl Catalog {
         let mut answers: Vec<Slot<K, T>> = Vec::new();
         let keys: Vec<Key> = asked.iter().map(|request| request.key(read.locale)).collect();
         for (request, hit) in asked.into_iter().zip(self.cache.get_many(&keys, &requirement, now).await) {
-            let standing = hit.as_ref().map_or(Freshness::Expired, |hit| hit.standing);
+            let freshness = hit.as_ref().map_or(Freshness::Expired, |hit| hit.freshness);
             let answer = hit.map(|hit| {
-                let freshness = self.freshness(&hit.snapshot, hit.source, hit.standing, &requirement);
+                let freshness = self.freshness(&hit.snapshot, hit.source, hit.freshness, &requirement);
                 decode(&hit.snapshot).map(|value| Cached { value, freshness, response: None })
             });
-            if standing == Freshness::StaleWhileRevalidate && !read.cache_only {
+            if freshness == Freshness::StaleWhileRevalidate && !read.cache_only {
                 stale.push(request.clone());
             }
-            if standing >= Freshness::StaleIfError {
+            if freshness >= Freshness::StaleIfError {
                 wanted.push(request.clone());
             }
             answers.push((request, answer));

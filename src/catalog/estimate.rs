@@ -85,10 +85,10 @@ impl Catalog {
         let requirement = read.requirement();
         let keys = [asked.key(read.locale)];
         let hit = self.cache.get_many(&keys, &requirement, self.cache.now()).await.pop().flatten()?;
-        if hit.standing > Freshness::StaleWhileRevalidate {
+        if hit.freshness > Freshness::StaleWhileRevalidate {
             return None;
         }
-        cost_counter.answer(&self.freshness(&hit.snapshot, hit.source, hit.standing, &requirement));
+        cost_counter.answer(&self.freshness(&hit.snapshot, hit.source, hit.freshness, &requirement));
         // A page that says there is nothing holds nothing.
         Some(hit.snapshot.content.ok().and_then(|bytes| T::decode(bytes).ok()).unwrap_or_default())
     }
@@ -98,9 +98,9 @@ impl Catalog {
         let requirement = read.requirement();
         let hits = self.cache.get_many(keys, &requirement, self.cache.now()).await;
         let mut count = |hit: Option<crate::cache::CacheHit>| {
-            let hit = hit.filter(|hit| hit.standing <= Freshness::StaleWhileRevalidate);
+            let hit = hit.filter(|hit| hit.freshness <= Freshness::StaleWhileRevalidate);
             if let Some(hit) = &hit {
-                cost_counter.answer(&self.freshness(&hit.snapshot, hit.source, hit.standing, &requirement));
+                cost_counter.answer(&self.freshness(&hit.snapshot, hit.source, hit.freshness, &requirement));
             }
             hit.is_some()
         };

@@ -76,8 +76,8 @@ impl Catalog {
         let keys: Vec<Key> = asins.iter().map(|asin| Key::Product(read.locale, *asin)).collect();
         for (asin, hit) in asins.into_iter().zip(self.cache.get_many(&keys, &requirement, now).await) {
             match hit {
-                Some(hit) if hit.standing != Freshness::StaleIfError => {
-                    if hit.standing == Freshness::StaleWhileRevalidate && !read.cache_only {
+                Some(hit) if hit.freshness != Freshness::StaleIfError => {
+                    if hit.freshness == Freshness::StaleWhileRevalidate && !read.cache_only {
                         stale.push(asin);
                     }
                     // The receiver is in our hands still.
@@ -115,15 +115,15 @@ impl Catalog {
         &self,
         snapshot: &Snapshot,
         source: pb::Source,
-        standing: Freshness,
+        freshness: Freshness,
         requirement: &FreshnessRequirement,
     ) -> pb::Freshness {
-        let horizon = self.cache.horizons().fresh(snapshot.content.as_ref().err().copied(), requirement);
+        let horizon = self.cache.policy().fresh(snapshot.content.as_ref().err().copied(), requirement);
         pb::Freshness {
             fetch_time: Some(snapshot.fetched_at.into()),
             expire_time: Some((snapshot.fetched_at + horizon).into()),
             source: source.into(),
-            is_stale: standing != Freshness::Fresh,
+            is_stale: freshness != Freshness::Fresh,
             protocol: snapshot.protocol.into(),
             price_stamp_required: requirement.offers && snapshot.age(self.cache.now()) >= STAMP_AFTER,
         }
@@ -139,7 +139,7 @@ impl Catalog {
     ) -> Lookup {
         self.known(
             asin,
-            CacheHit { snapshot, source: pb::Source::Amazon, standing: Freshness::Fresh },
+            CacheHit { snapshot, source: pb::Source::Amazon, freshness: Freshness::Fresh },
             requirement,
             Some(call),
         )
@@ -152,7 +152,7 @@ impl Catalog {
         requirement: &FreshnessRequirement,
         call: Option<Call>,
     ) -> Lookup {
-        let freshness = self.freshness(&hit.snapshot, hit.source, hit.standing, requirement);
+        let freshness = self.freshness(&hit.snapshot, hit.source, hit.freshness, requirement);
         let outcome = match hit.snapshot.content {
             Ok(encoded) => Ok(CachedProduct { encoded, freshness }),
             Err(missing) => Err(Error::Missing { asin, missing }),
@@ -200,7 +200,7 @@ impl Catalog {
                         let Some(ItemResult { asin, result, call }) = item else { break };
                         if let Some(place) = open.iter().position(|waiting| *waiting == asin) {
                             open.swap_remove(place);
-                            let hit = |snapshot| CacheHit { snapshot, source: pb::Source::Amazon, standing: Freshness::Fresh };
+                            let hit = |snapshot| CacheHit { snapshot, source: pb::Source::Amazon, freshness: Freshness::Fresh };
                             let outcome = result.map(|snapshot| catalog.known(asin, hit(snapshot), &requirement, call));
                             let failed = outcome.is_err();
                             settle(asin, outcome.map_err(|error| (error.into(), call)));

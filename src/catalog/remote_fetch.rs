@@ -49,7 +49,7 @@ impl Catalog {
             let hits = self.cache.get_many(&keys, &requirement, self.cache.now()).await;
             let mut missing = Vec::new();
             for (asin, hit) in open.into_iter().zip(hits) {
-                match hit.filter(|hit| hit.standing < Freshness::StaleIfError) {
+                match hit.filter(|hit| hit.freshness < Freshness::StaleIfError) {
                     // Whoever asked may have gone.
                     Some(hit) => drop(tx.send(self.known(asin, hit, &requirement, None))),
                     None => missing.push(asin),

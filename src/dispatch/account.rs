@@ -21,10 +21,10 @@ use tokio::{
 use super::{
     Call, Error, ItemResult, Options, Priority, Report, RequestContext, Response,
     allowance::{Allowance, Permit},
-    breaker::Breaker,
-    bucket::Bucket,
-    queue::{Batch, Key, Queue, Tell, Waiter},
-    report::Counts,
+    breaker::OperationBreaker,
+    pacing::PacingBucket,
+    queue::{Batch, PendingKey, Queue, ReplyTo, Waiter},
+    report::CallCounts,
     retry,
 };
 use amazon_catalog::{
@@ -35,7 +35,7 @@ static NEXT_CALL: AtomicU64 = AtomicU64::new(1);
 
 /// What can be asked of an account's task.
 #[derive(Debug)]
-pub(crate) enum Ask {
+pub(crate) enum ActorMessage {
     Items { locale: Locale, asins: Vec<Asin>, terms: RequestContext, tell: mpsc::UnboundedSender<ItemResult> },
     Request { question: CatalogRequest, terms: RequestContext, tell: oneshot::Sender<Result<Response, Error>> },
     Report(oneshot::Sender<Report>),
@@ -43,7 +43,7 @@ pub(crate) enum Ask {
 }
 
 /// Starts the task. It ends when every sender is gone, and lets the calls under way finish first.
-pub(crate) fn start(options: Options) -> mpsc::Sender<Ask> {
+pub(crate) fn start(options: Options) -> mpsc::Sender<ActorMessage> {
     // Asks are taken off at once; what may pile up is the queue, and that has its own bound.
     let (asks, inbox) = mpsc::channel(64);
     // Owned by its inbox: it ends with the last handle.
@@ -55,13 +55,13 @@ struct AccountActor {
     name: Arc<str>,
     options: Options,
     allowance: Allowance,
-    bucket: Bucket,
+    bucket: PacingBucket,
     queue: Queue,
-    breakers: HashMap<Operation, Breaker>,
+    breakers: HashMap<Operation, OperationBreaker>,
     under_way: JoinSet<Completed>,
     /// The calls that other replicas made in the last second.
     others: usize,
-    counts: Counts,
+    counts: CallCounts,
     last_error: Option<String>,
 }
 
@@ -76,20 +76,20 @@ impl AccountActor {
         Self {
             name: options.name.as_str().into(),
             allowance: Allowance::new(&options, Instant::now()),
-            bucket: Bucket::new(options.calls_per_day, Instant::now()),
+            bucket: PacingBucket::new(options.calls_per_day, Instant::now()),
             options,
             queue: Queue::default(),
             breakers: HashMap::new(),
             under_way: JoinSet::new(),
             others: 0,
-            counts: Counts::default(),
+            counts: CallCounts::default(),
             last_error: None,
         }
     }
 
     /// Cancel-safe: receiving, joining and sleeping lose nothing when another branch wins. What a branch then does may
     /// ask Redis, for no longer than its bound, and is not cancelled.
-    async fn run(mut self, mut inbox: mpsc::Receiver<Ask>) {
+    async fn run(mut self, mut inbox: mpsc::Receiver<ActorMessage>) {
         let stopped = loop {
             let now = Instant::now();
             let ready = self.queue.next_ready(&self.bucket, now);
@@ -97,7 +97,7 @@ impl AccountActor {
             let tick = self.allowance.tick_at();
             tokio::select! {
                 ask = inbox.recv() => match ask {
-                    Some(Ask::Stop(tell)) => break Some(tell),
+                    Some(ActorMessage::Stop(tell)) => break Some(tell),
                     Some(ask) => self.accept(ask),
                     None => break None,
                 },
@@ -118,30 +118,30 @@ impl AccountActor {
         drop(stopped);
     }
 
-    fn accept(&mut self, ask: Ask) {
+    fn accept(&mut self, ask: ActorMessage) {
         match ask {
-            Ask::Items { locale, asins, terms, tell } => {
+            ActorMessage::Items { locale, asins, terms, tell } => {
                 for asin in asins {
                     self.join(
-                        Key::Item(locale, asin),
-                        Waiter { terms: terms.clone(), tell: Tell::Item(asin, tell.clone()) },
+                        PendingKey::Item(locale, asin),
+                        Waiter { terms: terms.clone(), tell: ReplyTo::Item(asin, tell.clone()) },
                     );
                 }
             }
-            Ask::Request { question, terms, tell } => {
-                self.join(Key::Request(question), Waiter { terms, tell: Tell::Request(tell) });
+            ActorMessage::Request { question, terms, tell } => {
+                self.join(PendingKey::Request(question), Waiter { terms, tell: ReplyTo::Request(tell) });
             }
-            Ask::Report(tell) => {
+            ActorMessage::Report(tell) => {
                 let report = self.report();
                 // Whoever asked may have gone.
                 let _ = tell.send(report);
             }
             // Ends the loop, and is not for here.
-            Ask::Stop(_) => {}
+            ActorMessage::Stop(_) => {}
         }
     }
 
-    fn join(&mut self, key: Key, waiter: Waiter) {
+    fn join(&mut self, key: PendingKey, waiter: Waiter) {
         let now = Instant::now();
         match self.refusal(&key, &waiter.terms, now) {
             Some(error) => waiter.fail(&error, None),
@@ -150,7 +150,7 @@ impl AccountActor {
     }
 
     /// Why it is useless to wait; `None` where it is not.
-    fn refusal(&mut self, key: &Key, terms: &RequestContext, now: Instant) -> Option<Error> {
+    fn refusal(&mut self, key: &PendingKey, terms: &RequestContext, now: Instant) -> Option<Error> {
         let before = self.queue.calls_before(key, terms)?;
         let wait = self.wait(before, now);
         if !self.queue.knows(key) {
@@ -161,12 +161,12 @@ impl AccountActor {
             if let Some(resets_in) = self.allowance.spent_for(now) {
                 return Some(self.day_spent(resets_in));
             }
-            if terms.class != Priority::Interactive
+            if terms.priority != Priority::Interactive
                 && let Some(resets_in) = self.allowance.background_spent_for(now)
             {
                 return Some(Error::KeptForOthers { resets_in });
             }
-            if let Some(share) = terms.share
+            if let Some(share) = terms.daily_quota
                 && let Some(resets_in) = self.allowance.share_spent_for(&terms.caller, share, now)
             {
                 return Some(Error::CallerShareSpent { caller: Arc::clone(&terms.caller), share, resets_in });
@@ -205,7 +205,7 @@ impl AccountActor {
             return self.give_up(&error, |_, _| true);
         }
         if let Some(resets_in) = self.allowance.background_spent_for(now) {
-            self.give_up(&Error::KeptForOthers { resets_in }, |_, class| class != Priority::Interactive);
+            self.give_up(&Error::KeptForOthers { resets_in }, |_, priority| priority != Priority::Interactive);
         }
         let Some(caller) = self.queue.next_caller(&self.bucket, now) else { return };
         if self.allowance.take(&caller).await == Permit::NotYet {
@@ -241,7 +241,7 @@ impl AccountActor {
         let CatalogRequest::Items(items) = &mut job.question else { return };
         let free = IDS_PER_CALL.saturating_sub(items.asins.len());
         if free > 0 {
-            let due = self.options.shelf.due(items.locale, free).into_iter();
+            let due = self.options.answers.due(items.locale, free).into_iter();
             items.asins.extend(due.filter(|asin| self.queue.fill(items.locale, *asin, &job.caller, now)).take(free));
         }
     }
@@ -318,7 +318,7 @@ impl AccountActor {
     }
 
     /// Tells everybody who waits for what passes that it is over.
-    fn give_up(&mut self, error: &Error, passes: impl Fn(&Key, Priority) -> bool) {
+    fn give_up(&mut self, error: &Error, passes: impl Fn(&PendingKey, Priority) -> bool) {
         for waiter in self.queue.drain(passes) {
             waiter.fail(error, None);
         }
@@ -331,17 +331,17 @@ impl AccountActor {
             (CatalogRequest::Items(asked), CatalogResponse::Items(items)) => {
                 let contents = contents(&items);
                 for asin in &asked.asins {
-                    let key = Key::Item(asked.locale, *asin);
+                    let key = PendingKey::Item(asked.locale, *asin);
                     let content = contents.get(asin).cloned().unwrap_or(Err(Missing::NotFound));
                     let snapshot = Snapshot { content, ..stamp.clone() };
-                    self.options.shelf.keep(asked.locale, *asin, &snapshot);
+                    self.options.answers.keep(asked.locale, *asin, &snapshot);
                     for waiter in self.queue.settle(&key) {
                         waiter.tell_item(&snapshot, call);
                     }
                 }
             }
             (question, answer) => {
-                let key = Key::Request(question.clone());
+                let key = PendingKey::Request(question.clone());
                 let told = Response { answer: Arc::new(answer), stamp, call };
                 for waiter in self.queue.settle(&key) {
                     waiter.tell_answer(&told);
@@ -354,7 +354,8 @@ impl AccountActor {
         let now = Instant::now();
         let mut callers: Vec<_> = self.allowance.by_caller(now).iter().map(|(who, n)| (Arc::clone(who), *n)).collect();
         callers.sort();
-        let told = |(operation, breaker): (&Operation, &Breaker)| (*operation, breaker.state(), breaker.calls());
+        let told =
+            |(operation, breaker): (&Operation, &OperationBreaker)| (*operation, breaker.state(), breaker.calls());
         let mut breakers: Vec<_> = self.breakers.iter().map(told).collect();
         breakers.sort_by_key(|(operation, ..)| *operation);
         Report {

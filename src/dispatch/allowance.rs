@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::{
     Options,
+    account_clock::AccountClock,
     budget::{Day, Pace},
-    clock::Clock,
     shared::{LocalBudget, Shared},
 };
 
@@ -43,7 +43,7 @@ impl Allowance {
         let known = LocalBudget {
             pace: Pace::new(options.calls_per_second / f64::from(parts), now),
             day: Day::new(options.calls_per_day / parts),
-            clock: Clock::new(now),
+            clock: AccountClock::new(now),
         };
         Self { known, shared, replica, asked: 0 }
     }

@@ -17,8 +17,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// One operation's breaker.
 #[derive(Debug)]
-pub(crate) struct Breaker {
-    state: State,
+pub(crate) struct OperationBreaker {
+    state: BreakerState,
     in_a_row: u32,
     recent: VecDeque<(Instant, bool)>,
     pause: Duration,
@@ -27,7 +27,7 @@ pub(crate) struct Breaker {
 
 /// Whether calls go through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum BreakerState {
     /// They do.
     Closed,
     /// They do not until then.
@@ -39,34 +39,34 @@ pub enum State {
     HalfOpen,
 }
 
-impl Default for Breaker {
+impl Default for OperationBreaker {
     fn default() -> Self {
-        Self { state: State::Closed, in_a_row: 0, recent: VecDeque::new(), pause: FIRST_PAUSE, calls: 0 }
+        Self { state: BreakerState::Closed, in_a_row: 0, recent: VecDeque::new(), pause: FIRST_PAUSE, calls: 0 }
     }
 }
 
-impl Breaker {
+impl OperationBreaker {
     /// How long calls must wait; `None` where they may go.
     pub(crate) fn closed_for(&self, now: Instant) -> Option<Duration> {
         match self.state {
-            State::Closed => None,
-            State::Open { until } => (until > now).then(|| until - now),
+            BreakerState::Closed => None,
+            BreakerState::Open { until } => (until > now).then(|| until - now),
             // The call that is under way to see will have told within one timeout; a second is a fair guess.
-            State::HalfOpen => Some(Duration::from_secs(1)),
+            BreakerState::HalfOpen => Some(Duration::from_secs(1)),
         }
     }
 
     /// A call leaves. After a pause it is the one that finds out.
     pub(crate) fn leaving(&mut self) {
         self.calls += 1;
-        if matches!(self.state, State::Open { .. }) {
-            self.state = State::HalfOpen;
+        if matches!(self.state, BreakerState::Open { .. }) {
+            self.state = BreakerState::HalfOpen;
         }
     }
 
     /// A call was answered, whatever the answer.
     pub(crate) fn answered(&mut self, now: Instant) {
-        if self.state != State::Closed {
+        if self.state != BreakerState::Closed {
             *self = Self { calls: self.calls, ..Self::default() };
         }
         self.in_a_row = 0;
@@ -80,12 +80,14 @@ impl Breaker {
         let failures = self.recent.iter().filter(|(_, good)| !good).count();
         let half = self.recent.len() >= LEAST_IN_WINDOW && failures * 2 >= self.recent.len();
         match self.state {
-            State::HalfOpen => {
+            BreakerState::HalfOpen => {
                 self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-                self.state = State::Open { until: now + self.pause };
+                self.state = BreakerState::Open { until: now + self.pause };
             }
-            State::Closed if self.in_a_row >= IN_A_ROW || half => self.state = State::Open { until: now + self.pause },
-            State::Closed | State::Open { .. } => {}
+            BreakerState::Closed if self.in_a_row >= IN_A_ROW || half => {
+                self.state = BreakerState::Open { until: now + self.pause }
+            }
+            BreakerState::Closed | BreakerState::Open { .. } => {}
         }
     }
 
@@ -95,7 +97,7 @@ impl Breaker {
     }
 
     /// Whether calls go through.
-    pub(crate) fn state(&self) -> State {
+    pub(crate) fn state(&self) -> BreakerState {
         self.state
     }
 
@@ -113,7 +115,7 @@ mod tests {
 
     #[test]
     fn five_failures_in_a_row_open_it_for_half_a_minute() {
-        let (mut breaker, now) = (Breaker::default(), Instant::now());
+        let (mut breaker, now) = (OperationBreaker::default(), Instant::now());
         for _ in 0..4 {
             breaker.failed(now);
         }
@@ -125,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_probe_that_fails_doubles_the_pause_up_to_five_minutes_and_one_that_succeeds_closes_it() {
-        let (mut breaker, mut now) = (Breaker::default(), Instant::now());
+        let (mut breaker, mut now) = (OperationBreaker::default(), Instant::now());
         for _ in 0..5 {
             breaker.failed(now);
         }
@@ -139,28 +141,28 @@ mod tests {
         now += LONGEST_PAUSE;
         breaker.leaving();
         breaker.answered(now);
-        assert_eq!((breaker.state(), breaker.closed_for(now)), (State::Closed, None));
+        assert_eq!((breaker.state(), breaker.closed_for(now)), (BreakerState::Closed, None));
     }
 
     #[test]
     fn half_of_ten_within_a_minute_open_it_and_older_ones_are_forgotten() {
-        let (mut breaker, now) = (Breaker::default(), Instant::now());
+        let (mut breaker, now) = (OperationBreaker::default(), Instant::now());
         for _ in 0..4 {
             breaker.failed(now);
             breaker.answered(now);
         }
         breaker.failed(now);
-        assert_eq!(breaker.state(), State::Closed, "nine calls say nothing yet");
+        assert_eq!(breaker.state(), BreakerState::Closed, "nine calls say nothing yet");
         breaker.answered(now + WINDOW * 2);
         for _ in 0..4 {
             breaker.failed(now + WINDOW * 2);
         }
-        assert_eq!(breaker.state(), State::Closed, "the first nine are over a minute old");
-        let (mut breaker, later) = (Breaker::default(), now);
+        assert_eq!(breaker.state(), BreakerState::Closed, "the first nine are over a minute old");
+        let (mut breaker, later) = (OperationBreaker::default(), now);
         for _ in 0..5 {
             breaker.answered(later);
             breaker.failed(later);
         }
-        assert!(matches!(breaker.state(), State::Open { .. }));
+        assert!(matches!(breaker.state(), BreakerState::Open { .. }));
     }
 }

@@ -40,14 +40,14 @@ pub struct Report {
     /// Each operation that was called: whether its breaker lets calls through, and how many left since the start.
     pub breakers: Vec<(Operation, super::BreakerState, u64)>,
     /// How calls ended.
-    pub counts: Counts,
+    pub counts: CallCounts,
     /// The last failure in words, with Amazon's request id.
     pub last_error: Option<String>,
 }
 
 /// How calls ended since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct CallCounts {
     /// Answered.
     pub answered: u64,
     /// Throttled by Amazon.

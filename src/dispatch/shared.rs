@@ -24,9 +24,9 @@ use uuid::Uuid;
 use self::{answer::ScriptReply, link::Link, slots::Slots};
 use super::{
     Options,
+    account_clock::AccountClock,
     allowance::Permit,
     budget::{Day, Pace},
-    clock::Clock,
 };
 use crate::store::Store;
 
@@ -55,7 +55,7 @@ const NO_END: Duration = Duration::from_secs(60);
 pub(crate) struct LocalBudget {
     pub(crate) pace: Pace,
     pub(crate) day: Day,
-    pub(crate) clock: Clock,
+    pub(crate) clock: AccountClock,
 }
 
 /// One account's part in the shared budget.

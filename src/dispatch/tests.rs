@@ -114,7 +114,7 @@ fn options(upstream: &Arc<Scripted>) -> Options {
         timeout: Duration::from_secs(5),
         queue_capacity: 1000,
         upstream: Arc::clone(upstream) as Arc<dyn Upstream>,
-        shelf: Arc::new(Shelved::default()),
+        answers: Arc::new(Shelved::default()),
         clock: Clock::System,
         store: None,
         replicas: 1,
@@ -124,9 +124,9 @@ fn options(upstream: &Arc<Scripted>) -> Options {
 fn terms(within_seconds: u64) -> RequestContext {
     RequestContext {
         caller: "tester".into(),
-        share: None,
+        daily_quota: None,
         weight: 1.0,
-        class: Priority::Interactive,
+        priority: Priority::Interactive,
         deadline: Instant::now() + Duration::from_secs(within_seconds),
         abandoned: CancellationToken::new(),
     }
@@ -289,7 +289,7 @@ async fn a_spent_day_refuses_at_once_and_says_when_it_ends() {
 async fn a_caller_s_share_binds_that_caller_only() {
     let amazon = Arc::new(Scripted::default());
     let dispatch = Dispatch::start(vec![options(&amazon)]);
-    let greedy = || RequestContext { caller: "greedy".into(), share: Some(1), ..terms(60) };
+    let greedy = || RequestContext { caller: "greedy".into(), daily_quota: Some(1), ..terms(60) };
     assert!(one(&dispatch, greedy()).await.is_ok());
     assert!(matches!(one(&dispatch, greedy()).await, Err(Error::CallerShareSpent { share: 1, .. })));
     assert!(one(&dispatch, terms(60)).await.is_ok());
@@ -305,7 +305,7 @@ async fn a_full_queue_refuses() {
 }
 
 fn as_caller(name: &str, class: Priority, weight: f64) -> RequestContext {
-    RequestContext { caller: name.into(), class, weight, ..terms(3000) }
+    RequestContext { caller: name.into(), priority: class, weight, ..terms(3000) }
 }
 
 impl Scripted {
@@ -388,12 +388,12 @@ async fn what_waits_long_enough_goes_before_newer_and_more_urgent_asks() {
 #[tokio::test(start_paused = true)]
 async fn free_seats_carry_what_is_about_to_age_and_keep_it() {
     let amazon = Arc::new(Scripted::default());
-    let shelf = Arc::new(Shelved { due: Mutex::new(asins('R', 12)), ..Shelved::default() });
+    let answers = Arc::new(Shelved { due: Mutex::new(asins('R', 12)), ..Shelved::default() });
     let dispatch =
-        Dispatch::start(vec![Options { shelf: Arc::clone(&shelf) as Arc<dyn AnswerSink>, ..options(&amazon) }]);
+        Dispatch::start(vec![Options { answers: Arc::clone(&answers) as Arc<dyn AnswerSink>, ..options(&amazon) }]);
     assert!(one(&dispatch, terms(60)).await.is_ok());
     assert_eq!(amazon.letters(), ["BRRRRRRRRR"]);
-    assert_eq!(shelf.kept.lock().unwrap().len(), 10, "what nobody waited for is kept all the same");
+    assert_eq!(answers.kept.lock().unwrap().len(), 10, "what nobody waited for is kept all the same");
     all(dispatch.items(us(), asins('C', 10), terms(60)).await).await;
     assert_eq!(amazon.letters()[1], "CCCCCCCCCC", "those who wait have the seats");
 }
@@ -425,7 +425,7 @@ async fn behind_pace_a_call_waits_for_company_as_long_as_its_callers_can() {
 async fn work_that_nobody_waits_for_stops_at_four_fifths_of_the_day() {
     let amazon = Arc::new(Scripted::default());
     let dispatch = Dispatch::start(vec![Options { calls_per_second: 10.0, calls_per_day: 100, ..options(&amazon) }]);
-    let background = RequestContext { class: Priority::Refresh, ..terms(24 * 3600) };
+    let background = RequestContext { priority: Priority::Refresh, ..terms(24 * 3600) };
     let told = all(dispatch.items(us(), asins('R', 900), background.clone()).await).await;
     let kept = told.iter().filter(|item| matches!(item.result, Err(Error::KeptForOthers { .. }))).count();
     assert_eq!((kept, amazon.batches().len()), (100, 80));

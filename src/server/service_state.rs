@@ -163,9 +163,9 @@ impl ServiceState {
             estimate: options.estimate,
             terms: RequestContext {
                 caller: Arc::clone(&context.principal.name),
-                share: context.principal.share,
+                daily_quota: context.principal.share,
                 weight: context.principal.weight,
-                class: context.principal.class,
+                priority: context.principal.class,
                 deadline: context.deadline,
                 abandoned: context.ended.clone(),
             },

@@ -117,7 +117,7 @@ fn replica(name: &'static str, url: &str, amazon: &Arc<Amazon>, limits: Limits) 
         timeout: Duration::from_secs(5),
         queue_capacity: 10_000,
         upstream: Arc::new(Way(Arc::clone(amazon), name)),
-        shelf: Arc::new(Nowhere),
+        answers: Arc::new(Nowhere),
         clock: stockroom::clock::Clock::System,
         store: Some(Store::open(&redis).unwrap()),
         replicas: limits.replicas,
@@ -127,9 +127,9 @@ fn replica(name: &'static str, url: &str, amazon: &Arc<Amazon>, limits: Limits) 
 fn terms(caller: &str) -> RequestContext {
     RequestContext {
         caller: caller.into(),
-        share: None,
+        daily_quota: None,
         weight: 1.0,
-        class: Priority::Interactive,
+        priority: Priority::Interactive,
         deadline: Instant::now() + Duration::from_secs(3000),
         abandoned: CancellationToken::new(),
     }

@@ -85,11 +85,11 @@ async fn what_is_stale_here_may_be_fresh_there() {
     let server = RedisServer::start(&[]).await;
     let reader = replica(&server.url());
     kept(&server, product(1), told(13 * HOUR)).await;
-    assert_eq!(get(&reader, &product(1)).await.unwrap().standing, Freshness::StaleWhileRevalidate);
+    assert_eq!(get(&reader, &product(1)).await.unwrap().freshness, Freshness::StaleWhileRevalidate);
     let writer = replica(&server.url());
     writer.put(product(1), told(MINUTE));
     eventually("the fresh answer is told", async || {
-        get(&reader, &product(1)).await.unwrap().standing == Freshness::Fresh
+        get(&reader, &product(1)).await.unwrap().freshness == Freshness::Fresh
     })
     .await;
 }

@@ -16,12 +16,12 @@ use amazon_catalog::Marketplace;
 const VERSION: &str = "v1";
 
 #[derive(Debug)]
-pub(super) struct Names {
+pub(super) struct KeyNames {
     prefix: String,
     tags: HashMap<Marketplace, String>,
 }
 
-impl Names {
+impl KeyNames {
     pub(super) fn new(prefix: &str, tags: HashMap<Marketplace, String>) -> Self {
         Self { prefix: format!("{prefix}:{VERSION}"), tags }
     }
@@ -71,9 +71,9 @@ mod tests {
     use super::*;
     use amazon_catalog::{Asin, Locale};
 
-    fn names(tag: &str) -> Names {
+    fn names(tag: &str) -> KeyNames {
         let tagged = |code| (Marketplace::parse(code).unwrap(), tag.to_owned());
-        Names::new("shop", HashMap::from([tagged("US"), tagged("UK")]))
+        KeyNames::new("shop", HashMap::from([tagged("US"), tagged("UK")]))
     }
 
     fn locale(marketplace: &str) -> Locale {

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::{entry, names::Names};
+use super::{entry, key_names::KeyNames};
 use crate::{
     cache::{FreshnessPolicy, Key},
     store::Store,
@@ -25,8 +25,8 @@ const AT_ONCE: usize = 64;
 pub(super) async fn drain(
     mut queue: mpsc::Receiver<(Key, Snapshot)>,
     store: Store,
-    names: Arc<Names>,
-    horizons: FreshnessPolicy,
+    names: Arc<KeyNames>,
+    policy: FreshnessPolicy,
     dropped: Arc<AtomicU64>,
 ) {
     let mut answers = Vec::with_capacity(AT_ONCE);
@@ -34,7 +34,7 @@ pub(super) async fn drain(
         let now = SystemTime::now();
         let entries: Vec<(String, Bytes, Duration)> = answers
             .drain(..)
-            .map(|(key, snapshot)| (names.of(&key), entry::encode(&snapshot), keep(&snapshot, &horizons, now)))
+            .map(|(key, snapshot)| (names.of(&key), entry::encode(&snapshot), keep(&snapshot, &policy, now)))
             .filter(|(_, _, keep)| *keep >= Duration::from_millis(1))
             .collect();
         if store.write(&entries).await.is_err() {
@@ -45,8 +45,8 @@ pub(super) async fn drain(
 
 /// How long an answer is kept: until nobody may be told, less up to a tenth, so that what came together does not go
 /// together.
-fn keep(snapshot: &Snapshot, horizons: &FreshnessPolicy, now: SystemTime) -> Duration {
-    let left = horizons.keep_from(snapshot.fetched_at, snapshot.content.as_ref().err().copied(), now);
+fn keep(snapshot: &Snapshot, policy: &FreshnessPolicy, now: SystemTime) -> Duration {
+    let left = policy.keep_from(snapshot.fetched_at, snapshot.content.as_ref().err().copied(), now);
     left.mul_f64(1.0 - fastrand::f64() / 10.0)
 }
 
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn nothing_is_kept_for_longer_than_it_may_be_told() {
-        let horizons = FreshnessPolicy::from(&config::Cache::default());
+        let policy = FreshnessPolicy::from(&config::Cache::default());
         let hours = |hours: u64| Duration::from_secs(3600 * hours);
         let now = SystemTime::now();
         let cases = [
@@ -73,7 +73,7 @@ mod tests {
             let content = missing.map_or(Ok(Bytes::from_static(b"m")), Err);
             let snapshot = Snapshot { fetched_at: now - age, protocol: pb::Protocol::Paapi5, content };
             for _ in 0..100 {
-                let keep = keep(&snapshot, &horizons, now);
+                let keep = keep(&snapshot, &policy, now);
                 assert!(keep <= most && keep >= most.mul_f64(0.9), "{age:?} {missing:?}: {keep:?}");
             }
         }

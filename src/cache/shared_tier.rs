@@ -20,61 +20,61 @@ use std::{
 use bytes::Bytes;
 use tokio::{sync::mpsc, task::JoinSet};
 
-use self::{lease::Holder, names::Names, purged::Stamps};
+use self::{fetch_lock::FetchLock, key_names::KeyNames, purge_log::PurgeLog};
 use super::{
     Freshness, FreshnessPolicy, Key, Purge,
     freshness::TERMS_CEILING,
     memory::Memory,
-    stats::{Counts, Stats},
+    stats::{Stats, TierCounts},
 };
 use crate::store::Store;
 use amazon_catalog::{Marketplace, Snapshot};
 
 mod entry;
-pub(crate) mod lease;
-mod names;
-mod purged;
-mod writing;
+pub(crate) mod fetch_lock;
+mod key_names;
+mod purge_log;
+mod write_queue;
 
 /// Answers that may wait to be written. A busy gateway gets some ten a second from Amazon.
 const QUEUE: usize = 1024;
 
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct SharedTier {
     store: Store,
-    names: Arc<Names>,
-    holder: Holder,
-    stamps: Arc<Stamps>,
+    names: Arc<KeyNames>,
+    holder: FetchLock,
+    stamps: Arc<PurgeLog>,
     queue: mpsc::Sender<(Key, Snapshot)>,
     dropped_writes: Arc<AtomicU64>,
-    counts: Counts,
+    counts: TierCounts,
     /// Owned so that they end with it.
     _tasks: JoinSet<()>,
 }
 
-impl Shared {
+impl SharedTier {
     pub(super) fn start(
         store: Store,
         tags: impl IntoIterator<Item = (Marketplace, String)>,
-        horizons: FreshnessPolicy,
+        policy: FreshnessPolicy,
         memory: Arc<Memory>,
     ) -> Self {
         let tags: HashMap<_, _> = tags.into_iter().collect();
-        let names = Arc::new(Names::new(store.prefix(), tags));
-        let stamps = Arc::new(Stamps::default());
+        let names = Arc::new(KeyNames::new(store.prefix(), tags));
+        let stamps = Arc::new(PurgeLog::default());
         let dropped_writes = Arc::new(AtomicU64::new(0));
         let (queue, writes) = mpsc::channel(QUEUE);
         let mut tasks = JoinSet::new();
-        tasks.spawn(purged::follow(store.clone(), names.journal(), Arc::clone(&stamps), memory));
-        tasks.spawn(writing::drain(writes, store.clone(), Arc::clone(&names), horizons, Arc::clone(&dropped_writes)));
+        tasks.spawn(purge_log::follow(store.clone(), names.journal(), Arc::clone(&stamps), memory));
+        tasks.spawn(write_queue::drain(writes, store.clone(), Arc::clone(&names), policy, Arc::clone(&dropped_writes)));
         Self {
             store,
             names,
-            holder: Holder::new(),
+            holder: FetchLock::new(),
             stamps,
             queue,
             dropped_writes,
-            counts: Counts::default(),
+            counts: TierCounts::default(),
             _tasks: tasks,
         }
     }
@@ -111,17 +111,17 @@ impl Shared {
 
     /// From now on treats what is in Redis as gone. Memory is the caller's to sweep.
     pub(super) fn purge_here(&self, what: &Purge, at: SystemTime) {
-        self.stamps.add(purged::targets(what), at);
+        self.stamps.add(purge_log::targets(what), at);
     }
 
     /// Tells every replica of a purge; `false` where Redis did not take it.
     pub(super) async fn purge_elsewhere(&self, what: &Purge, at: SystemTime) -> bool {
-        let told = self.store.append(&self.names.journal(), &purged::text(what, at), TERMS_CEILING).await;
+        let told = self.store.append(&self.names.journal(), &purge_log::text(what, at), TERMS_CEILING).await;
         told.inspect_err(|error| tracing::warn!(%error, "a purge did not reach the other replicas")).is_ok()
     }
 
-    pub(super) fn count(&self, standing: Option<Freshness>) {
-        self.counts.count(standing);
+    pub(super) fn count(&self, freshness: Option<Freshness>) {
+        self.counts.count(freshness);
     }
 
     pub(super) fn stats(&self) -> Stats {

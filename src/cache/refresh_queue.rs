@@ -18,12 +18,12 @@ const MOST: usize = 100_000;
 
 /// The candidates, by when they are due.
 #[derive(Debug, Default)]
-pub(super) struct Due(Mutex<HashMap<Locale, BTreeSet<Candidate>>>);
+pub(super) struct RefreshQueue(Mutex<HashMap<Locale, BTreeSet<Candidate>>>);
 
 /// When it is due, what it is, and which fetch of it was read.
 type Candidate = (SystemTime, Asin, SystemTime);
 
-impl Due {
+impl RefreshQueue {
     /// An entry was read for the first time since it was fetched.
     pub(super) fn read(&self, locale: Locale, asin: Asin, fetched_at: SystemTime, fresh: Duration) {
         let mut candidates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -62,7 +62,8 @@ mod tests {
 
     #[test]
     fn what_was_read_is_due_after_four_fifths_of_its_time_once() {
-        let (due, us, start) = (Due::default(), Locale::of(Marketplace::parse("US").unwrap()), SystemTime::now());
+        let (due, us, start) =
+            (RefreshQueue::default(), Locale::of(Marketplace::parse("US").unwrap()), SystemTime::now());
         let asin = |n: u32| Asin::parse(&format!("B{n:09}")).unwrap();
         let hour = Duration::from_secs(3600);
         for n in 0..3 {

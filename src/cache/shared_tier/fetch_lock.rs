@@ -34,9 +34,9 @@ static RELEASE: LazyLock<Script> = LazyLock::new(|| {
 
 /// One process, as the holder of leases.
 #[derive(Debug)]
-pub(super) struct Holder(String);
+pub(super) struct FetchLock(String);
 
-impl Holder {
+impl FetchLock {
     pub(super) fn new() -> Self {
         Self(Uuid::new_v4().to_string())
     }

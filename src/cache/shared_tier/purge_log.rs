@@ -13,7 +13,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use super::names;
+use super::key_names;
 use crate::{
     cache::{Key, Namespace, Purge, freshness::TERMS_CEILING, memory::Memory},
     store::Store,
@@ -24,7 +24,7 @@ const EVERYTHING: &str = "everything";
 
 /// One thing that can be purged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Target {
+pub(super) enum PurgeTarget {
     Everything,
     Namespace(Namespace),
     Product(Marketplace, Asin),
@@ -32,11 +32,11 @@ pub(super) enum Target {
 
 /// When each thing was last purged.
 #[derive(Debug, Default)]
-pub(super) struct Stamps(RwLock<HashMap<Target, SystemTime>>);
+pub(super) struct PurgeLog(RwLock<HashMap<PurgeTarget, SystemTime>>);
 
-impl Stamps {
+impl PurgeLog {
     /// Takes a purge in; `false` where nothing is new in it.
-    pub(super) fn add(&self, targets: impl IntoIterator<Item = Target>, at: SystemTime) -> bool {
+    pub(super) fn add(&self, targets: impl IntoIterator<Item = PurgeTarget>, at: SystemTime) -> bool {
         let mut last = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let mut is_news = false;
         for target in targets {
@@ -53,14 +53,14 @@ impl Stamps {
     pub(super) fn cover(&self, key: &Key, snapshot: &Snapshot) -> bool {
         let last = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let is_after = |target| last.get(&target).is_some_and(|at| snapshot.fetched_at <= *at);
-        is_after(Target::Everything)
-            || is_after(Target::Namespace(key.namespace()))
-            || matches!(key, Key::Product(locale, asin) if is_after(Target::Product(locale.marketplace, *asin)))
+        is_after(PurgeTarget::Everything)
+            || is_after(PurgeTarget::Namespace(key.namespace()))
+            || matches!(key, Key::Product(locale, asin) if is_after(PurgeTarget::Product(locale.marketplace, *asin)))
     }
 }
 
 /// Hears of every purge, and sweeps memory.
-pub(super) async fn follow(store: Store, journal: String, stamps: Arc<Stamps>, memory: Arc<Memory>) {
+pub(super) async fn follow(store: Store, journal: String, stamps: Arc<PurgeLog>, memory: Arc<Memory>) {
     let hear = |entries: Vec<String>| {
         // A clock elsewhere that is ahead must not make answers gone that are yet to come.
         let now = SystemTime::now();
@@ -74,11 +74,13 @@ pub(super) async fn follow(store: Store, journal: String, stamps: Arc<Stamps>, m
 }
 
 /// What a purge is of.
-pub(super) fn targets(purge: &Purge) -> Vec<Target> {
+pub(super) fn targets(purge: &Purge) -> Vec<PurgeTarget> {
     match purge {
-        Purge::Everything => vec![Target::Everything],
-        Purge::Namespace(namespace) => vec![Target::Namespace(*namespace)],
-        Purge::Products(marketplace, asins) => asins.iter().map(|asin| Target::Product(*marketplace, *asin)).collect(),
+        Purge::Everything => vec![PurgeTarget::Everything],
+        Purge::Namespace(namespace) => vec![PurgeTarget::Namespace(*namespace)],
+        Purge::Products(marketplace, asins) => {
+            asins.iter().map(|asin| PurgeTarget::Product(*marketplace, *asin)).collect()
+        }
     }
 }
 
@@ -87,24 +89,28 @@ pub(super) fn targets(purge: &Purge) -> Vec<Target> {
 pub(super) fn text(purge: &Purge, at: SystemTime) -> String {
     let at = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     targets(purge).into_iter().fold(at.to_string(), |text, target| match target {
-        Target::Everything => text + " " + EVERYTHING,
-        Target::Namespace(namespace) => text + " " + names::code(namespace),
-        Target::Product(marketplace, asin) => format!("{text} {}/{asin}", marketplace.code()),
+        PurgeTarget::Everything => text + " " + EVERYTHING,
+        PurgeTarget::Namespace(namespace) => text + " " + key_names::code(namespace),
+        PurgeTarget::Product(marketplace, asin) => format!("{text} {}/{asin}", marketplace.code()),
     })
 }
 
 /// Reads an entry; targets that only a later version knows are passed over.
-fn parse(text: &str) -> Option<(SystemTime, Vec<Target>)> {
+fn parse(text: &str) -> Option<(SystemTime, Vec<PurgeTarget>)> {
     let mut words = text.split(' ');
     let at = UNIX_EPOCH.checked_add(Duration::from_nanos(words.next()?.parse().ok()?))?;
     Some((at, words.filter_map(target).collect()))
 }
 
-fn target(word: &str) -> Option<Target> {
+fn target(word: &str) -> Option<PurgeTarget> {
     match word.split_once('/') {
-        Some((marketplace, asin)) => Some(Target::Product(Marketplace::parse(marketplace)?, Asin::parse(asin).ok()?)),
-        None if word == EVERYTHING => Some(Target::Everything),
-        None => Namespace::ALL.into_iter().find(|namespace| names::code(*namespace) == word).map(Target::Namespace),
+        Some((marketplace, asin)) => {
+            Some(PurgeTarget::Product(Marketplace::parse(marketplace)?, Asin::parse(asin).ok()?))
+        }
+        None if word == EVERYTHING => Some(PurgeTarget::Everything),
+        None => {
+            Namespace::ALL.into_iter().find(|namespace| key_names::code(*namespace) == word).map(PurgeTarget::Namespace)
+        }
     }
 }
 
@@ -141,7 +147,7 @@ mod tests {
 
     #[test]
     fn what_a_later_version_writes_is_passed_over() {
-        let one = vec![Target::Namespace(Namespace::Searches)];
+        let one = vec![PurgeTarget::Namespace(Namespace::Searches)];
         assert_eq!(parse("0 sellers XX/B000000001 US/short searches"), Some((UNIX_EPOCH, one)));
         assert_eq!(parse("everything"), None);
     }
@@ -159,7 +165,7 @@ mod tests {
             (Purge::Everything, [true, true, true]),
         ];
         for (purge, expected) in cases {
-            let stamps = Stamps::default();
+            let stamps = PurgeLog::default();
             assert!(stamps.add(targets(&purge), now));
             assert!(!stamps.add(targets(&purge), now - minute), "nothing new");
             let fetched = |fetched_at| {
@@ -173,8 +179,8 @@ mod tests {
 
     #[test]
     fn a_purge_that_no_answer_can_predate_is_forgotten() {
-        let stamps = Stamps::default();
-        stamps.add([Target::Everything], SystemTime::now() - TERMS_CEILING - Duration::from_secs(1));
+        let stamps = PurgeLog::default();
+        stamps.add([PurgeTarget::Everything], SystemTime::now() - TERMS_CEILING - Duration::from_secs(1));
         assert!(stamps.0.read().unwrap().is_empty());
     }
 }

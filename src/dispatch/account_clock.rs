@@ -6,14 +6,14 @@ use tokio::time::Instant;
 
 /// Runs with the monotonic clock between the times at which it is set.
 #[derive(Debug)]
-pub(crate) struct Clock {
+pub(crate) struct AccountClock {
     at: Instant,
     at_ms: u64,
     /// By how much the account's clock is ahead of this machine's.
     ahead_ms: i64,
 }
 
-impl Clock {
+impl AccountClock {
     pub(crate) fn new(now: Instant) -> Self {
         Self { at: now, at_ms: wall_ms(), ahead_ms: 0 }
     }

@@ -17,7 +17,7 @@ const DAY_SECONDS: f64 = 24.0 * 3600.0;
 
 /// The day's budget as a bucket.
 #[derive(Debug)]
-pub(crate) struct Bucket {
+pub(crate) struct PacingBucket {
     burst: f64,
     overdraft: f64,
     per_second: f64,
@@ -25,7 +25,7 @@ pub(crate) struct Bucket {
     at: Instant,
 }
 
-impl Bucket {
+impl PacingBucket {
     /// A full bucket for so many calls a day. The burst and the refill add up to no more than the day.
     pub(crate) fn new(calls_per_day: u32, now: Instant) -> Self {
         let day = f64::from(calls_per_day);
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn a_day_s_refill_and_a_burst_are_no_more_than_the_day() {
         let now = Instant::now();
-        let mut bucket = Bucket::new(8640, now);
+        let mut bucket = PacingBucket::new(8640, now);
         let (mut spent, mut clock) = (0, now);
         while clock < now + Duration::from_secs(24 * 3600) {
             if bucket.in_hand(clock) {
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn callers_in_a_hurry_may_overdraw_it_and_not_without_end() {
         let now = Instant::now();
-        let mut bucket = Bucket::new(8640, now);
+        let mut bucket = PacingBucket::new(8640, now);
         let mut spent = 0;
         while bucket.hurried_wait(0, now).is_zero() {
             bucket.spend(now);
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn the_smallest_account_still_makes_calls() {
         let now = Instant::now();
-        let mut bucket = Bucket::new(1, now);
+        let mut bucket = PacingBucket::new(1, now);
         assert!(bucket.in_hand(now));
         bucket.spend(now);
         assert!(!bucket.in_hand(now) && bucket.in_hand_at(now) <= now + Duration::from_secs(24 * 3600 + 1));

@@ -8,13 +8,13 @@ use std::{collections::HashMap, sync::Arc};
 
 /// The callers' clocks.
 #[derive(Debug, Default)]
-pub(crate) struct Fair {
+pub(crate) struct FairQueue {
     clocks: HashMap<Arc<str>, f64>,
     /// The clock of whoever was served last: where one that was away starts.
     now: f64,
 }
 
-impl Fair {
+impl FairQueue {
     /// The caller's clock; the smaller goes first.
     pub(crate) fn clock(&self, caller: &str) -> f64 {
         self.clocks.get(caller).map_or(self.now, |clock| clock.max(self.now))
@@ -36,7 +36,7 @@ mod tests {
 
     /// Serves whoever is first among those who always want more, and counts.
     fn shares(weights: &[(&str, f64)], turns: usize) -> Vec<usize> {
-        let mut fair = Fair::default();
+        let mut fair = FairQueue::default();
         let mut counts = vec![0; weights.len()];
         for _ in 0..turns {
             let first = (0..weights.len())
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_share_that_was_not_used_is_not_saved_up() {
-        let mut fair = Fair::default();
+        let mut fair = FairQueue::default();
         let (busy, late): (Arc<str>, Arc<str>) = ("busy".into(), "late".into());
         for _ in 0..1000 {
             fair.served(&busy, 1.0, 1.0);

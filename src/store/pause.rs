@@ -17,20 +17,20 @@ const IN_A_ROW: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
-pub(super) struct Breaker {
+pub(super) struct RedisPause {
     failures: AtomicU32,
     /// When the next may ask, in milliseconds from `start`; only looked at while open.
     next_ms: AtomicU64,
     start: Instant,
 }
 
-impl Default for Breaker {
+impl Default for RedisPause {
     fn default() -> Self {
         Self { failures: AtomicU32::new(0), next_ms: AtomicU64::new(0), start: Instant::now() }
     }
 }
 
-impl Breaker {
+impl RedisPause {
     pub(super) fn is_closed(&self) -> bool {
         self.failures.load(Ordering::Relaxed) < IN_A_ROW
     }
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn after_five_failures_one_question_in_a_pause_is_let_through_until_one_is_answered() {
-        let breaker = Breaker::default();
+        let breaker = RedisPause::default();
         let start = Instant::now();
         for _ in 0..IN_A_ROW {
             assert!(breaker.admits(start));
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn an_answer_between_failures_keeps_it_closed() {
-        let breaker = Breaker::default();
+        let breaker = RedisPause::default();
         for _ in 0..IN_A_ROW * 3 {
             breaker.failed(Instant::now());
             breaker.answered();
