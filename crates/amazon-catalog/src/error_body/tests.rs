@@ -1,0 +1,4 @@
+//! Error responses in each form, and what they mean.
+
+mod creators;
+mod paapi5;
