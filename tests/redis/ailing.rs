@@ -27,7 +27,7 @@ async fn a_redis_that_does_not_answer_is_a_miss_at_once_and_used_again_within_a_
         let _: () = server.run("EVAL for\ti=1,1000\tdo\tredis.call('SET',i,i)\tend 0").await;
         kept(&server, product(1), told(MINUTE)).await;
         let _: String = server.run("SAVE").await;
-        let cache = replica_with(config::Redis::at(server.url()));
+        let cache = replica_with(config::Redis::at(&server.url()).unwrap());
         cache.put(product(2), told(MINUTE));
         eventually("it is used", async || tier(&cache).answers && has(&cache, &product(1)).await).await;
         match ailment {
@@ -98,7 +98,7 @@ async fn a_flushed_or_foreign_redis_is_a_miss() {
 #[tokio::test]
 async fn a_gateway_starts_without_its_redis_and_finds_it_later() {
     let port = free_port();
-    let cache = replica_with(config::Redis::at(format!("redis://127.0.0.1:{port}")));
+    let cache = replica_with(config::Redis::at(&format!("redis://127.0.0.1:{port}")).unwrap());
     cache.put(product(1), told(MINUTE));
     assert!(has(&cache, &product(1)).await && !has(&cache, &product(2)).await);
     let server = RedisServer::start_on(port, &[]);

@@ -31,7 +31,7 @@ const AT_ONCE: Duration = Duration::from_millis(500);
 
 /// A replica whose bound is generous, so that a busy machine does not fail it.
 fn replica(url: &str) -> Cache {
-    replica_with(config::Redis { timeout: Duration::from_secs(5), ..config::Redis::at(url) })
+    replica_with(config::Redis { timeout: Duration::from_secs(5), ..config::Redis::at(&url).unwrap() })
 }
 
 fn replica_with(redis: config::Redis) -> Cache {

@@ -38,7 +38,7 @@ async fn what_one_replica_was_told_another_reads_with_its_original_time() {
 async fn an_account_with_another_tag_does_not_share() {
     let server = RedisServer::start(&[]).await;
     kept(&server, product(1), told(MINUTE)).await;
-    let redis = config::Redis { timeout: Duration::from_secs(5), ..config::Redis::at(server.url()) };
+    let redis = config::Redis { timeout: Duration::from_secs(5), ..config::Redis::at(&server.url()).unwrap() };
     let tags = [(us().marketplace, "another-20".to_owned())];
     let other = Cache::shared(&config::Cache::default(), Store::open(&redis).unwrap(), tags);
     assert!(!has(&other, &product(1)).await);
