@@ -17,7 +17,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn what_one_replica_was_told_another_reads_with_its_original_time() {
+async fn a_replica_reads_another_replica_s_answers_with_their_original_time() {
     let server = RedisServer::start(&[]).await;
     let reader = replica(&server.url());
     let absent = Snapshot { content: Err(Missing::NotAccessible), ..snapshot(MINUTE) };
@@ -30,7 +30,7 @@ async fn what_one_replica_was_told_another_reads_with_its_original_time() {
         assert!(off < Duration::from_millis(1), "to the millisecond, not {off:?}");
         assert_eq!((hit.snapshot.content, hit.snapshot.protocol), (snapshot.content, snapshot.protocol));
         assert_eq!(hit.source, Source::Redis);
-        assert_eq!(get(&reader, &key).await.unwrap().source, Source::Memory, "kept near after the first time");
+        assert_eq!(get(&reader, &key).await.unwrap().source, Source::Memory, "the first read copies it into memory");
     }
     assert_eq!((tier(&reader).hits, tier(&reader).misses), (3, 0));
 }
@@ -39,7 +39,7 @@ async fn what_one_replica_was_told_another_reads_with_its_original_time() {
 async fn an_account_with_another_tag_does_not_share() {
     let server = RedisServer::start(&[]).await;
     stored(&server, product(1), snapshot(MINUTE)).await;
-    let redis = config::Redis { timeout: Duration::from_secs(5), ..config::Redis::at(server.url()) };
+    let redis = config::Redis { timeout: Duration::from_secs(5), ..config::Redis::at(&server.url()).unwrap() };
     let tags = [(us().marketplace, "another-20".to_owned())];
     let other = Cache::shared(&config::Cache::default(), Store::open(&redis).unwrap(), tags);
     assert!(!has(&other, &product(1)).await);
@@ -47,7 +47,7 @@ async fn an_account_with_another_tag_does_not_share() {
 }
 
 #[tokio::test]
-async fn nothing_outlives_the_time_it_may_be_told() {
+async fn nothing_outlives_the_ceiling() {
     let server = RedisServer::start(&[]).await;
     stored(&server, product(1), snapshot(Duration::ZERO)).await;
     stored(&server, product(2), snapshot(23 * HOUR)).await;
@@ -61,7 +61,7 @@ async fn nothing_outlives_the_time_it_may_be_told() {
         let left = Duration::from_millis(left_ms);
         assert!(left <= most && left > most / 2, "{n}: {left:?}");
     }
-    assert_eq!(server.run::<u64>("DBSIZE").await, 4, "what nobody may be told is not written");
+    assert_eq!(server.run::<u64>("DBSIZE").await, 4, "an expired answer is not written");
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn what_is_stale_here_may_be_fresh_there() {
     assert_eq!(get(&reader, &product(1)).await.unwrap().freshness, Freshness::StaleWhileRevalidate);
     let writer = replica(&server.url());
     writer.put(product(1), snapshot(MINUTE));
-    eventually("the fresh answer is told", async || {
+    eventually("the fresh answer is served", async || {
         get(&reader, &product(1)).await.unwrap().freshness == Freshness::Fresh
     })
     .await;
