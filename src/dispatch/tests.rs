@@ -11,7 +11,7 @@ use tokio::time::{Instant, advance};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use amazon_catalog::{GetBrowseNodes, Items, Missing};
+use amazon_catalog::{BrowseNodes, GetBrowseNodes, Items, Missing};
 use stockroom_proto::pb;
 
 /// Answers every id with a product, after a time, unless the script says otherwise.
@@ -51,9 +51,9 @@ impl Upstream for Scripted {
                 (None, CatalogRequest::Items(items)) => {
                     let product = |asin: &Asin| pb::Product { asin: asin.to_string(), ..Default::default() };
                     let products = items.asins.iter().filter(|a| !a.as_str().starts_with('X')).map(product).collect();
-                    Ok(CatalogResponse::Items(Items { products, missing: Vec::new() }))
+                    Ok(CatalogResponse::Items(Items { products, ..Items::default() }))
                 }
-                (None, _) => Ok(CatalogResponse::BrowseNodes(Vec::new())),
+                (None, _) => Ok(CatalogResponse::BrowseNodes(BrowseNodes::default())),
             }
         }
         .boxed()

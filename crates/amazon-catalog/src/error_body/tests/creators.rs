@@ -13,7 +13,7 @@ fn response(status: u16, body: &str) -> HttpResponse {
 }
 
 fn read(status: u16, body: &str) -> Error {
-    let error = error(&response(status, body), OffsetDateTime::UNIX_EPOCH);
+    let error = error_of(&response(status, body));
     assert_eq!(error.request_id(), Some("id-1"));
     assert!(!format!("{error} {error:?}").contains(SECRET), "what Amazon says in words must not come out: {error:?}");
     error
@@ -49,14 +49,6 @@ fn each_refusal_of_the_account_is_told_apart() {
 }
 
 #[test]
-fn only_a_token_that_may_be_renewed_is_stale() {
-    let is_stale = |status, reason| is_stale_token(&response(status, &body("X", reason).to_string()));
-    assert!(is_stale(401, "TokenExpired") && is_stale(401, "InvalidToken"));
-    assert!(!is_stale(401, "InvalidIssuer") && !is_stale(403, "InvalidToken") && !is_stale(200, "InvalidToken"));
-    assert!(!is_stale_token(&response(401, "<html>")));
-}
-
-#[test]
 fn a_refused_question_names_its_field_in_each_form_and_nothing_that_is_no_name() {
     let cases = [
         (json!([{ "name": "itemIds", "message": SECRET }]), Some("itemIds")),
@@ -87,7 +79,8 @@ fn without_a_reason_the_exception_is_the_code() {
             assert!(matches!(&error, Error::Rejected { code, .. } if code == "Validation"), "{error:?}");
         }
     }
-    for (status, body) in [(400, "<html>"), (404, "{}"), (302, "")] {
+    assert!(matches!(read(400, "<html>"), Error::Failed { status: 400, .. }));
+    for (status, body) in [(404, "{}"), (302, "")] {
         assert!(matches!(read(status, body), Error::Malformed { .. }), "{status} {body}");
     }
 }
@@ -107,7 +100,7 @@ fn too_many_calls_are_known_with_the_wait_that_is_asked_for() {
     }
     let mut response = response(429, r#"{"retryAfterSeconds": 60}"#);
     response.headers.insert("retry-after", "7".parse().unwrap());
-    let error = error(&response, OffsetDateTime::UNIX_EPOCH);
+    let error = error_of(&response);
     assert!(matches!(error, Error::Throttled { retry_after: Some(wait), .. } if wait.as_secs() == 7), "{error:?}");
 }
 

@@ -13,8 +13,7 @@ fn read(status: u16, body: &[u8]) -> Error {
         .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
     let status = StatusCode::from_u16(status).unwrap();
     let response = HttpResponse { status, headers: headers.into_iter().collect(), body: Some(body.to_vec()) };
-    let faults = response.object().as_ref().map(faults).unwrap_or_default();
-    let error = error(&response, faults.first(), OffsetDateTime::UNIX_EPOCH);
+    let error = error_of(&response);
     assert_eq!(error.request_id(), Some("id-1"));
     assert!(!format!("{error} {error:?}").contains(KEY), "a key must not come out: {error:?}");
     error
@@ -101,7 +100,7 @@ fn too_many_calls_are_known_by_status_or_code() {
 fn a_failure_of_amazon_s_is_known_whatever_its_body() {
     let bodies = [
         nested("InternalFailureException", "InternalFailure", "").to_string(),
-        nested("AccessDeniedException", "AccessDenied", "").to_string(),
+        nested("NewException", "SomethingNew", "").to_string(),
         json!({ "message": "Internal error" }).to_string(),
         "<html><body>Service Unavailable</body></html>".to_owned(),
         "{\"Errors\": [".to_owned(),
@@ -119,6 +118,7 @@ fn a_failure_of_amazon_s_is_known_whatever_its_body() {
 fn without_an_error_code_the_status_decides() {
     let html = b"<html>who are you</html>";
     assert!(matches!(read(403, html), Error::Refused { refusal: Refusal::Other, .. }));
-    assert!(matches!(read(404, html), Error::Malformed { .. }));
+    assert!(matches!(read(404, html), Error::Failed { status: 404, .. }));
+    assert!(matches!(read(404, b"{}"), Error::Malformed { .. }));
     assert!(matches!(read(302, b""), Error::Malformed { .. }));
 }
