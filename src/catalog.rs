@@ -12,7 +12,7 @@ use crate::{
     cache::{Cache, FreshnessRequirement, Purge, Purged, Stats},
     dispatch::{self, Dispatch, Priority, Report, RequestContext},
 };
-use amazon_catalog::{Asin, Locale, Missing};
+use amazon_catalog::{Asin, CatalogRequest, Locale, Missing, Unsupported};
 
 pub use self::{
     browse::{NodeMap, NodeTree},
@@ -106,6 +106,11 @@ impl Catalog {
     /// Ends the accounts' tasks, once nobody asks any more.
     pub async fn stop(&self) {
         self.dispatch.stop().await;
+    }
+
+    /// What the API of the account that serves the request's marketplace has no way to express in the request.
+    pub fn unsupported(&self, request: &CatalogRequest) -> Option<Unsupported> {
+        self.dispatch.unsupported(request)
     }
 
     /// How each account does.

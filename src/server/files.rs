@@ -3,8 +3,8 @@
 use tonic::Status;
 
 use super::{context::CallContext, error::ErrorDescriptor, service_state::ServiceState, violations::Violations};
-use crate::catalog::{CostCounter, Error, ReadContext};
-use amazon_catalog::{FileKind, FileLink, GetFileLink, ListFiles};
+use crate::catalog::{CostCounter, Error};
+use amazon_catalog::{CatalogRequest, FileKind, FileLink, GetFileLink, ListFiles};
 use stockroom_proto::pb::{self, ErrorReason};
 
 /// The longest name of a file; Amazon names none.
@@ -14,7 +14,7 @@ impl ServiceState {
     /// The files on a shelf, and what it cost to know.
     pub(crate) async fn files(
         &self,
-        shelf: FileKind,
+        kind: FileKind,
         marketplace: String,
         context: &CallContext,
     ) -> Result<(Vec<pb::AccountFile>, pb::Cost), Status> {
@@ -22,8 +22,8 @@ impl ServiceState {
         let marketplace = self.marketplace("marketplace", &marketplace, &mut violations);
         violations.into_result()?;
         let read = self.read_context_in(marketplace.ok_or(Error::Undecodable)?, context);
-        self.has_files(&read)?;
-        let list = ListFiles { marketplace: read.locale.marketplace, shelf };
+        let list = ListFiles { marketplace: read.locale.marketplace, kind };
+        self.has_files(&CatalogRequest::Files(list.clone()))?;
         let mut cost = CostCounter::default();
         let files = self.catalog.files(&read, list, &mut cost).await;
         let (cost, files) = (context.stats.add(&cost), files?);
@@ -33,14 +33,14 @@ impl ServiceState {
     /// A link to a file on a shelf, and what it cost to know.
     pub(crate) async fn file_link(
         &self,
-        shelf: FileKind,
+        kind: FileKind,
         marketplace: String,
-        (name, kind): (String, String),
+        (name, file_type): (String, String),
         context: &CallContext,
     ) -> Result<(FileLink, pb::Cost), Status> {
         let mut violations = Violations::default();
         let marketplace = self.marketplace("marketplace", &marketplace, &mut violations);
-        for (field, text, needed) in [("name", &name, true), ("type", &kind, false)] {
+        for (field, text, needed) in [("name", &name, true), ("type", &file_type, false)] {
             if needed && text.is_empty() {
                 violations.add(field, "must be given");
             }
@@ -50,9 +50,9 @@ impl ServiceState {
         }
         violations.into_result()?;
         let read = self.read_context_in(marketplace.ok_or(Error::Undecodable)?, context);
-        self.has_files(&read)?;
-        let kind = Some(kind).filter(|kind| !kind.is_empty());
-        let link = GetFileLink { marketplace: read.locale.marketplace, shelf, name: name.clone(), kind };
+        let file_type = Some(file_type).filter(|file_type| !file_type.is_empty());
+        let link = GetFileLink { marketplace: read.locale.marketplace, kind, name: name.clone(), file_type };
+        self.has_files(&CatalogRequest::FileLink(link.clone()))?;
         let mut cost = CostCounter::default();
         let link = self.catalog.file_link(&read, link, &mut cost).await;
         let (cost, link) = (context.stats.add(&cost), link?);
@@ -67,9 +67,9 @@ impl ServiceState {
     }
 
     /// Refuses what the account's API does not have, before anybody waits for it.
-    fn has_files(&self, read: &ReadContext) -> Result<(), ErrorDescriptor> {
-        let marketplace = read.locale.marketplace;
-        if self.protocol(marketplace) == pb::Protocol::Creators {
+    fn has_files(&self, request: &CatalogRequest) -> Result<(), ErrorDescriptor> {
+        let marketplace = request.locale().marketplace;
+        if self.catalog.unsupported(request).is_none() {
             return Ok(());
         }
         let message =

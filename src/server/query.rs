@@ -2,7 +2,7 @@
 
 use super::violations::Violations;
 use crate::catalog::{SearchPlan, category};
-use amazon_catalog::{BrowseNodeId, Locale, SearchItems, creators, money};
+use amazon_catalog::{BrowseNodeId, Locale, SearchItems, Unsupported, money};
 use stockroom_proto::pb;
 
 /// The longest text of a query (Creators API, `SearchItems`; PA-API names none).
@@ -14,7 +14,7 @@ const MAX_STARS_AT_AMAZON: f64 = 4.0;
 pub(crate) fn parse(
     query: Option<pb::SearchQuery>,
     locale: Locale,
-    protocol: pb::Protocol,
+    unsupported: impl FnOnce(&SearchItems) -> Option<Unsupported>,
     violations: &mut Violations,
 ) -> (SearchPlan, pb::UnderstoodQuery) {
     let query = query.unwrap_or_default();
@@ -116,12 +116,10 @@ pub(crate) fn parse(
         sort,
         page: 1,
     };
-    if protocol == pb::Protocol::Creators {
-        for field in creators::unaskable(&first_page) {
-            violations.add(
-                format!("query.{field}"),
-                "Amazon's Creators API, which this marketplace's account speaks, cannot be asked for that",
-            );
+    if let Some(Unsupported::Filters(filters)) = unsupported(&first_page) {
+        for filter in filters {
+            let field = format!("query.{}", filter.field());
+            violations.add(field, "the API of Amazon that this marketplace's account uses has no such filter");
         }
     }
     let understood = understood(&first_page, query, filters);

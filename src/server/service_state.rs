@@ -14,7 +14,7 @@ use crate::{
     config::{Config, Credentials},
     dispatch::RequestContext,
 };
-use amazon_catalog::{Locale, Marketplace};
+use amazon_catalog::{CatalogRequest, Locale, Marketplace, SearchItems};
 use stockroom_proto::pb;
 
 /// A part of the time a call has left is kept for sending what there is.
@@ -82,12 +82,6 @@ impl ServiceState {
         &self.served
     }
 
-    /// The API that a marketplace's account speaks.
-    pub(crate) fn protocol(&self, marketplace: Marketplace) -> pb::Protocol {
-        let served = self.served.iter().find(|served| served.marketplace == marketplace);
-        served.map_or(pb::Protocol::Unspecified, |served| served.protocol)
-    }
-
     /// The marketplace that a request names, or the default where it names none. `None` where it is not served.
     pub(crate) fn marketplace(&self, field: &str, name: &str, violations: &mut Violations) -> Option<Marketplace> {
         let name = name.trim();
@@ -120,7 +114,9 @@ impl ServiceState {
         read: &ReadContext,
         violations: &mut Violations,
     ) -> (SearchPlan, pb::UnderstoodQuery) {
-        query::parse(query, read.locale, self.protocol(read.locale.marketplace), violations)
+        let unsupported =
+            |search: &SearchItems| self.catalog.unsupported(&CatalogRequest::Search(Box::new(search.clone())));
+        query::parse(query, read.locale, unsupported, violations)
     }
 
     /// How a request may be answered. With violations the result must not be used: the request is refused.
