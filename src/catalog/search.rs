@@ -293,7 +293,7 @@ impl Catalog {
         let places: Vec<Option<Asin>> = asins.iter().map(|asin| Asin::parse(asin).ok()).collect();
         let mut lookups = self.products(read, places.iter().flatten().copied()).await;
         let mut known = HashMap::new();
-        while let Some(one) = lookups.recv().await {
+        while let Some(one) = lookups.next().await {
             known.insert(one.asin, one);
         }
         places.into_iter().map(|asin| known.get(&asin?).cloned()).collect()
