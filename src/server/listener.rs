@@ -14,7 +14,13 @@
 //! The drain waits for calls and for nothing else: a connection without a call gets a GOAWAY and [`GOAWAY_INTERVAL`] to
 //! read it, whether or not its peer answers. What still runs at the end of `server.drain` is cut.
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    net::SocketAddr,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -29,9 +35,11 @@ use tokio::{
 use tonic::transport::server::TcpConnectInfo;
 
 use super::{
+    coalesced_io,
     connections::{Connection, Connections},
     edge::Edge,
     health::Health,
+    inline_executor::InlineExecutor,
     preface::{self, Prefaced},
     stream_watchdog::StreamExecutor,
 };
@@ -162,7 +170,9 @@ async fn serve_http2(
         let edge = Arc::clone(&edge);
         async move { Ok::<_, std::convert::Infallible>(edge.call(request).await) }
     });
-    let mut builder = Builder::new(StreamExecutor(Arc::clone(connection))).http2_only();
+    let executor = InlineExecutor::new();
+    let streams = StreamExecutor::new(Arc::clone(connection), executor.clone());
+    let mut builder = Builder::new(streams).http2_only();
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -172,14 +182,23 @@ async fn serve_http2(
         .max_header_list_size(MAX_HEADER_LIST_BYTES)
         .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
         .adaptive_window(true);
-    let http2 = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
+    let (io, sender) = coalesced_io::coalesce(stream);
+    let http2 = builder.serve_connection(TokioIo::new(io), TowerToHyperService::new(service)).into_owned();
     let mut http2 = std::pin::pin!(http2);
     let mut is_closing = false;
     loop {
         let wake = if is_closing { Instant::now() + GOAWAY_INTERVAL } else { connection.idle_until(IDLE_TIMEOUT) };
         tokio::select! {
             // Cancel-safe: the connection is only borrowed, and polled on.
-            result = http2.as_mut() => return result,
+            result = poll_fn(|cx| {
+                executor.renew();
+                let result = http2.as_mut().poll(cx);
+                // A connection that has ended sent everything before.
+                match sender.poll_send(cx) {
+                    Poll::Ready(Err(error)) if result.is_pending() => Poll::Ready(Err(error.into())),
+                    _ => result,
+                }
+            }) => return result,
             () = connection.closing.cancelled(), if !is_closing => {
                 is_closing = true;
                 http2.as_mut().graceful_shutdown();

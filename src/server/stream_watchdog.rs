@@ -22,7 +22,7 @@ use std::{cell::Cell, future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Du
 use hyper::rt::Executor;
 use tokio::time::{Instant, sleep_until};
 
-use super::connections::Connection;
+use super::{connections::Connection, inline_executor::InlineExecutor};
 
 /// The time after the deadline in which a peer that reads gets a status instead of a reset.
 const GRACE: Duration = Duration::from_millis(250);
@@ -45,14 +45,22 @@ pub(crate) fn set_stream(stream: Stream) {
     STREAM.set(Some(stream));
 }
 
-/// Runs the streams of one connection, each in a task of its own, counted and with an end.
+/// Runs the streams of one connection, counted and each with an end.
 #[derive(Clone, Debug)]
-pub(crate) struct StreamExecutor(pub(crate) Arc<Connection>);
+pub(crate) struct StreamExecutor {
+    connection: Arc<Connection>,
+    executor: InlineExecutor,
+}
+
+impl StreamExecutor {
+    pub(crate) fn new(connection: Arc<Connection>, executor: InlineExecutor) -> Self {
+        Self { connection, executor }
+    }
+}
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for StreamExecutor {
     fn execute(&self, call: F) {
-        // Ends with the call, at the latest at its deadline; its connection does not wait for it.
-        tokio::spawn(watched(Arc::clone(&self.0), call));
+        self.executor.execute(watched(Arc::clone(&self.connection), call));
     }
 }
 
@@ -90,7 +98,7 @@ mod tests {
         let connection = Connections::new(1).admit().await;
         let deadline = Instant::now() + Duration::from_secs(2);
         let (held, released) = tokio::sync::oneshot::channel::<()>();
-        StreamExecutor(Arc::clone(&connection)).execute(async move {
+        StreamExecutor::new(Arc::clone(&connection), InlineExecutor::new()).execute(async move {
             set_stream(Stream { deadline, is_open_service: false });
             let _held = held;
             std::future::pending().await
