@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 
 use super::{CachedProduct, Error, ProductMask};
 use crate::served;
-use amazon_catalog::{Asin, money, rating};
+use amazon_catalog::{Asin, money, offer, rating};
 use stockroom_proto::pb;
 
 /// What is compared beside the named attributes.
@@ -27,7 +27,7 @@ pub fn compare_row(
 ) -> Result<(served::CompareRow, pb::Product), Error> {
     let product = found.product()?;
     let info = product.info.clone().unwrap_or_default();
-    let offer = best_offer(&product);
+    let offer = offer::featured(&product);
     let price = offer.and_then(|offer| offer.price.clone());
     let delivery = offer.and_then(|offer| offer.delivery.as_ref());
     let availability = offer.and_then(|offer| offer.availability.as_ref());
@@ -37,7 +37,7 @@ pub fn compare_row(
         feature_count: info.features.len().try_into().unwrap_or(i32::MAX),
         title: info.title,
         brand: info.brand,
-        price_text: price_text(offer),
+        price_text: offer::price_text(offer),
         currency: price.as_ref().map(|price| price.currency_code.clone()).unwrap_or_default(),
         price,
         saving_percent: saving(&product),
@@ -99,7 +99,7 @@ impl Comparison {
         let best = named.into_iter().filter_map(|(field, winners)| {
             let product = winners.first().map(|(_, product)| *product)?;
             let value = match field {
-                LowestPrice => price_text(best_offer(product)),
+                LowestPrice => offer::price_text(offer::featured(product)),
                 HighestRating => format!("{:.1} stars", stars(product)?),
                 MostReviews => format!("{} reviews", reviews(product)?),
                 BiggestSaving => format!("{}% off", saving(product)?),
@@ -152,13 +152,11 @@ const ATTRIBUTES: [Attribute; 13] = [
     ("energy_efficiency_class", |p| info(p, |info| info.energy_efficiency_class.clone())),
     ("weight", |p| info(p, |info| measure(info.dimensions.as_ref().and_then(|d| d.weight.as_ref())))),
     ("unit_count", |p| info(p, |info| info.unit_count.map(|count| count.to_string()).unwrap_or_default())),
-    ("condition", |p| best_offer(p).map(|offer| condition_text(offer.condition())).unwrap_or_default().to_owned()),
+    ("condition", |p| offer::featured(p).map(offer::condition_text).unwrap_or_default().to_owned()),
     ("merchant", |p| {
-        best_offer(p).and_then(|offer| offer.merchant.as_ref()).map(|m| m.name.clone()).unwrap_or_default()
+        offer::featured(p).and_then(|offer| offer.merchant.as_ref()).map(|m| m.name.clone()).unwrap_or_default()
     }),
-    ("availability", |p| {
-        best_offer(p).and_then(|offer| offer.availability.as_ref()).map(availability_text).unwrap_or_default()
-    }),
+    ("availability", |p| offer::availability_text(offer::featured(p))),
 ];
 
 fn info(product: &pb::Product, read: impl Fn(&pb::ProductInfo) -> String) -> String {
@@ -169,49 +167,12 @@ fn measure(measure: Option<&pb::Measure>) -> String {
     measure.map(|measure| format!("{} {}", measure.value, measure.unit)).unwrap_or_default()
 }
 
-fn condition_text(condition: pb::Condition) -> &'static str {
-    match condition {
-        pb::Condition::Unspecified => "",
-        pb::Condition::New => "New",
-        pb::Condition::Used => "Used",
-        pb::Condition::Refurbished => "Refurbished",
-        pb::Condition::Collectible => "Collectible",
-    }
-}
-
-fn availability_text(availability: &pb::Availability) -> String {
-    if !availability.message.is_empty() {
-        return availability.message.clone();
-    }
-    let words = match availability.r#type() {
-        pb::AvailabilityType::InStock => "In stock",
-        pb::AvailabilityType::InStockScarce => "Few left in stock",
-        pb::AvailabilityType::AvailableDate => "Available from a date",
-        pb::AvailabilityType::Leadtime => "Ships after a lead time",
-        pb::AvailabilityType::Preorder => "Can be ordered before release",
-        pb::AvailabilityType::OutOfStock => "Out of stock",
-        pb::AvailabilityType::Unavailable => "Not available",
-        pb::AvailabilityType::Unspecified => availability.type_text.as_str(),
-    };
-    words.to_owned()
-}
-
-/// The buy box winner, or the cheapest offer with a price where there is none, or else the first.
-pub(super) fn best_offer(product: &pb::Product) -> Option<&pb::Offer> {
-    let listings = &product.offers.as_ref()?.listings;
-    let cheapest = || {
-        let priced = listings.iter().filter(|offer| offer.price.is_some());
-        priced.min_by_key(|offer| offer.price.as_ref().map(money::total_nanos))
-    };
-    listings.iter().find(|offer| offer.is_buy_box_winner == Some(true)).or_else(cheapest).or_else(|| listings.first())
-}
-
 pub(super) fn price(product: &pb::Product) -> Option<&pb::Money> {
-    best_offer(product)?.price.as_ref()
+    offer::featured(product)?.price.as_ref()
 }
 
 pub(super) fn saving(product: &pb::Product) -> Option<i32> {
-    best_offer(product)?.saving.as_ref()?.percent
+    offer::saving_percent(offer::featured(product))
 }
 
 pub(super) fn stars(product: &pb::Product) -> Option<f64> {
@@ -220,17 +181,6 @@ pub(super) fn stars(product: &pb::Product) -> Option<f64> {
 
 pub(super) fn reviews(product: &pb::Product) -> Option<i32> {
     product.reviews.as_ref()?.count
-}
-
-fn price_text(offer: Option<&pb::Offer>) -> String {
-    match offer {
-        Some(offer) if offer.price_withheld => "See price in cart".to_owned(),
-        Some(pb::Offer { price: Some(price), .. }) if !price.display.is_empty() => price.display.clone(),
-        Some(pb::Offer { price: Some(price), .. }) => {
-            format!("{}.{:02} {}", price.units, price.nanos / 10_000_000, price.currency_code)
-        }
-        Some(_) | None => "No price".to_owned(),
-    }
 }
 
 /// Stars in their natural order; Amazon sends no NaN, and one would sort above all others without panicking.
@@ -312,16 +262,5 @@ mod tests {
         yen.offers.as_mut().unwrap().listings[0].price.as_mut().unwrap().currency_code = "JPY".to_owned();
         let summary = summary(&[product(Some(30), None, None, None), yen]);
         assert!(winners(&summary, pb::CompareField::LowestPrice).is_empty());
-    }
-
-    #[test]
-    fn the_price_is_the_buy_box_winner_s_else_the_cheapest() {
-        let mut product = product(Some(30), None, None, None);
-        let listings = &mut product.offers.as_mut().unwrap().listings;
-        listings.push(pb::Offer { price: Some(pb::Money { units: 20, ..Default::default() }), ..Default::default() });
-        listings.push(pb::Offer::default());
-        assert_eq!(price(&product).map(|price| price.units), Some(20));
-        product.offers.as_mut().unwrap().listings[0].is_buy_box_winner = Some(true);
-        assert_eq!(price(&product).map(|price| price.units), Some(30));
     }
 }

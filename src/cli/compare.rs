@@ -90,7 +90,7 @@ fn table(rows: Vec<Vec<String>>) -> Table {
 fn cells(row: &pb::CompareRow) -> Vec<String> {
     let price = match (&row.price, row.price_text.is_empty()) {
         (_, false) => row.price_text.clone(),
-        (Some(price), true) => words::money(price),
+        (Some(price), true) => money::text(price),
         (None, true) => "No price".to_owned(),
     };
     vec![

@@ -6,6 +6,7 @@ use super::{
     page::{Column, Page},
     words,
 };
+use amazon_catalog::offer;
 use stockroom_proto::pb;
 
 /// The columns of a list of products.
@@ -24,18 +25,18 @@ pub(super) const PRODUCTS: [Column; 8] = [
 pub(super) fn product_rows(entries: &[pb::ProductEntry], before: usize) -> Vec<Vec<String>> {
     let products = entries.iter().filter_map(|entry| entry.product.as_ref());
     let row = |(i, product): (usize, &pb::Product)| {
-        let offer = words::best_offer(product);
+        let offer = offer::featured(product);
         let reviews = product.reviews.as_ref();
         let prime = offer.and_then(|offer| offer.delivery.as_ref()).and_then(|delivery| delivery.is_prime_eligible);
         vec![
             (before + i + 1).to_string(),
             product.asin.clone(),
             product.info.as_ref().map(|info| info.title.clone()).unwrap_or_default(),
-            words::price(offer),
+            offer::price_text(offer),
             words::saving(offer),
             words::rating(reviews.and_then(|r| r.star_rating), reviews.and_then(|r| r.count)),
             words::yes_no(prime),
-            words::availability(offer),
+            offer::availability_text(offer),
         ]
     };
     products.enumerate().map(row).collect()
@@ -44,7 +45,7 @@ pub(super) fn product_rows(entries: &[pb::ProductEntry], before: usize) -> Vec<V
 /// A page of a search.
 pub(super) fn found(answer: &pb::SearchProductsResponse, now: SystemTime) -> Page {
     let mut page = Page::default();
-    understood(&mut page, answer.understood.as_ref(), answer.total_results);
+    understood(&mut page, answer.understood.as_ref(), (!answer.total_results_unknown).then_some(answer.total_results));
     page.table(&PRODUCTS, product_rows(&answer.products, 0));
     facets(&mut page, &answer.facets);
     page.line(words::incomplete(answer.incomplete.as_ref()));
@@ -60,7 +61,11 @@ pub(super) fn found(answer: &pb::SearchProductsResponse, now: SystemTime) -> Pag
 pub(super) fn arrived(answer: &pb::StreamSearchResponse, before: usize) -> Page {
     let mut page = Page::default();
     if answer.understood.is_some() {
-        understood(&mut page, answer.understood.as_ref(), answer.total_results);
+        understood(
+            &mut page,
+            answer.understood.as_ref(),
+            (!answer.total_results_unknown).then_some(answer.total_results),
+        );
     }
     page.table(&PRODUCTS, product_rows(&answer.products, before));
     facets(&mut page, &answer.facets);
@@ -143,7 +148,7 @@ mod tests {
                 entry("B000000001", "Lamp", pb::Offer { price: Some(free), ..Default::default() }),
                 entry("B000000002", "Shade", pb::Offer::default()),
             ],
-            total_results: Some(1204),
+            total_results: 1204,
             next_page_token: "abc".to_owned(),
             understood: Some(pb::UnderstoodQuery {
                 marketplace: "www.amazon.com".to_owned(),

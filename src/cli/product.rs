@@ -94,7 +94,7 @@ fn product_part(page: &mut Page, entry: &pb::ProductEntry, now: SystemTime) {
     let title = if info.title.is_empty() { product.asin.clone() } else { info.title.clone() };
     page.heading(title);
     let mut facts = vec![("ASIN", product.asin.clone()), ("parent", product.parent_asin.clone())];
-    facts.extend(offer_facts(words::best_offer(product)));
+    facts.extend(offer_facts(offer::featured(product)));
     facts.push(("rating", product.reviews.as_ref().map(|reviews| reviews.in_words.clone()).unwrap_or_default()));
     facts.extend(info_facts(&info));
     let variation = product.variation.iter().flat_map(|variation| &variation.attributes);
@@ -120,14 +120,14 @@ fn product_part(page: &mut Page, entry: &pb::ProductEntry, now: SystemTime) {
 }
 
 fn offer_facts(offer: Option<&pb::Offer>) -> Vec<(&'static str, String)> {
-    let mut price = words::price(offer);
+    let mut price = offer::price_text(offer);
     let Some(offer) = offer else { return vec![("price", price)] };
     if let Some(unit) = &offer.price_per_unit {
-        price.push_str(&format!(" ({})", words::money(unit)));
+        price.push_str(&format!(" ({})", money::text(unit)));
     }
     let basis = offer.saving_basis.as_ref().and_then(|basis| {
         let label = if basis.label.is_empty() { "instead of" } else { &basis.label };
-        Some(format!("{label} {}", words::money(basis.price.as_ref()?)))
+        Some(format!("{label} {}", money::text(basis.price.as_ref()?)))
     });
     let saved = [words::saving(Some(offer)), basis.unwrap_or_default()];
     let delivery = offer.delivery.as_ref();
@@ -137,10 +137,10 @@ fn offer_facts(offer: Option<&pb::Offer>) -> Vec<(&'static str, String)> {
         ("price", price),
         ("saving", saved.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join(", ")),
         ("deal", offer.deal.as_ref().map(deal).unwrap_or_default()),
-        ("availability", message.filter(|m| !m.is_empty()).unwrap_or_else(|| words::availability(Some(offer)))),
+        ("availability", message.filter(|m| !m.is_empty()).unwrap_or_else(|| offer::availability_text(Some(offer)))),
         ("Prime", words::yes_no(delivery.and_then(|delivery| delivery.is_prime_eligible))),
         ("delivery", delivery.map(|delivery| delivery.message.clone()).unwrap_or_default()),
-        ("condition", condition(offer.condition()).to_owned()),
+        ("condition", offer::condition_text(offer).to_owned()),
         ("sold by", merchant.map(|merchant| merchant.name.clone()).unwrap_or_default()),
     ]
 }
@@ -204,8 +204,8 @@ const OFFERS: [Column; 5] = [
 
 fn offer_row(offer: &pb::Offer) -> Vec<String> {
     let seller = offer.merchant.as_ref().map(|merchant| merchant.name.clone()).unwrap_or_default();
-    let (price, saving) = (words::price(Some(offer)), words::saving(Some(offer)));
-    vec![price, saving, condition(offer.condition()).to_owned(), seller, words::availability(Some(offer))]
+    let (price, saving) = (offer::price_text(Some(offer)), words::saving(Some(offer)));
+    vec![price, saving, offer::condition_text(offer).to_owned(), seller, offer::availability_text(Some(offer))]
 }
 
 const SUMMARIES: [Column; 4] = [
@@ -216,9 +216,13 @@ const SUMMARIES: [Column; 4] = [
 ];
 
 fn summary_row(summary: &pb::OfferSummary) -> Vec<String> {
-    let price = |price: &Option<pb::Money>| price.as_ref().map(words::money).unwrap_or_default();
+    let price = |price: &Option<pb::Money>| price.as_ref().map(money::text).unwrap_or_default();
     let count = summary.offer_count.map(words::number).unwrap_or_default();
-    vec![condition(summary.condition()).to_owned(), count, price(&summary.lowest_price), price(&summary.highest_price)]
+    let condition = match summary.condition() {
+        pb::Condition::Unspecified => summary.condition_text.clone(),
+        condition => offer::condition_name(condition).to_owned(),
+    };
+    vec![condition, count, price(&summary.lowest_price), price(&summary.highest_price)]
 }
 
 fn deal(deal: &pb::Deal) -> String {
@@ -226,16 +230,6 @@ fn deal(deal: &pb::Deal) -> String {
     let end = end.map_or(String::new(), |end| format!(" until {}", words::time(end)));
     let badge = if deal.badge.is_empty() { "on now" } else { &deal.badge };
     format!("{badge}{end}")
-}
-
-fn condition(condition: pb::Condition) -> &'static str {
-    match condition {
-        pb::Condition::Unspecified => "",
-        pb::Condition::New => "new",
-        pb::Condition::Used => "used",
-        pb::Condition::Refurbished => "refurbished",
-        pb::Condition::Collectible => "collectible",
-    }
 }
 
 /// Sizes or weights, with their unit once where they share it. Amazon writes it as a heading.
@@ -261,10 +255,13 @@ fn date(date: &pb::PartialDate) -> String {
 fn family_page(answer: &pb::GetVariationsResponse) -> Page {
     let mut page = Page::default();
     let summary = answer.summary.clone().unwrap_or_default();
-    let spread = [&summary.lowest_price, &summary.highest_price].map(|price| price.as_ref().map(words::money));
+    let spread = [&summary.lowest_price, &summary.highest_price].map(|price| price.as_ref().map(money::text));
     let mut facts = vec![
         ("parent", answer.parent_asin.clone()),
-        ("children", summary.variation_count.map(words::number).unwrap_or_default()),
+        (
+            "children",
+            if summary.variation_count_unknown { String::new() } else { words::number(summary.variation_count) },
+        ),
         ("prices", spread.into_iter().flatten().collect::<Vec<_>>().join(" to ")),
     ];
     facts.extend(summary.dimensions.iter().map(|dimension| {

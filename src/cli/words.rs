@@ -2,38 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
+use amazon_catalog::offer;
 use stockroom_proto::pb;
-
-/// An amount as Amazon displays it, or its digits and currency.
-pub(super) fn money(money: &pb::Money) -> String {
-    if !money.display.is_empty() {
-        return money.display.clone();
-    }
-    let (sign, nanos) = (if money.units < 0 || money.nanos < 0 { "-" } else { "" }, money.nanos.unsigned_abs());
-    let decimals = format!("{nanos:09}");
-    let decimals = decimals.trim_end_matches('0');
-    format!("{sign}{}.{decimals:0<2} {}", money.units.unsigned_abs(), money.currency_code).trim_end().to_owned()
-}
-
-/// The offer behind Amazon's button, or else the first.
-pub(super) fn best_offer(product: &pb::Product) -> Option<&pb::Offer> {
-    let listings = &product.offers.as_ref()?.listings;
-    listings.iter().find(|offer| offer.is_buy_box_winner == Some(true)).or(listings.first())
-}
-
-/// The price of an offer. One that is not known differs from one of nothing.
-pub(super) fn price(offer: Option<&pb::Offer>) -> String {
-    match offer {
-        Some(offer) if offer.price_withheld => "See price in cart".to_owned(),
-        Some(pb::Offer { price: Some(price), .. }) => money(price),
-        _ => "No price".to_owned(),
-    }
-}
 
 /// What is saved, as `-23%`.
 pub(super) fn saving(offer: Option<&pb::Offer>) -> String {
-    let percent = offer.and_then(|offer| offer.saving.as_ref()).and_then(|saving| saving.percent);
-    percent_off(percent)
+    percent_off(offer::saving_percent(offer))
 }
 
 /// A share saved, as `-23%`; empty where it is not known.
@@ -53,22 +27,6 @@ pub(super) fn rating(stars: Option<f64>, reviews: Option<i32>) -> String {
 /// A flag that may be unknown; empty where it is.
 pub(super) fn yes_no(flag: Option<bool>) -> String {
     flag.map_or("", |flag| if flag { "yes" } else { "no" }).to_owned()
-}
-
-/// Availability in Amazon's words, or else by its kind.
-pub(super) fn availability(offer: Option<&pb::Offer>) -> String {
-    let Some(availability) = offer.and_then(|offer| offer.availability.as_ref()) else { return String::new() };
-    match availability.r#type() {
-        pb::AvailabilityType::InStock => "In stock".to_owned(),
-        pb::AvailabilityType::InStockScarce => "Few left".to_owned(),
-        pb::AvailabilityType::AvailableDate => "From a date".to_owned(),
-        pb::AvailabilityType::Leadtime => "After a wait".to_owned(),
-        pb::AvailabilityType::Preorder => "Pre-order".to_owned(),
-        pb::AvailabilityType::OutOfStock => "Out of stock".to_owned(),
-        pb::AvailabilityType::Unavailable => "Unavailable".to_owned(),
-        pb::AvailabilityType::Unspecified if availability.message.is_empty() => availability.type_text.clone(),
-        pb::AvailabilityType::Unspecified => availability.message.clone(),
-    }
 }
 
 /// What an answer cost, as `1 call to Amazon, 3 from memory`.

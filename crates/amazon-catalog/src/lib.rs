@@ -78,6 +78,7 @@ mod error;
 mod files;
 mod marketplace;
 pub mod money;
+pub mod offer;
 #[cfg(feature = "paapi5")]
 pub mod paapi5;
 pub mod rating;
