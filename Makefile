@@ -1,5 +1,5 @@
-# Everything that a person or CI does here. Needs cargo, and for the clients python3, npm, go and mvn; every other tool is
-# brought into .tools/ at the version pinned here, in clients/python/requirements.txt, clients/typescript/package.json or
+# The commands of developers and of CI. They need cargo, and for the clients python3, npm, go and mvn. Every other tool is
+# installed into .tools/ at the version pinned here, in clients/python/requirements.txt, clients/typescript/package.json or
 # clients/java/pom.xml.
 
 SHELL := bash
@@ -19,7 +19,7 @@ NODE := clients/typescript/node_modules
 MAVEN := mvn --quiet --batch-mode --file clients/java
 export PATH := $(CURDIR)/$(VENV)/bin:$(BIN):$(CURDIR)/$(NODE)/.bin:$(PATH)
 
-help: ## Say what can be made
+help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name words; do \
 	    printf '  make %-14s %s\n' "$$name" "$$words"; done
 
@@ -29,13 +29,13 @@ build: ## Build the gateway
 run: ## Serve invented products on port 50051
 	cargo run --locked -- serve --sandbox
 
-test: gen/python/.made .tools/.redis ## Run the gateway's own tests, then the Python client's against a real gateway
+test: gen/python/.made .tools/.redis ## Run the Rust tests, then the Python client's tests against a gateway
 	cargo test --locked --workspace
 	cargo test --locked --no-default-features --lib -- cli::
 	cargo build --locked
 	clients/with-gateway pytest clients/python
 
-test-clients: build stubs $(BIN)/grpcurl ## Try grpcurl and the examples in Python, Go, TypeScript and Java against a real gateway
+test-clients: build stubs $(BIN)/grpcurl ## Run grpcurl and the examples in Python, Go, TypeScript and Java against a gateway
 	cd clients/go && go vet ./... && go build -o $(BIN)/example-go .
 	npm --prefix clients/typescript run --silent build
 	$(MAVEN) compile
@@ -43,23 +43,23 @@ test-clients: build stubs $(BIN)/grpcurl ## Try grpcurl and the examples in Pyth
 
 stubs: gen/python/.made gen/.made ## Generate the stubs of all four languages into gen/
 
-lint: $(NODE)/.package-lock.json ## Check the form of the code and of the contract
+lint: $(NODE)/.package-lock.json ## Run rustfmt, clippy, rustdoc and buf
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
 	buf lint
 
-breaking: $(NODE)/.package-lock.json ## Compare the contract with the one on the branch main
+breaking: $(NODE)/.package-lock.json ## Check the contract for changes that break the one on main
 	buf breaking --against '.git#branch=main'
 
-bench-quota: ## Measure what an account's calls are worth, over two simulated days
+bench-quota: ## Measure the calls that two simulated days of lookups need
 	cargo bench --locked --bench quota
 
-soak: .tools/.redis ## Have Redis, a gateway and Amazon fail under load, for a minute and a half
+soak: .tools/.redis ## Make Redis, a gateway and Amazon fail under load, 90 seconds
 	cargo bench --locked --profile dev --bench soak
 
-# The tests start their own; Debian's package has it.
+# The tests start their own Redis from Debian's package.
 .tools/.redis:
 	command -v redis-server >/dev/null || { apt-get update -qq && apt-get install -y -qq redis-server; }
 	mkdir -p $(@D) && touch $@
@@ -69,7 +69,7 @@ gen/python/.made: $(PROTOS) $(VENV)/.made
 	python -m grpc_tools.protoc --proto_path=proto --{python,pyi,grpc_python}_out=$(@D) $(PROTOS)
 	touch $@
 
-# The messages that an error's details are made of come with googleapis-common-protos; other languages have them in a library.
+# TypeScript has no library with the messages of error details; their proto files come with googleapis-common-protos.
 gen/.made: $(PROTOS) buf.gen.yaml $(VENV)/.made $(NODE)/.package-lock.json \
     $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc $(BIN)/protoc-gen-grpc-java
 	rm -rf gen/go gen/java gen/typescript
@@ -98,7 +98,7 @@ $(BIN)/grpcurl $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc: Makefile
 	GOBIN=$(BIN) go install $(PACKAGE)
 	touch $@
 
-# Brings protoc as well.
+# Also installs protoc.
 $(BIN)/protoc-gen-grpc-java: clients/java/pom.xml
 	$(MAVEN) dependency:copy@tools
 	chmod +x $(@D)/protoc $@

@@ -3,7 +3,7 @@
 use std::{fmt::Debug, net::SocketAddr, time::Duration};
 
 use amazon_catalog::{Marketplace, creators::Version};
-use amazon_sandbox::{Call, Sandbox};
+use amazon_sandbox::{RecordedCall, Sandbox};
 use stockroom::{
     config::{Account, Cache, Caller, Config, Credentials, Log, Server},
     gateway, server,
@@ -220,7 +220,7 @@ pub fn stars_pass(protocol: Protocol, entry: &pb::ProductEntry, passes: impl Fn(
 }
 
 /// A field of what Amazon was asked, by its name in PA-API; the Creators API begins the same names with a small letter.
-pub fn asked(call: &Call, protocol: Protocol, field: &str) -> serde_json::Value {
+pub fn asked(call: &RecordedCall, protocol: Protocol, field: &str) -> serde_json::Value {
     let mut name = field.to_owned();
     if protocol == Protocol::Creators {
         name[..1].make_ascii_lowercase();

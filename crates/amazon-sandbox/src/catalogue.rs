@@ -1,7 +1,7 @@
 //! The invented shop: some thousands of products, the same every time, made once a process.
 //!
 //! It knows no API: what it holds is told in some API's words elsewhere. Prices are kept in US cents and become a
-//! marketplace's own through [`Till`](money::Till).
+//! marketplace's own through [`PriceList`](money::PriceList).
 
 use std::{
     collections::HashMap,
@@ -9,10 +9,10 @@ use std::{
 };
 
 use crate::catalogue::{
-    categories::Tree,
+    categories::Departments,
     index::WordIndex,
     invent::Inventor,
-    product::{Product, Role},
+    product::{InventedProduct, Role},
 };
 use amazon_catalog::Asin;
 
@@ -34,7 +34,7 @@ static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(Catalogue::invent);
 /// All products.
 #[derive(Debug)]
 pub(crate) struct Catalogue {
-    products: Vec<Product>,
+    products: Vec<InventedProduct>,
     places: HashMap<Asin, usize>,
     words: OnceLock<WordIndex>,
 }
@@ -45,12 +45,12 @@ impl Catalogue {
     }
 
     /// The product with this id, whether or not an API may show it.
-    pub(crate) fn find(&self, asin: Asin) -> Option<&Product> {
+    pub(crate) fn find(&self, asin: Asin) -> Option<&InventedProduct> {
         self.places.get(&asin).and_then(|place| self.products.get(*place))
     }
 
     /// All of them, parents included.
-    pub(crate) fn products(&self) -> &[Product] {
+    pub(crate) fn products(&self) -> &[InventedProduct] {
         &self.products
     }
 
@@ -60,7 +60,7 @@ impl Catalogue {
     }
 
     /// The family of a parent or of one of its children: the parent, and the children in their order.
-    pub(crate) fn family(&self, asin: Asin) -> Option<(&Product, Vec<&Product>)> {
+    pub(crate) fn family(&self, asin: Asin) -> Option<(&InventedProduct, Vec<&InventedProduct>)> {
         let product = self.find(asin)?;
         let parent = product.parent().map_or(Some(product), |parent| self.find(parent))?;
         match &parent.role {
@@ -74,7 +74,7 @@ impl Catalogue {
     fn invent() -> Self {
         let mut inventor = Inventor::new();
         let mut products = special::products(&mut inventor);
-        for kind in Tree::get().kinds() {
+        for kind in Departments::get().kinds() {
             for _ in 0..PRODUCTS_PER_KIND {
                 products.extend(inventor.product_or_family(kind));
             }
@@ -86,7 +86,7 @@ impl Catalogue {
 }
 
 /// Sorts by popularity, and gives every product its rank in its department and in its leaf.
-fn rank(products: &mut [Product]) {
+fn rank(products: &mut [InventedProduct]) {
     products.sort_by_key(|product| (product.popularity, product.asin));
     let mut ranks: HashMap<u64, u32> = HashMap::new();
     let mut next = |node: u64| {
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
     use crate::{catalogue::product::Stock, examples};
 
-    fn example(asin: &str) -> &'static Product {
+    fn example(asin: &str) -> &'static InventedProduct {
         Catalogue::get().find(Asin::parse(asin).unwrap()).unwrap_or_else(|| panic!("{asin}"))
     }
 

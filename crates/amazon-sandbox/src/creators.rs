@@ -7,18 +7,18 @@ use std::time::Instant;
 
 use serde_json::{Map, Value};
 
-use crate::{paapi5::Scene, signature::Received};
+use crate::{paapi5::AnswerContext, signature::ReceivedRequest};
 use amazon_catalog::{Marketplace, Operation};
 
 pub use self::credentials::{credential, credential_versions, token_path};
 pub(crate) use self::{
-    credentials::Family,
-    errors::{Refusal, names as error_names},
-    files::{NoFile, is_file, open as open_file},
-    grant::{Denial, answer as grant},
-    tokens::Tokens,
+    credentials::TokenIssuer,
+    errors::{CreatorsError, names as error_names},
+    files::{FileError, is_file, open as open_file},
+    grant::{TokenRequestError, answer as grant},
+    tokens::TokenStore,
 };
-use self::{errors::Wrong, files::FileKind, tokens::Bad};
+use self::{errors::InvalidField, files::FileCollection, tokens::TokenError};
 
 mod catalog;
 mod credentials;
@@ -31,47 +31,47 @@ mod tokens;
 
 /// What a path asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum CreatorsOperation {
     Catalog(Operation),
-    List(FileKind),
-    Link(FileKind),
+    List(FileCollection),
+    Link(FileCollection),
 }
 
 /// Whether a path is meant for this API, operation or not.
-pub(crate) fn is_meant(path: &str) -> bool {
+pub(crate) fn is_creators_path(path: &str) -> bool {
     path.starts_with("/catalog/") || path.starts_with("/reports/")
 }
 
 /// The operation that a path names.
-pub(crate) fn asked(path: &str) -> Option<Asked> {
+pub(crate) fn operation_at(path: &str) -> Option<CreatorsOperation> {
     Some(match path {
-        "/catalog/v1/getItems" => Asked::Catalog(Operation::GetItems),
-        "/catalog/v1/searchItems" => Asked::Catalog(Operation::SearchItems),
-        "/catalog/v1/getVariations" => Asked::Catalog(Operation::GetVariations),
-        "/catalog/v1/getBrowseNodes" => Asked::Catalog(Operation::GetBrowseNodes),
-        "/catalog/v1/listFeeds" => Asked::List(FileKind::Feeds),
-        "/catalog/v1/getFeed" => Asked::Link(FileKind::Feeds),
-        "/reports/v1/listReports" => Asked::List(FileKind::Reports),
-        "/reports/v1/getReport" => Asked::Link(FileKind::Reports),
+        "/catalog/v1/getItems" => CreatorsOperation::Catalog(Operation::GetItems),
+        "/catalog/v1/searchItems" => CreatorsOperation::Catalog(Operation::SearchItems),
+        "/catalog/v1/getVariations" => CreatorsOperation::Catalog(Operation::GetVariations),
+        "/catalog/v1/getBrowseNodes" => CreatorsOperation::Catalog(Operation::GetBrowseNodes),
+        "/catalog/v1/listFeeds" => CreatorsOperation::List(FileCollection::Feeds),
+        "/catalog/v1/getFeed" => CreatorsOperation::Link(FileCollection::Feeds),
+        "/reports/v1/listReports" => CreatorsOperation::List(FileCollection::Reports),
+        "/reports/v1/getReport" => CreatorsOperation::Link(FileCollection::Reports),
         _ => return None,
     })
 }
 
 /// Checks that a request names an operation, has a good token, and names a marketplace that the token is for.
 pub(crate) fn authenticate(
-    asked: Option<Asked>,
-    received: Received<'_>,
-    tokens: &Tokens,
+    asked: Option<CreatorsOperation>,
+    received: ReceivedRequest<'_>,
+    tokens: &TokenStore,
     now: Instant,
-) -> Result<(Asked, Marketplace), Refusal> {
-    let refuse = |name| Err(Refusal::named(name));
+) -> Result<(CreatorsOperation, Marketplace), CreatorsError> {
+    let refuse = |name| Err(CreatorsError::named(name));
     let Some(asked) = asked.filter(|_| received.method == "POST") else { return refuse("UnknownOperation") };
     let header = |name: &str| received.headers.get(name).and_then(|value| value.to_str().ok());
     let Some((token, claimed)) = header("authorization").and_then(bearer) else { return refuse("MissingCredential") };
     let version = match tokens.check(token, now) {
         Ok(version) => version,
-        Err(Bad::Unknown) => return refuse("InvalidToken"),
-        Err(Bad::Expired) => return refuse("TokenExpired"),
+        Err(TokenError::Unknown) => return refuse("InvalidToken"),
+        Err(TokenError::Expired) => return refuse("TokenExpired"),
     };
     if claimed.is_some_and(|claimed| claimed != version.name) {
         return refuse("InvalidIssuer");
@@ -82,35 +82,39 @@ pub(crate) fn authenticate(
         Some(_) => refuse("InvalidAssociate"),
         None => {
             let message = if named.is_some() { "must be a marketplace, as www.amazon.com" } else { "must be given" };
-            Err(Refusal::fields(vec![Wrong::new("x-marketplace", message)]))
+            Err(CreatorsError::fields(vec![InvalidField::new("x-marketplace", message)]))
         }
     }
 }
 
 /// Answers a request that has been authenticated. `base` is where links begin; `reviews` says whether ratings are told.
 pub(crate) fn answer(
-    (asked, marketplace): (Asked, Marketplace),
-    received: Received<'_>,
-    scene: Scene,
+    (asked, marketplace): (CreatorsOperation, Marketplace),
+    received: ReceivedRequest<'_>,
+    context: AnswerContext,
     base: &str,
     reviews: bool,
-) -> Result<Value, Refusal> {
+) -> Result<Value, CreatorsError> {
     let body = match asked {
         // Clients that have nothing to say may say nothing.
-        Asked::List(_) if received.body.is_empty() => Map::new(),
-        Asked::Catalog(_) | Asked::List(_) | Asked::Link(_) => {
-            serde_json::from_slice(received.body).map_err(|_| Refusal::named("CannotParse"))?
+        CreatorsOperation::List(_) if received.body.is_empty() => Map::new(),
+        CreatorsOperation::Catalog(_) | CreatorsOperation::List(_) | CreatorsOperation::Link(_) => {
+            serde_json::from_slice(received.body).map_err(|_| CreatorsError::named("CannotParse"))?
         }
     };
     match asked {
-        Asked::Catalog(operation) => catalog::answer(operation, marketplace, &body, scene, reviews),
-        Asked::List(_) | Asked::Link(_) if !scene.eligible => Err(Refusal::named("AssociateNotEligible")),
-        Asked::List(shelf) => Ok(files::list(shelf, marketplace)),
-        Asked::Link(shelf) => files::link(shelf, marketplace, &body, base, scene.now.unix_timestamp()),
+        CreatorsOperation::Catalog(operation) => catalog::answer(operation, marketplace, &body, context, reviews),
+        CreatorsOperation::List(_) | CreatorsOperation::Link(_) if !context.eligible => {
+            Err(CreatorsError::named("AssociateNotEligible"))
+        }
+        CreatorsOperation::List(collection) => Ok(files::list(collection, marketplace)),
+        CreatorsOperation::Link(collection) => {
+            files::link(collection, marketplace, &body, base, context.now.unix_timestamp())
+        }
     }
 }
 
-/// The token of an `Authorization` header, and the version beside it. Tokens of versions 2.x must have one; those of 3.x, which
+/// The token of an `Authorization` header, and the version beside it. TokenStore of versions 2.x must have one; those of 3.x, which
 /// some clients send with one as well, begin with `Atc|`.
 fn bearer(header: &str) -> Option<(&str, Option<&str>)> {
     let claim = header.strip_prefix("Bearer ")?;

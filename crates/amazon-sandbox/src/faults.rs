@@ -72,14 +72,14 @@ const KINDS: &str =
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Script {
+struct FaultScript {
     #[serde(default)]
-    fault: Vec<Entry>,
+    fault: Vec<FaultEntry>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct FaultEntry {
     operation: Option<String>,
     #[serde(default = "once")]
     times: u32,
@@ -105,7 +105,7 @@ impl InjectedFault {
     /// and what the kind needs: `code` for `error`, `status` and perhaps `body` for `status`, `seconds` for `retry-after`,
     /// `milliseconds` for `latency`.
     pub fn parse_script(text: &str) -> Result<Vec<Self>, ScriptError> {
-        let script: Script = toml::from_str(text).map_err(|error| ScriptError::Toml(Box::new(error)))?;
+        let script: FaultScript = toml::from_str(text).map_err(|error| ScriptError::Toml(Box::new(error)))?;
         let faults = script.fault.into_iter().zip(1..);
         faults.map(|(entry, number)| entry.read().map_err(|what| ScriptError::InjectedFault { number, what })).collect()
     }
@@ -125,7 +125,7 @@ impl InjectedFault {
     }
 }
 
-impl Entry {
+impl FaultEntry {
     fn read(self) -> Result<InjectedFault, String> {
         let operation = self.operation.as_deref().map(operation_named).transpose()?;
         let given = [

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 /// Open unless somebody holds it.
 #[derive(Debug)]
-pub(crate) struct Gate {
+pub(crate) struct ResponseGate {
     holds: Arc<watch::Sender<usize>>,
 }
 
@@ -17,7 +17,7 @@ pub struct ResponseHold {
     holds: Arc<watch::Sender<usize>>,
 }
 
-impl Gate {
+impl ResponseGate {
     pub(crate) fn new() -> Self {
         Self { holds: Arc::new(watch::Sender::new(0)) }
     }

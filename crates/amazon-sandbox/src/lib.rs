@@ -14,30 +14,30 @@ use std::{
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use self::house::House;
+use self::state::SandboxState;
 use amazon_catalog::Marketplace;
 
 pub use self::{
+    call_log::RecordedCall,
     creators::{credential, credential_versions, token_path},
     faults::{FaultKind, InjectedFault, ScriptError},
     hold::ResponseHold,
-    record::Call,
     tls::{Tls, TlsError},
 };
 
+mod call_log;
 mod catalogue;
 mod creators;
 pub mod examples;
-mod fate;
 mod faults;
 mod hold;
-mod house;
 mod limits;
+mod outcome;
 mod paapi5;
-mod record;
 mod search;
 mod server;
 mod signature;
+mod state;
 mod tls;
 
 /// The one access key for PA-API that the sandbox knows.
@@ -96,7 +96,7 @@ impl Default for Options {
 
 /// A running sandbox. Dropping it stops it.
 pub struct Sandbox {
-    house: Arc<House>,
+    state: Arc<SandboxState>,
     server: JoinHandle<()>,
     stop: CancellationToken,
     _stop_on_drop: DropGuard,
@@ -109,86 +109,86 @@ impl Sandbox {
         tokio::task::spawn_blocking(|| catalogue::Catalogue::get().words()).await?;
         let stop = CancellationToken::new();
         let tls = options.tls.clone();
-        let house = Arc::new(House::new(url(address, tls.is_some()), options));
-        let server = tokio::spawn(server::serve(listener, tls, Arc::clone(&house), stop.clone()));
-        Ok(Self { house, server, _stop_on_drop: stop.clone().drop_guard(), stop })
+        let state = Arc::new(SandboxState::new(url(address, tls.is_some()), options));
+        let server = tokio::spawn(server::serve(listener, tls, Arc::clone(&state), stop.clone()));
+        Ok(Self { state, server, _stop_on_drop: stop.clone().drop_guard(), stop })
     }
 
     /// Where it is: `http://127.0.0.1:PORT`, or `https`.
     pub fn url(&self) -> String {
-        self.house.url.clone()
+        self.state.url.clone()
     }
 
     /// Adds a fault, after those that are still to come.
     pub fn inject(&self, fault: InjectedFault) {
-        locked(&self.house.faults).push(fault);
+        locked(&self.state.faults).push(fault);
     }
 
     /// Forgets the faults that are still to come, of tokens too.
     pub fn clear_faults(&self) {
-        locked(&self.house.faults).clear();
-        locked(&self.house.token_faults).clear();
+        locked(&self.state.faults).clear();
+        locked(&self.state.token_faults).clear();
     }
 
     /// Adds a fault of the requests for tokens, after those that are still to come.
     pub fn inject_for_tokens(&self, fault: InjectedFault) {
-        locked(&self.house.token_faults).push(fault);
+        locked(&self.state.token_faults).push(fault);
     }
 
     /// Keeps the answers to calls that arrive from now on, until the hold is released or dropped. The calls count against the
     /// limits when they arrive.
     pub fn hold(&self) -> ResponseHold {
-        self.house.gate.close()
+        self.state.gate.close()
     }
 
     /// Waits until so many calls in total have arrived since the start, whether answered or not.
     pub async fn arrived(&self, calls: usize) {
-        self.house.record.arrived(calls).await;
+        self.state.call_log.arrived(calls).await;
     }
 
     /// Every call that has arrived, in order.
-    pub fn calls(&self) -> Vec<Call> {
-        self.house.record.calls()
+    pub fn calls(&self) -> Vec<RecordedCall> {
+        self.state.call_log.calls()
     }
 
     /// Keeps the answers to requests for tokens that arrive from now on, until the hold is released or dropped.
     pub fn hold_tokens(&self) -> ResponseHold {
-        self.house.token_gate.close()
+        self.state.token_gate.close()
     }
 
     /// How many tokens have been asked for since the start, whether given or not. They are no calls.
     pub fn token_requests(&self) -> usize {
-        self.house.tokens.requests()
+        self.state.tokens.requests()
     }
 
     /// Waits until so many tokens in total have been asked for since the start.
     pub async fn tokens_asked(&self, requests: usize) {
-        self.house.tokens.asked(requests).await;
+        self.state.tokens.asked(requests).await;
     }
 
     /// Forgets every token, so that calls with them are answered with `InvalidToken`.
     pub fn revoke_tokens(&self) {
-        self.house.tokens.revoke();
+        self.state.tokens.revoke();
     }
 
     /// Ends the life of every token, so that calls with them are answered with `TokenExpired`.
     pub fn expire_tokens(&self) {
-        self.house.tokens.expire(Instant::now());
+        self.state.tokens.expire(Instant::now());
     }
 
     /// Whether the account has lost the sales that Amazon asks for: if so, both APIs answer `AssociateNotEligible`.
     pub fn lose_eligibility(&self, lost: bool) {
-        self.house.eligible.store(!lost, Ordering::Relaxed);
+        self.state.eligible.store(!lost, Ordering::Relaxed);
     }
 
     /// Changes the calls a second; earlier calls still count.
     pub fn set_rate(&self, per_second: f64) {
-        locked(&self.house.allowance).set_rate(per_second);
+        locked(&self.state.limits).set_rate(per_second);
     }
 
     /// Changes the calls a day; earlier calls still count.
     pub fn set_calls_per_day(&self, calls: u32) {
-        locked(&self.house.allowance).set_per_day(calls);
+        locked(&self.state.limits).set_per_day(calls);
     }
 
     /// Closes the port and every connection at once, answered or not. When it returns, both are closed.

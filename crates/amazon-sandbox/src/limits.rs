@@ -1,4 +1,4 @@
-//! The account's allowance: so many calls a second, and so many in any 24 hours.
+//! The account's limits: so many calls a second, and so many in any 24 hours.
 
 use std::{
     collections::VecDeque,
@@ -17,7 +17,7 @@ const FORGIVING: f64 = 0.95;
 /// At most `n = floor(max(1, rate))` calls are let through in any window of `0.95 * n / rate` seconds. Every call counts, the
 /// refused ones too, but a refused call does not push back the next.
 #[derive(Debug)]
-pub(crate) struct Allowance {
+pub(crate) struct RateLimits {
     per_second: f64,
     per_day: u32,
     /// When the last calls were let through, the newest last.
@@ -28,7 +28,7 @@ pub(crate) struct Allowance {
     refused: usize,
 }
 
-impl Allowance {
+impl RateLimits {
     /// Nothing has been called yet.
     pub(crate) fn new(per_second: f64, per_day: u32) -> Self {
         Self { per_second, per_day, recent: VecDeque::new(), day: VecDeque::new(), refused: 0 }
@@ -39,7 +39,7 @@ impl Allowance {
         self.per_second = per_second;
     }
 
-    /// Changes the day's allowance; earlier calls still count.
+    /// Changes the day's limits; earlier calls still count.
     pub(crate) fn set_per_day(&mut self, per_day: u32) {
         self.per_day = per_day;
     }
@@ -92,9 +92,9 @@ mod tests {
     use super::*;
 
     /// Which of the calls at these milliseconds are admitted.
-    fn admitted(mut allowance: Allowance, at_ms: &[u64]) -> Vec<bool> {
+    fn admitted(mut limits: RateLimits, at_ms: &[u64]) -> Vec<bool> {
         let start = Instant::now();
-        at_ms.iter().map(|ms| allowance.admits(start + Duration::from_millis(*ms))).collect()
+        at_ms.iter().map(|ms| limits.admits(start + Duration::from_millis(*ms))).collect()
     }
 
     #[test]
@@ -106,7 +106,7 @@ mod tests {
             (2.5, &[0, 0, 0, 761], &[true, true, false, true]),
         ];
         for (rate, at_ms, expected) in cases {
-            assert_eq!(admitted(Allowance::new(rate, 100), at_ms), expected, "{rate} a second");
+            assert_eq!(admitted(RateLimits::new(rate, 100), at_ms), expected, "{rate} a second");
         }
     }
 
@@ -115,6 +115,6 @@ mod tests {
         let day_ms = 24 * 60 * 60 * 1000;
         let at_ms = [0, 100, 5000, 9000, day_ms + 50, day_ms + 6000];
         let expected = [true, false, true, false, false, true];
-        assert_eq!(admitted(Allowance::new(1.0, 3), &at_ms), expected);
+        assert_eq!(admitted(RateLimits::new(1.0, 3), &at_ms), expected);
     }
 }

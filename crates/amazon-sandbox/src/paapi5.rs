@@ -7,13 +7,13 @@ use time::OffsetDateTime;
 
 use crate::{
     ACCESS_KEY, SECRET_KEY, partner_tag,
-    signature::{Keys, Received, verify},
+    signature::{KeyPair, ReceivedRequest, verify},
 };
 use amazon_catalog::{Marketplace, Operation};
 
-use self::item::Showing;
+use self::item::ItemRenderer;
 pub(crate) use self::{
-    errors::{Refusal, names as error_codes},
+    errors::{Paapi5Error, names as error_codes},
     fields::Fields,
     resources::{Resources, known as known_resources},
 };
@@ -24,11 +24,11 @@ mod fields;
 mod get_items;
 mod info;
 mod item;
+mod json_object;
 mod offers;
 mod offers_v2;
 mod resources;
 mod search_items;
-mod tree;
 mod variations;
 
 /// Every operation.
@@ -37,7 +37,7 @@ pub(crate) const OPERATIONS: [Operation; 4] =
 
 /// What an answer depends on besides the request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Scene {
+pub(crate) struct AnswerContext {
     pub(crate) now: OffsetDateTime,
     /// Whether the account has sold enough to be answered.
     pub(crate) eligible: bool,
@@ -48,7 +48,7 @@ pub(crate) struct Scene {
 const TARGET_PREFIX: &str = "com.amazon.paapi5.v1.ProductAdvertisingAPIv1.";
 
 /// The operation that a request's path names.
-pub(crate) fn operation(received: Received<'_>) -> Option<Operation> {
+pub(crate) fn operation(received: ReceivedRequest<'_>) -> Option<Operation> {
     let name = received.path.strip_prefix("/paapi5/")?;
     OPERATIONS.into_iter().find(|operation| operation.name().to_ascii_lowercase() == name)
 }
@@ -56,33 +56,33 @@ pub(crate) fn operation(received: Received<'_>) -> Option<Operation> {
 /// Checks that the request names one operation, in its path and in its target, and that the account signed it.
 pub(crate) fn authenticate(
     operation: Option<Operation>,
-    received: Received<'_>,
+    received: ReceivedRequest<'_>,
     now: OffsetDateTime,
-) -> Result<Operation, Refusal> {
+) -> Result<Operation, Paapi5Error> {
     let target = received.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
     let named = target.and_then(|target| target.strip_prefix(TARGET_PREFIX));
     let operation = operation
         .filter(|operation| received.method == "POST" && named == Some(operation.name()))
-        .ok_or_else(|| Refusal::named("UnknownOperation"))?;
+        .ok_or_else(|| Paapi5Error::named("UnknownOperation"))?;
     let region = host_marketplace(received).map(Marketplace::aws_region);
-    verify(received, Keys { access_key: ACCESS_KEY, secret_key: SECRET_KEY }, region, now)?;
+    verify(received, KeyPair { access_key: ACCESS_KEY, secret_key: SECRET_KEY }, region, now)?;
     Ok(operation)
 }
 
 /// Answers a request that has been authenticated.
 pub(crate) fn answer(
     operation: Operation,
-    received: Received<'_>,
+    received: ReceivedRequest<'_>,
     body: &Value,
-    scene: Scene,
-) -> Result<Value, Refusal> {
+    context: AnswerContext,
+) -> Result<Value, Paapi5Error> {
     let fields = Fields::of(body)?;
     // Everything about the request's own form comes before what depends on the account, and that before the data.
     let marketplace = marketplace(received, &fields)?;
     fields.required_text("PartnerTag")?;
     fields.required_text("PartnerType")?;
     fields.one_of("PartnerType", &["Associates"])?;
-    tell(operation, marketplace, &fields, &Resources::read(&fields, operation)?, scene)
+    tell(operation, marketplace, &fields, &Resources::read(&fields, operation)?, context)
 }
 
 /// Answers a request in a marketplace whose resources have been read.
@@ -91,53 +91,53 @@ pub(crate) fn tell(
     marketplace: Marketplace,
     fields: &Fields<'_>,
     resources: &Resources<'_>,
-    scene: Scene,
-) -> Result<Value, Refusal> {
+    context: AnswerContext,
+) -> Result<Value, Paapi5Error> {
     let tag = fields.required_text("PartnerTag")?;
-    let showing = Showing::read(fields, marketplace, tag, resources, scene.now)?;
+    let renderer = ItemRenderer::read(fields, marketplace, tag, resources, context.now)?;
     let checked = || match tag == partner_tag(marketplace) {
-        false => Err(Refusal::named("InvalidPartnerTag")),
-        true if !scene.eligible => Err(Refusal::named("AssociateNotEligible")),
+        false => Err(Paapi5Error::named("InvalidPartnerTag")),
+        true if !context.eligible => Err(Paapi5Error::named("AssociateNotEligible")),
         true => Ok(()),
     };
     match operation {
-        Operation::GetItems => get_items::Request::read(fields).and_then(|request| {
+        Operation::GetItems => get_items::GetItemsInput::read(fields).and_then(|request| {
             checked()?;
-            Ok(request.answer(&showing, scene.hide_first))
+            Ok(request.answer(&renderer, context.hide_first))
         }),
-        Operation::SearchItems => search_items::Request::read(fields, marketplace).and_then(|request| {
+        Operation::SearchItems => search_items::SearchItemsInput::read(fields, marketplace).and_then(|request| {
             checked()?;
-            Ok(request.answer(&showing))
+            Ok(request.answer(&renderer))
         }),
-        Operation::GetVariations => variations::Request::read(fields).and_then(|request| {
+        Operation::GetVariations => variations::GetVariationsInput::read(fields).and_then(|request| {
             checked()?;
-            Ok(request.answer(&showing))
+            Ok(request.answer(&renderer))
         }),
         Operation::GetBrowseNodes => browse_nodes::ids(fields).and_then(|ids| {
             checked()?;
             Ok(browse_nodes::answer(&ids, resources))
         }),
-        Operation::Files => Err(Refusal::named("UnknownOperation")),
+        Operation::Files => Err(Paapi5Error::named("UnknownOperation")),
     }
 }
 
 /// The marketplace of the host, whatever the body says; for a host that is none of Amazon's, as `127.0.0.1`, the body's, or the
 /// United States.
-fn marketplace(received: Received<'_>, fields: &Fields<'_>) -> Result<Marketplace, Refusal> {
+fn marketplace(received: ReceivedRequest<'_>, fields: &Fields<'_>) -> Result<Marketplace, Paapi5Error> {
     let named = match fields.text("Marketplace")? {
         Some(name) => Some(
             Marketplace::all()
                 .find(|marketplace| marketplace.name() == name)
-                .ok_or_else(|| Refusal::invalid("Marketplace", name))?,
+                .ok_or_else(|| Paapi5Error::invalid("Marketplace", name))?,
         ),
         None => None,
     };
     let first = || Marketplace::all().next();
-    host_marketplace(received).or(named).or_else(first).ok_or_else(|| Refusal::named("InternalFailure"))
+    host_marketplace(received).or(named).or_else(first).ok_or_else(|| Paapi5Error::named("InternalFailure"))
 }
 
 /// The marketplace whose host the request names, with any port.
-fn host_marketplace(received: Received<'_>) -> Option<Marketplace> {
+fn host_marketplace(received: ReceivedRequest<'_>) -> Option<Marketplace> {
     let host = received.headers.get("host")?.to_str().ok()?;
     let name = host.split(':').next()?;
     Marketplace::all().find(|marketplace| marketplace.paapi5_host() == name)

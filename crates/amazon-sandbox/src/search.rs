@@ -5,8 +5,8 @@ use std::{cmp::Reverse, collections::HashSet};
 use crate::catalogue::{
     Catalogue,
     index::{holds_all, words_of},
-    money::Till,
-    product::{Condition, Delivery, Listing, Product, Role, Stock},
+    money::PriceList,
+    product::{Delivery, InventedListing, InventedProduct, OfferCondition, Role, Stock},
 };
 use amazon_catalog::Marketplace;
 
@@ -33,15 +33,15 @@ pub(crate) struct Query<'a> {
     /// In percent of the price it is compared with.
     pub(crate) min_saving: Option<u8>,
     pub(crate) delivery: Delivery,
-    pub(crate) condition: Wanted,
+    pub(crate) condition: ConditionFilter,
     pub(crate) from_amazon: bool,
     pub(crate) include_out_of_stock: bool,
-    pub(crate) sort: Sort,
+    pub(crate) sort: SortOrder,
 }
 
 /// The condition that is looked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub(crate) enum ConditionFilter {
     #[default]
     Any,
     New,
@@ -53,7 +53,7 @@ pub(crate) enum Wanted {
 
 /// The order of what is found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Sort {
+pub(crate) enum SortOrder {
     /// Where the words stand in the title first, then by popularity.
     #[default]
     Relevance,
@@ -77,14 +77,14 @@ pub(crate) struct Facets {
 const BINS: usize = 10;
 
 /// The products that match, in order. Of a family only the first child is told, as a shop's page does.
-pub(crate) fn search(catalogue: &'static Catalogue, query: &Query<'_>) -> Vec<Found> {
+pub(crate) fn search(catalogue: &'static Catalogue, query: &Query<'_>) -> Vec<SearchHit> {
     let products = catalogue.products();
     let places = query.keywords.and_then(|keywords| catalogue.words().holding_all(keywords));
-    let candidates: Box<dyn Iterator<Item = &'static Product>> = match &places {
+    let candidates: Box<dyn Iterator<Item = &'static InventedProduct>> = match &places {
         Some(places) => Box::new(places.iter().filter_map(|place| products.get(*place))),
         None => Box::new(products.iter()),
     };
-    let mut found: Vec<Found> = candidates.filter_map(|product| query.examine(product)).collect();
+    let mut found: Vec<SearchHit> = candidates.filter_map(|product| query.examine(product)).collect();
     query.put_in_order(&mut found);
     let mut families = HashSet::new();
     found.retain(|hit| hit.product.parent().is_none_or(|parent| families.insert(parent)));
@@ -92,7 +92,7 @@ pub(crate) fn search(catalogue: &'static Catalogue, query: &Query<'_>) -> Vec<Fo
 }
 
 /// The facets of what was found.
-pub(crate) fn facets(marketplace: Marketplace, found: &[Found]) -> Facets {
+pub(crate) fn facets(marketplace: Marketplace, found: &[SearchHit]) -> Facets {
     let kinds = || found.iter().map(|hit| hit.product.kind);
     let known = |id: &&'static str| marketplace.search_index(id).is_some();
     Facets {
@@ -104,14 +104,14 @@ pub(crate) fn facets(marketplace: Marketplace, found: &[Found]) -> Facets {
 
 /// A product that matches.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Found {
-    pub(crate) product: &'static Product,
+pub(crate) struct SearchHit {
+    pub(crate) product: &'static InventedProduct,
     price: Option<u64>,
     in_title: usize,
 }
 
 impl Query<'_> {
-    fn examine(&self, product: &'static Product) -> Option<Found> {
+    fn examine(&self, product: &'static InventedProduct) -> Option<SearchHit> {
         let listing = self.listing(product);
         let matches = product.accessible
             && !matches!(product.role, Role::Parent { .. })
@@ -120,17 +120,17 @@ impl Query<'_> {
             && self.node.is_none_or(|node| product.kind.path.contains(&node))
             && self.min_rating.is_none_or(|stars| stars_of(product) >= u32::from(stars) * 10)
             && (self.include_out_of_stock || listing.is_some_and(|listing| listing.stock != Stock::Gone))
-            && (listing.is_some() || self.condition == Wanted::Any && !self.from_amazon)
+            && (listing.is_some() || self.condition == ConditionFilter::Any && !self.from_amazon)
             && listing.map_or(Delivery::default(), |listing| listing.delivery).has(self.delivery);
         if !matches {
             return None;
         }
         let price = listing.and_then(|listing| listing.price);
-        let till = Till::of(self.marketplace);
+        let price_list = PriceList::of(self.marketplace);
         let (paid, basis) = match price {
             Some(price) => {
-                let basis = price.basis.map(|(cents, _)| till.price(cents).minor_units);
-                (Some(till.price(price.us_cents).minor_units), basis)
+                let basis = price.basis.map(|(cents, _)| price_list.price(cents).minor_units);
+                (Some(price_list.price(price.us_cents).minor_units), basis)
             }
             None => (None, None),
         };
@@ -138,18 +138,18 @@ impl Query<'_> {
         let affordable = self.min_price.is_none_or(|least| paid.is_some_and(|paid| paid >= least))
             && self.max_price.is_none_or(|most| paid.is_some_and(|paid| paid <= most))
             && self.min_saving.is_none_or(|least| saving >= u64::from(least));
-        affordable.then(|| Found { product, price: paid, in_title: self.words_in_title(product) })
+        affordable.then(|| SearchHit { product, price: paid, in_title: self.words_in_title(product) })
     }
 
     /// The listing that the price is taken from: the buy box, or the first that has the condition and seller asked for.
-    fn listing<'p>(&self, product: &'p Product) -> Option<&'p Listing> {
-        let fits = |listing: &&Listing| {
+    fn listing<'p>(&self, product: &'p InventedProduct) -> Option<&'p InventedListing> {
+        let fits = |listing: &&InventedListing| {
             self.condition.holds_for(listing.condition) && (!self.from_amazon || listing.seller.is_none())
         };
         product.buy_box().filter(fits).or_else(|| product.listings.iter().find(fits))
     }
 
-    fn matches_texts(&self, product: &Product) -> bool {
+    fn matches_texts(&self, product: &InventedProduct) -> bool {
         let by = |role: &str, wanted: Option<&str>| {
             wanted.is_none_or(|wanted| {
                 product.contributors.iter().any(|person| person.role == role && holds_all(&person.name, wanted))
@@ -162,33 +162,33 @@ impl Query<'_> {
             && by("Actor", self.actor)
     }
 
-    fn words_in_title(&self, product: &Product) -> usize {
-        let Some(keywords) = self.keywords.filter(|_| self.sort == Sort::Relevance) else { return 0 };
+    fn words_in_title(&self, product: &InventedProduct) -> usize {
+        let Some(keywords) = self.keywords.filter(|_| self.sort == SortOrder::Relevance) else { return 0 };
         let title: HashSet<String> = words_of(&product.title).collect();
         words_of(keywords).filter(|word| title.contains(word)).count()
     }
 
-    fn put_in_order(&self, found: &mut [Found]) {
+    fn put_in_order(&self, found: &mut [SearchHit]) {
         // The catalogue is kept by popularity and these sorts are stable, so equal keys stay in that order.
         match self.sort {
-            Sort::Relevance => found.sort_by_key(|hit| Reverse(hit.in_title)),
-            Sort::Rating => found.sort_by_key(|hit| Reverse(hit.product.rating)),
-            Sort::Newest => found.sort_by(|a, b| b.product.released.cmp(&a.product.released)),
-            Sort::PriceRising => found.sort_by_key(|hit| (hit.price.is_none(), hit.price)),
-            Sort::PriceFalling => found.sort_by_key(|hit| Reverse(hit.price)),
+            SortOrder::Relevance => found.sort_by_key(|hit| Reverse(hit.in_title)),
+            SortOrder::Rating => found.sort_by_key(|hit| Reverse(hit.product.rating)),
+            SortOrder::Newest => found.sort_by(|a, b| b.product.released.cmp(&a.product.released)),
+            SortOrder::PriceRising => found.sort_by_key(|hit| (hit.price.is_none(), hit.price)),
+            SortOrder::PriceFalling => found.sort_by_key(|hit| Reverse(hit.price)),
         }
     }
 }
 
-impl Wanted {
+impl ConditionFilter {
     /// Whether an offer in that condition is meant.
-    pub(crate) fn holds_for(self, condition: Condition) -> bool {
+    pub(crate) fn holds_for(self, condition: OfferCondition) -> bool {
         match self {
             Self::Any => true,
-            Self::New => condition == Condition::New,
-            Self::Used => matches!(condition, Condition::Used(_)),
+            Self::New => condition == OfferCondition::New,
+            Self::Used => matches!(condition, OfferCondition::Used(_)),
             Self::Collectible => false,
-            Self::Refurbished => condition == Condition::Refurbished,
+            Self::Refurbished => condition == OfferCondition::Refurbished,
         }
     }
 }
@@ -198,7 +198,7 @@ pub(crate) fn percent_saved(paid: u64, basis: u64) -> u64 {
     (basis.saturating_sub(paid) * 100 + basis / 2).checked_div(basis).unwrap_or(0)
 }
 
-fn stars_of(product: &Product) -> u32 {
+fn stars_of(product: &InventedProduct) -> u32 {
     product.rating.map_or(0, |rating| u32::from(rating.tenths_of_stars))
 }
 
@@ -234,18 +234,18 @@ mod tests {
             min_rating: None,
             min_saving: None,
             delivery: Delivery::default(),
-            condition: Wanted::Any,
+            condition: ConditionFilter::Any,
             from_amazon: false,
             include_out_of_stock: false,
-            sort: Sort::Relevance,
+            sort: SortOrder::Relevance,
         }
     }
 
-    fn found(query: &Query<'_>) -> Vec<Found> {
+    fn found(query: &Query<'_>) -> Vec<SearchHit> {
         search(Catalogue::get(), query)
     }
 
-    fn holds(found: &[Found], asin: &str) -> bool {
+    fn holds(found: &[SearchHit], asin: &str) -> bool {
         found.iter().any(|hit| hit.product.asin == Asin::parse(asin).unwrap())
     }
 
@@ -290,14 +290,18 @@ mod tests {
     #[test]
     fn what_is_out_of_stock_or_has_no_price_comes_last_and_only_when_asked_for() {
         assert!(found(&query("US")).iter().all(|hit| !hit.product.listings.is_empty()));
-        for sort in [Sort::PriceRising, Sort::PriceFalling] {
+        for sort in [SortOrder::PriceRising, SortOrder::PriceFalling] {
             let hits = found(&Query { include_out_of_stock: true, sort, ..query("US") });
             assert!(holds(&hits, examples::NO_PRICE) && holds(&hits, examples::OUT_OF_STOCK));
             let priced = hits.iter().take_while(|hit| hit.price.is_some()).count();
             assert!(priced > 0 && priced < hits.len());
             assert!(hits.iter().skip(priced).all(|hit| hit.price.is_none()), "{sort:?}");
             let prices: Vec<_> = hits.iter().filter_map(|hit| hit.price).collect();
-            assert!(if sort == Sort::PriceRising { prices.is_sorted() } else { prices.is_sorted_by(|a, b| a >= b) });
+            assert!(if sort == SortOrder::PriceRising {
+                prices.is_sorted()
+            } else {
+                prices.is_sorted_by(|a, b| a >= b)
+            });
         }
     }
 
@@ -305,7 +309,7 @@ mod tests {
     fn conditions_savings_sellers_and_delivery_narrow_the_search() {
         let all = found(&query("US")).len();
         let narrowed = [
-            Query { condition: Wanted::Used, ..query("US") },
+            Query { condition: ConditionFilter::Used, ..query("US") },
             Query { min_saving: Some(30), ..query("US") },
             Query { from_amazon: true, ..query("US") },
             Query { delivery: Delivery { prime: true, ..Delivery::default() }, ..query("US") },
@@ -316,7 +320,7 @@ mod tests {
             let hits = found(&query).len();
             assert!(hits > 10 && hits < all, "{query:?}: {hits} of {all}");
         }
-        assert!(found(&Query { condition: Wanted::Collectible, ..query("US") }).is_empty());
+        assert!(found(&Query { condition: ConditionFilter::Collectible, ..query("US") }).is_empty());
     }
 
     #[test]

@@ -27,10 +27,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Call, Tls,
-    fate::{Answer, Fate},
-    house::{Door, House},
-    signature::Received,
+    RecordedCall, Tls,
+    outcome::{CallOutcome, HttpAnswer},
+    signature::ReceivedRequest,
+    state::{Route, SandboxState},
 };
 use amazon_catalog::Operation;
 
@@ -48,7 +48,7 @@ type Body = UnsyncBoxBody<Bytes, io::Error>;
 struct HungUp;
 
 /// Serves until `stop`, and then closes the port and every connection.
-pub(crate) async fn serve(listener: TcpListener, tls: Option<Tls>, house: Arc<House>, stop: CancellationToken) {
+pub(crate) async fn serve(listener: TcpListener, tls: Option<Tls>, state: Arc<SandboxState>, stop: CancellationToken) {
     let acceptor = tls.map(|tls| TlsAcceptor::from(tls.config));
     let mut connections = JoinSet::new();
     // Cancel-safe: accepting and joining lose nothing when the other branch wins.
@@ -57,7 +57,7 @@ pub(crate) async fn serve(listener: TcpListener, tls: Option<Tls>, house: Arc<Ho
             () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(stream, acceptor.clone(), Arc::clone(&house)));
+                    connections.spawn(connection(stream, acceptor.clone(), Arc::clone(&state)));
                 }
                 // Out of file descriptors, most likely: others must give theirs back first.
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
@@ -69,66 +69,66 @@ pub(crate) async fn serve(listener: TcpListener, tls: Option<Tls>, house: Arc<Ho
     connections.shutdown().await;
 }
 
-async fn connection(stream: TcpStream, acceptor: Option<TlsAcceptor>, house: Arc<House>) {
+async fn connection(stream: TcpStream, acceptor: Option<TlsAcceptor>, state: Arc<SandboxState>) {
     // Small answers must not wait for each other.
     let _best_effort = stream.set_nodelay(true);
     match acceptor {
-        None => speak_http(stream, house).await,
+        None => speak_http(stream, state).await,
         Some(acceptor) => {
             if let Ok(stream) = acceptor.accept(stream).await {
-                speak_http(stream, house).await;
+                speak_http(stream, state).await;
             }
         }
     }
 }
 
-async fn speak_http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, house: Arc<House>) {
-    let service = service_fn(move |request| call(Arc::clone(&house), request));
+async fn speak_http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, state: Arc<SandboxState>) {
+    let service = service_fn(move |request| call(Arc::clone(&state), request));
     // It fails when the client goes away and when a fault closes the connection: neither is news.
     let _how_it_ended = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn call(house: Arc<House>, request: Request<Incoming>) -> Result<Response<Body>, HungUp> {
+async fn call(state: Arc<SandboxState>, request: Request<Incoming>) -> Result<Response<Body>, HungUp> {
     let (parts, body) = request.into_parts();
     let raw = Limited::new(body, MAX_REQUEST_BYTES).collect().await.map_err(|_| HungUp)?.to_bytes();
     let received =
-        Received { method: parts.method.as_str(), path: parts.uri.path(), headers: &parts.headers, body: &raw };
-    let door = Door::of(received);
-    let fate = house.decide(door, received, parts.uri.query().unwrap_or_default());
-    let call = match door {
-        Door::Paapi5(_) | Door::Creators(_) => Some(house.record.arrive(call_of(&parts, door.operation(), &raw))),
-        Door::Token(_) | Door::File | Door::Counts => None,
+        ReceivedRequest { method: parts.method.as_str(), path: parts.uri.path(), headers: &parts.headers, body: &raw };
+    let route = Route::of(received);
+    let outcome = state.decide(route, received, parts.uri.query().unwrap_or_default());
+    let call = match route {
+        Route::Paapi5(_) | Route::Creators(_) => Some(state.call_log.arrive(call_of(&parts, route.operation(), &raw))),
+        Route::Token(_) | Route::File | Route::Counts => None,
     };
-    match door {
-        Door::Paapi5(_) | Door::Creators(_) => house.gate.pass().await,
-        Door::Token(_) => {
-            house.tokens.requested();
-            house.token_gate.pass().await;
+    match route {
+        Route::Paapi5(_) | Route::Creators(_) => state.gate.pass().await,
+        Route::Token(_) => {
+            state.tokens.requested();
+            state.token_gate.pass().await;
         }
-        Door::File | Door::Counts => {}
+        Route::File | Route::Counts => {}
     }
-    let (answer, whole) = match fate {
-        Fate::Answered(answer) => (answer, true),
-        Fate::CutShort(answer) => (answer, false),
-        Fate::NeverAnswered => return std::future::pending().await,
-        Fate::HungUp => return Err(HungUp),
+    let (answer, whole) = match outcome {
+        CallOutcome::Answered(answer) => (answer, true),
+        CallOutcome::CutShort(answer) => (answer, false),
+        CallOutcome::NeverAnswered => return std::future::pending().await,
+        CallOutcome::HungUp => return Err(HungUp),
     };
-    tokio::time::sleep(house.latency + answer.later).await;
+    tokio::time::sleep(state.latency + answer.later).await;
     if let Some(call) = call {
-        house.record.answered(call, answer.status);
+        state.call_log.answered(call, answer.status);
     }
     answer.deliver(whole)
 }
 
-fn call_of(parts: &Parts, operation: Option<Operation>, raw: &[u8]) -> Call {
+fn call_of(parts: &Parts, operation: Option<Operation>, raw: &[u8]) -> RecordedCall {
     let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_owned();
     let body: Value = serde_json::from_slice(raw).unwrap_or_default();
     let ids = ["ItemIds", "itemIds"].into_iter().filter_map(|name| body.get(name)?.as_array()).flatten();
     let item_ids = ids.filter_map(Value::as_str).map(str::to_owned).collect();
-    Call { operation, path: parts.uri.path().to_owned(), host, item_ids, body, status: 0, at: Instant::now() }
+    RecordedCall { operation, path: parts.uri.path().to_owned(), host, item_ids, body, status: 0, at: Instant::now() }
 }
 
-impl Answer {
+impl HttpAnswer {
     fn deliver(self, whole: bool) -> Result<Response<Body>, HungUp> {
         let mut response = Response::builder()
             .status(self.status)

@@ -19,7 +19,7 @@ const MAX_SKEW: Duration = Duration::minutes(15);
 
 /// A request as it was received.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Received<'a> {
+pub(crate) struct ReceivedRequest<'a> {
     pub(crate) method: &'a str,
     pub(crate) path: &'a str,
     pub(crate) headers: &'a HeaderMap,
@@ -28,14 +28,14 @@ pub(crate) struct Received<'a> {
 
 /// The key pair of the one account.
 #[derive(Clone, Copy)]
-pub(crate) struct Keys<'a> {
+pub(crate) struct KeyPair<'a> {
     pub(crate) access_key: &'a str,
     pub(crate) secret_key: &'a str,
 }
 
 /// Why a request is not believed, in the order of the checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Disbelief {
+pub(crate) enum SignatureError {
     /// The `Authorization` header, or what it needs, is absent or malformed.
     Incomplete,
     /// Nobody has this access key.
@@ -48,25 +48,25 @@ pub(crate) enum Disbelief {
 
 /// Checks the signature of a request received at `now`. Where `region` is given, it must have been signed for that one.
 pub(crate) fn verify(
-    request: Received<'_>,
-    keys: Keys<'_>,
+    request: ReceivedRequest<'_>,
+    keys: KeyPair<'_>,
     region: Option<&str>,
     now: OffsetDateTime,
-) -> Result<(), Disbelief> {
+) -> Result<(), SignatureError> {
     let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok());
-    let claim = header("authorization").and_then(Claim::parse).ok_or(Disbelief::Incomplete)?;
-    let amz_date = header("x-amz-date").ok_or(Disbelief::Incomplete)?;
-    let signed_at = PrimitiveDateTime::parse(amz_date, AMZ_DATE).map_err(|_| Disbelief::Incomplete)?.assume_utc();
+    let claim = header("authorization").and_then(Claim::parse).ok_or(SignatureError::Incomplete)?;
+    let amz_date = header("x-amz-date").ok_or(SignatureError::Incomplete)?;
+    let signed_at = PrimitiveDateTime::parse(amz_date, AMZ_DATE).map_err(|_| SignatureError::Incomplete)?.assume_utc();
     if claim.access_key != keys.access_key {
-        return Err(Disbelief::UnknownKey);
+        return Err(SignatureError::UnknownKey);
     }
     if (now - signed_at).abs() > MAX_SKEW {
-        return Err(Disbelief::Expired);
+        return Err(SignatureError::Expired);
     }
     let in_scope = amz_date.starts_with(claim.date)
         && claim.service == SERVICE
         && region.is_none_or(|region| region == claim.region);
-    let canonical = canonical_request(request, claim.signed_headers).ok_or(Disbelief::Mismatch)?;
+    let canonical = canonical_request(request, claim.signed_headers).ok_or(SignatureError::Mismatch)?;
     let scope = format!("{}/{}/{}/aws4_request", claim.date, claim.region, claim.service);
     let to_sign = format!("{ALGORITHM}\n{amz_date}\n{scope}\n{}", hex(&Sha256::digest(canonical)));
     let mut key = hmac(format!("AWS4{}", keys.secret_key).as_bytes());
@@ -78,7 +78,7 @@ pub(crate) fn verify(
     // Compared in constant time, as a real one would.
     match unhex(claim.signature) {
         Some(signature) if in_scope && key.verify_slice(&signature).is_ok() => Ok(()),
-        _ => Err(Disbelief::Mismatch),
+        _ => Err(SignatureError::Mismatch),
     }
 }
 
@@ -113,7 +113,7 @@ impl<'a> Claim<'a> {
 }
 
 /// The request in the one form that both sides hash; `None` where a header that is claimed to be signed is absent.
-fn canonical_request(request: Received<'_>, signed_headers: &str) -> Option<String> {
+fn canonical_request(request: ReceivedRequest<'_>, signed_headers: &str) -> Option<String> {
     let mut text = format!("{}\n{}\n\n", request.method, request.path);
     for name in signed_headers.split(';') {
         let values: Option<Vec<_>> = request.headers.get_all(name).iter().map(|value| value.to_str().ok()).collect();
@@ -149,12 +149,12 @@ mod tests {
     /// Requests signed by Amazon's own SDK, with keys of no account.
     const VECTORS: &str = include_str!("../../amazon-catalog/tests/data/paapi5-signing-vectors.json");
 
-    struct Vector {
+    struct SignedExample {
         json: Value,
         headers: HeaderMap,
     }
 
-    impl Vector {
+    impl SignedExample {
         fn all() -> Vec<Self> {
             let vectors: Vec<Value> = serde_json::from_str(VECTORS).unwrap();
             vectors.into_iter().map(Self::read).collect()
@@ -183,10 +183,10 @@ mod tests {
         }
 
         /// Verifies it this long after it was signed.
-        fn verify(&self, body: &str, later: Duration) -> Result<(), Disbelief> {
+        fn verify(&self, body: &str, later: Duration) -> Result<(), SignatureError> {
             let headers = &self.headers;
-            let request = Received { method: "POST", path: self.text("path"), headers, body: body.as_bytes() };
-            let keys = Keys { access_key: self.text("access_key"), secret_key: self.text("secret_key") };
+            let request = ReceivedRequest { method: "POST", path: self.text("path"), headers, body: body.as_bytes() };
+            let keys = KeyPair { access_key: self.text("access_key"), secret_key: self.text("secret_key") };
             let signed_at = PrimitiveDateTime::parse(self.text("amz_date"), AMZ_DATE).unwrap().assume_utc();
             verify(request, keys, Some(self.text("region")), signed_at + later)
         }
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn what_amazon_s_own_sdk_signed_is_believed() {
-        let vectors = Vector::all();
+        let vectors = SignedExample::all();
         assert_eq!(vectors.len(), 5);
         for vector in vectors {
             assert_eq!(vector.verify(vector.text("payload"), Duration::ZERO), Ok(()), "{}", vector.text("name"));
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn no_white_space_is_needed_after_commas() {
-        for mut vector in Vector::all() {
+        for mut vector in SignedExample::all() {
             vector.authorize(&vector.text("expected_authorization").replace(", ", ","));
             assert_eq!(vector.verify(vector.text("payload"), Duration::ZERO), Ok(()));
         }
@@ -211,9 +211,9 @@ mod tests {
 
     #[test]
     fn a_clock_may_be_off_by_a_quarter_of_an_hour_and_no_more() {
-        for vector in Vector::all() {
+        for vector in SignedExample::all() {
             for (minutes, verdict) in
-                [(15, Ok(())), (-15, Ok(())), (16, Err(Disbelief::Expired)), (-16, Err(Disbelief::Expired))]
+                [(15, Ok(())), (-15, Ok(())), (16, Err(SignatureError::Expired)), (-16, Err(SignatureError::Expired))]
             {
                 assert_eq!(vector.verify(vector.text("payload"), Duration::minutes(minutes)), verdict, "{minutes}");
             }
@@ -222,16 +222,16 @@ mod tests {
 
     #[test]
     fn a_changed_body_or_header_is_noticed() {
-        for mut vector in Vector::all() {
-            assert_eq!(vector.verify("{}", Duration::ZERO), Err(Disbelief::Mismatch));
+        for mut vector in SignedExample::all() {
+            assert_eq!(vector.verify("{}", Duration::ZERO), Err(SignatureError::Mismatch));
             vector.headers.insert("host", HeaderValue::from_static("localhost:1"));
-            assert_eq!(vector.verify(vector.text("payload"), Duration::ZERO), Err(Disbelief::Mismatch));
+            assert_eq!(vector.verify(vector.text("payload"), Duration::ZERO), Err(SignatureError::Mismatch));
         }
     }
 
     #[test]
     fn an_authorization_that_lacks_a_part_is_incomplete() {
-        for mut vector in Vector::all() {
+        for mut vector in SignedExample::all() {
             let whole = vector.text("expected_authorization").to_owned();
             let broken = [
                 String::new(),
@@ -244,7 +244,7 @@ mod tests {
             for header in broken {
                 vector.authorize(&header);
                 let verdict = vector.verify(vector.text("payload"), Duration::ZERO);
-                assert_eq!(verdict, Err(Disbelief::Incomplete), "{header}");
+                assert_eq!(verdict, Err(SignatureError::Incomplete), "{header}");
             }
         }
     }

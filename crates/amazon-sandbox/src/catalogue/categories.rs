@@ -5,18 +5,18 @@
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
-static TREE: LazyLock<Tree> = LazyLock::new(|| Tree::read(include_str!("../../data/kinds.txt")));
+static TREE: LazyLock<Departments> = LazyLock::new(|| Departments::read(include_str!("../../data/kinds.txt")));
 
 /// All departments.
 #[derive(Debug, Default)]
-pub(crate) struct Tree {
-    nodes: BTreeMap<u64, Node>,
-    kinds: Vec<Kind>,
+pub(crate) struct Departments {
+    nodes: BTreeMap<u64, DepartmentNode>,
+    kinds: Vec<ProductKind>,
 }
 
 /// A browse node.
 #[derive(Debug)]
-pub(crate) struct Node {
+pub(crate) struct DepartmentNode {
     pub(crate) id: u64,
     /// Its name below its parent.
     pub(crate) name: &'static str,
@@ -28,14 +28,14 @@ pub(crate) struct Node {
 
 /// What the products of one leaf have in common.
 #[derive(Debug)]
-pub(crate) struct Kind {
+pub(crate) struct ProductKind {
     /// Its nodes, from the root to the leaf.
     pub(crate) path: [u64; 3],
     /// The names of those nodes.
     pub(crate) names: [&'static str; 3],
     /// The search indices that may hold it, by all the names that marketplaces have for them, the fittest first.
     pub(crate) indices: Vec<&'static str>,
-    pub(crate) style: Style,
+    pub(crate) style: NamingStyle,
     /// The lowest and the highest price, in dollars.
     pub(crate) dollars: (u64, u64),
     /// The names of the dimensions it varies in.
@@ -56,7 +56,7 @@ pub(crate) struct Largest {
 
 /// How a product is named, and what is known of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Style {
+pub(crate) enum NamingStyle {
     /// By its brand and model.
     Device,
     /// By its brand.
@@ -69,16 +69,16 @@ pub(crate) enum Style {
     Music,
 }
 
-impl Tree {
+impl Departments {
     pub(crate) fn get() -> &'static Self {
         &TREE
     }
 
-    pub(crate) fn kinds(&self) -> &[Kind] {
+    pub(crate) fn kinds(&self) -> &[ProductKind] {
         &self.kinds
     }
 
-    pub(crate) fn node(&self, id: u64) -> Option<&Node> {
+    pub(crate) fn node(&self, id: u64) -> Option<&DepartmentNode> {
         self.nodes.get(&id)
     }
 
@@ -92,7 +92,7 @@ impl Tree {
         tree
     }
 
-    fn read_kind(&mut self, entry: &'static str) -> Option<Kind> {
+    fn read_kind(&mut self, entry: &'static str) -> Option<ProductKind> {
         let mut lines = entry.trim().lines();
         let mut place = lines.next()?.split(" > ");
         let mut trade = lines.next()?.split(" | ");
@@ -101,12 +101,12 @@ impl Tree {
         let leaf = self.enter(Some(middle), place.next()?);
         let path = [root, middle, leaf];
         let indices = trade.next()?.split(", ").collect();
-        let style = Style::parse(trade.next()?)?;
+        let style = NamingStyle::parse(trade.next()?)?;
         let (low, high) = trade.next()?.split_once('-')?;
         let dimensions = trade.next()?.split(',').filter(|name| *name != "-").collect();
         let largest = Largest::parse(trade.next()?);
         let mut phrases = || lines.next().map(|line| line.split(" / ").filter(|phrase| *phrase != "-").collect());
-        Some(Kind {
+        Some(ProductKind {
             path,
             names: path.map(|id| self.nodes.get(&id).map_or("", |node| node.context_free_name)),
             indices,
@@ -129,13 +129,13 @@ impl Tree {
         let siblings = self.nodes.values().filter(|node| node.parent == parent).count() as u64;
         let id = match parent.and_then(|id| self.nodes.get(&id)) {
             None => 9_000_000_000 + (siblings + 1) * 10_000,
-            Some(Node { id, parent: None, .. }) => id + (siblings + 1) * 100,
-            Some(Node { id, .. }) => id + siblings + 1,
+            Some(DepartmentNode { id, parent: None, .. }) => id + (siblings + 1) * 100,
+            Some(DepartmentNode { id, .. }) => id + siblings + 1,
         };
         if let Some(parent) = parent.and_then(|id| self.nodes.get_mut(&id)) {
             parent.children.push(id);
         }
-        self.nodes.insert(id, Node { id, name, context_free_name, parent, children: Vec::new() });
+        self.nodes.insert(id, DepartmentNode { id, name, context_free_name, parent, children: Vec::new() });
         id
     }
 }
@@ -152,7 +152,7 @@ impl Largest {
     }
 }
 
-impl Style {
+impl NamingStyle {
     fn parse(text: &str) -> Option<Self> {
         Some(match text {
             "device" => Self::Device,
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn every_kind_is_read_and_stands_on_the_third_level() {
-        let tree = Tree::get();
+        let tree = Departments::get();
         let written = include_str!("../../data/kinds.txt").split("\n\n").count();
         assert_eq!(tree.kinds().len(), written);
         for kind in tree.kinds() {
@@ -184,13 +184,18 @@ mod tests {
             assert_eq!(tree.node(leaf).unwrap().parent, Some(middle));
             assert_eq!(tree.node(middle).unwrap().parent, Some(root));
             assert!(kind.dollars.0 <= kind.dollars.1 && !kind.features.is_empty(), "{kind:?}");
-            assert_eq!(kind.largest.is_some(), matches!(kind.style, Style::Device | Style::Plain), "{kind:?}");
+            assert_eq!(
+                kind.largest.is_some(),
+                matches!(kind.style, NamingStyle::Device | NamingStyle::Plain),
+                "{kind:?}"
+            );
         }
     }
 
     #[test]
     fn every_index_named_is_one_of_amazon_s_and_every_marketplace_has_many_with_products() {
-        let named: BTreeSet<_> = Tree::get().kinds().iter().flat_map(|kind| kind.indices.iter().copied()).collect();
+        let named: BTreeSet<_> =
+            Departments::get().kinds().iter().flat_map(|kind| kind.indices.iter().copied()).collect();
         for id in &named {
             assert!(Marketplace::all().any(|marketplace| marketplace.search_index(id).is_some()), "{id}");
         }

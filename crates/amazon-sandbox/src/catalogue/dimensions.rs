@@ -48,11 +48,11 @@ const fn dimension(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalogue::categories::Tree;
+    use crate::catalogue::categories::Departments;
 
     #[test]
     fn every_dimension_that_a_kind_names_is_known() {
-        for key in Tree::get().kinds().iter().flat_map(|kind| &kind.dimensions) {
+        for key in Departments::get().kinds().iter().flat_map(|kind| &kind.dimensions) {
             assert!(find(key).is_some(), "{key}");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::catalogue::product::Product;
+use crate::catalogue::product::InventedProduct;
 
 /// Words that say nothing.
 const SMALL_WORDS: [&str; 9] = ["a", "an", "and", "for", "in", "of", "the", "to", "with"];
@@ -19,7 +19,7 @@ pub(crate) struct WordIndex {
 
 impl WordIndex {
     /// Reads titles, brands, people, features and category names.
-    pub(crate) fn of(products: &[Product]) -> Self {
+    pub(crate) fn of(products: &[InventedProduct]) -> Self {
         let mut index = Self::default();
         let mut known: HashMap<&str, usize> = HashMap::new();
         for (place, product) in products.iter().enumerate() {

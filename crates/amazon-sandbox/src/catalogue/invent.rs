@@ -5,9 +5,9 @@ use std::iter;
 use fastrand::Rng;
 
 use crate::catalogue::{
-    categories::{Kind, Largest, Style},
+    categories::{Largest, NamingStyle, ProductKind},
     dimensions, offers,
-    product::{Attribute, Book, Contributor, Dimension, Physique, Product, Rating, Role},
+    product::{Book, Dimension, InventedContributor, InventedProduct, Physique, Rating, Role, VariationValue},
     words,
 };
 use amazon_catalog::Asin;
@@ -26,30 +26,31 @@ impl Inventor {
     }
 
     /// A product by itself, or a parent with its children.
-    pub(crate) fn product_or_family(&mut self, kind: &'static Kind) -> Vec<Product> {
+    pub(crate) fn product_or_family(&mut self, kind: &'static ProductKind) -> Vec<InventedProduct> {
         let dimensions: Vec<_> = kind.dimensions.iter().filter_map(|key| dimensions::find(key)).collect();
         if dimensions.is_empty() || self.rng.u8(0..100) >= 18 {
             let attributes = dimensions.into_iter().map(|dimension| self.attribute(dimension)).collect();
             return vec![self.product(kind, attributes)];
         }
-        let values: Vec<Vec<Attribute>> = dimensions.into_iter().map(|dimension| self.some_values(dimension)).collect();
+        let values: Vec<Vec<VariationValue>> =
+            dimensions.into_iter().map(|dimension| self.some_values(dimension)).collect();
         let asin = self.next_asin(kind.style);
         let model = self.product(kind, Vec::new());
         family(model, asin, iter::repeat_with(|| self.next_asin(kind.style)), &values)
     }
 
     /// A product by itself.
-    pub(crate) fn product(&mut self, kind: &'static Kind, attributes: Vec<Attribute>) -> Product {
+    pub(crate) fn product(&mut self, kind: &'static ProductKind, attributes: Vec<VariationValue>) -> InventedProduct {
         let asin = self.next_asin(kind.style);
         let rng = &mut self.rng;
         let brand = words::brand(rng, kind.names[0]);
-        let model = (kind.style == Style::Device).then(|| model(rng));
+        let model = (kind.style == NamingStyle::Device).then(|| model(rng));
         let (title, contributors) = title(rng, kind, brand, model.as_deref());
         let mut features: Vec<String> =
             words::pick_some(rng, &kind.features, 4).into_iter().map(str::to_owned).collect();
         features.extend(words::pick_some(rng, &kind.extras, 2).into_iter().map(str::to_owned));
         let popularity = rng.u32(1000..);
-        let mut product = Product {
+        let mut product = InventedProduct {
             asin,
             kind,
             role: Role::Alone,
@@ -76,22 +77,22 @@ impl Inventor {
         product
     }
 
-    fn attribute(&mut self, dimension: &'static Dimension) -> Attribute {
-        Attribute { dimension, value: words::pick(&mut self.rng, dimension.values) }
+    fn attribute(&mut self, dimension: &'static Dimension) -> VariationValue {
+        VariationValue { dimension, value: words::pick(&mut self.rng, dimension.values) }
     }
 
-    fn some_values(&mut self, dimension: &'static Dimension) -> Vec<Attribute> {
+    fn some_values(&mut self, dimension: &'static Dimension) -> Vec<VariationValue> {
         let count = self.rng.usize(2..=4);
         let values = words::pick_some(&mut self.rng, dimension.values, count);
-        values.into_iter().map(|value| Attribute { dimension, value }).collect()
+        values.into_iter().map(|value| VariationValue { dimension, value }).collect()
     }
 
     /// The next ASIN: an ISBN-10 for a book, otherwise `B0C` and seven more. Neither series repeats within the catalogue.
-    fn next_asin(&mut self, style: Style) -> Asin {
+    fn next_asin(&mut self, style: NamingStyle) -> Asin {
         self.asins += 1;
         let text = match style {
             // The publisher prefix 000 belongs to nobody. Factors prime to the range visit all of it before repeating.
-            Style::Book => isbn(10_000 + self.asins * 7919 % 90_000),
+            NamingStyle::Book => isbn(10_000 + self.asins * 7919 % 90_000),
             _ => format!("B0C{}", base36(self.asins * 2_654_435_761 % 36_u64.pow(7))),
         };
         Asin::parse(&text).expect("both forms are ten letters and digits")
@@ -100,30 +101,32 @@ impl Inventor {
 
 /// A parent and one child for each combination of `values`, all made after `model`.
 pub(crate) fn family(
-    model: Product,
+    model: InventedProduct,
     parent: Asin,
     asins: impl Iterator<Item = Asin>,
-    values: &[Vec<Attribute>],
-) -> Vec<Product> {
+    values: &[Vec<VariationValue>],
+) -> Vec<InventedProduct> {
     let combinations = values.iter().fold(vec![Vec::new()], |all, dimension| {
-        let with = |some: &Vec<Attribute>, value: &Attribute| [some.as_slice(), std::slice::from_ref(value)].concat();
+        let with = |some: &Vec<VariationValue>, value: &VariationValue| {
+            [some.as_slice(), std::slice::from_ref(value)].concat()
+        };
         all.iter().flat_map(|some| dimension.iter().map(move |value| with(some, value))).collect()
     });
     let children: Vec<_> = (combinations.into_iter().zip(asins).zip(0..))
         .map(|((attributes, asin), index)| {
             let popularity = model.popularity + index;
-            let mut child = Product { asin, role: Role::Child { parent }, popularity, ..model.clone() };
+            let mut child = InventedProduct { asin, role: Role::Child { parent }, popularity, ..model.clone() };
             dress(&mut child, attributes);
             child
         })
         .collect();
     let role = Role::Parent { children: children.iter().map(|child| child.asin).collect() };
-    let parent = Product { asin: parent, role, listings: Vec::new(), ..model };
+    let parent = InventedProduct { asin: parent, role, listings: Vec::new(), ..model };
     iter::once(parent).chain(children).collect()
 }
 
 /// Adds the attributes to a product: to its title, its prices and its contents.
-fn dress(product: &mut Product, attributes: Vec<Attribute>) {
+fn dress(product: &mut InventedProduct, attributes: Vec<VariationValue>) {
     for attribute in &attributes {
         product.title = format!("{}, {}", product.title, attribute.value);
         let step =
@@ -142,22 +145,22 @@ fn dress(product: &mut Product, attributes: Vec<Attribute>) {
     product.attributes = attributes;
 }
 
-fn title(rng: &mut Rng, kind: &Kind, brand: &str, model: Option<&str>) -> (String, Vec<Contributor>) {
+fn title(rng: &mut Rng, kind: &ProductKind, brand: &str, model: Option<&str>) -> (String, Vec<InventedContributor>) {
     let noun = words::pick(rng, &kind.nouns);
     let extras = words::pick_some(rng, &kind.extras, 2).join(", ");
-    let by = |rng: &mut Rng, role| Contributor { name: words::person(rng), role };
+    let by = |rng: &mut Rng, role| InventedContributor { name: words::person(rng), role };
     let work = |rng: &mut Rng| {
         let (adjective, thing) = (words::word(rng, "adjectives"), words::word(rng, "things"));
         format!("The {adjective} {thing} {}", words::word(rng, "places"))
     };
     match kind.style {
-        Style::Device => (format!("{brand} {} {noun}, {extras}", model.unwrap_or_default()), Vec::new()),
-        Style::Plain => (format!("{brand} {noun}, {extras}"), Vec::new()),
-        Style::Title => {
+        NamingStyle::Device => (format!("{brand} {} {noun}, {extras}", model.unwrap_or_default()), Vec::new()),
+        NamingStyle::Plain => (format!("{brand} {noun}, {extras}"), Vec::new()),
+        NamingStyle::Title => {
             let (adjective, thing) = (words::word(rng, "adjectives"), words::word(rng, "things"));
             (format!("{adjective} {thing}: {noun}, {extras}"), Vec::new())
         }
-        Style::Book => {
+        NamingStyle::Book => {
             let mut people = vec![by(rng, "Author")];
             people.extend((rng.u8(0..4) == 0).then(|| by(rng, "Illustrator")));
             let kind = match kind.names[1] {
@@ -167,15 +170,17 @@ fn title(rng: &mut Rng, kind: &Kind, brand: &str, model: Option<&str>) -> (Strin
             };
             (format!("{}: {kind}", work(rng)), people)
         }
-        Style::Ebook => {
+        NamingStyle::Ebook => {
             let number = rng.u8(1..9);
             (format!("{} (Harbour Mysteries Book {number})", work(rng)), vec![by(rng, "Author")])
         }
-        Style::Movie => {
+        NamingStyle::Movie => {
             let people = vec![by(rng, "Director"), by(rng, "Actor"), by(rng, "Actor")];
             (format!("{} [{}]", work(rng), words::pick(rng, &["Blu-ray", "DVD", "4K UHD"])), people)
         }
-        Style::Music => (format!("{} [{}]", work(rng), words::pick(rng, &["Vinyl", "CD"])), vec![by(rng, "Artist")]),
+        NamingStyle::Music => {
+            (format!("{} [{}]", work(rng), words::pick(rng, &["Vinyl", "CD"])), vec![by(rng, "Artist")])
+        }
     }
 }
 
@@ -186,7 +191,7 @@ fn model(rng: &mut Rng) -> String {
 }
 
 /// A price within the kind's range, more often near its lower end.
-fn worth(rng: &mut Rng, kind: &Kind) -> u64 {
+fn worth(rng: &mut Rng, kind: &ProductKind) -> u64 {
     let (low, high) = kind.dollars;
     let (a, b) = (rng.u64(0..=100), rng.u64(0..=100));
     let cents = low * 100 + (high - low) * a * b / 100;
@@ -205,13 +210,13 @@ fn rating(rng: &mut Rng, popularity: u32) -> Option<Rating> {
 }
 
 /// A date, for books in all the forms that Amazon has.
-fn released(rng: &mut Rng, style: Style) -> String {
+fn released(rng: &mut Rng, style: NamingStyle) -> String {
     let (year, month, day) = (rng.u16(2019..=2026), rng.u8(1..=9), rng.u8(1..=28));
     let full = format!("{year}-{month:02}-{day:02}T00:00:01Z");
     match (style, rng.u8(0..8)) {
-        (Style::Book, 0) => format!("{}T", rng.u16(1979..=2018)),
-        (Style::Book, 1) => format!("{year}-{month:02}T"),
-        (Style::Book, 2) => format!("{year}-{month:02}-{day:02}"),
+        (NamingStyle::Book, 0) => format!("{}T", rng.u16(1979..=2018)),
+        (NamingStyle::Book, 1) => format!("{year}-{month:02}T"),
+        (NamingStyle::Book, 2) => format!("{year}-{month:02}-{day:02}"),
         _ => full,
     }
 }
@@ -225,14 +230,14 @@ fn physique(rng: &mut Rng, largest: Largest) -> Physique {
     Physique { tenths_of_inches: [height, length, width], tenths_of_pounds: between(weight * 3 / 5, weight) }
 }
 
-fn has_energy_class(kind: &Kind) -> bool {
+fn has_energy_class(kind: &ProductKind) -> bool {
     kind.names[0] == "Appliances" || ["Televisions", "Computer Monitors", "Desk Lamps"].contains(&kind.names[2])
 }
 
-fn book(rng: &mut Rng, kind: &Kind) -> Option<Book> {
+fn book(rng: &mut Rng, kind: &ProductKind) -> Option<Book> {
     let binding = match kind.style {
-        Style::Book => words::pick(rng, &["Paperback", "Hardcover"]),
-        Style::Ebook => "Kindle Edition",
+        NamingStyle::Book => words::pick(rng, &["Paperback", "Hardcover"]),
+        NamingStyle::Ebook => "Kindle Edition",
         _ => return None,
     };
     let audience = (kind.names[1] == "Children").then_some("Grades Preschool-3");

@@ -14,19 +14,19 @@ static RATES: LazyLock<HashMap<&'static str, u64>> = LazyLock::new(|| {
 
 /// The currency that a marketplace's prices are told in.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Till {
+pub(crate) struct PriceList {
     marketplace: Marketplace,
     currency: Currency,
 }
 
 /// An amount in the smallest unit of its currency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Amount {
+pub(crate) struct MarketPrice {
     pub(crate) minor_units: u64,
     pub(crate) currency: Currency,
 }
 
-impl Till {
+impl PriceList {
     /// The marketplace's own currency, which price filters are meant in.
     pub(crate) fn of(marketplace: Marketplace) -> Self {
         Self { marketplace, currency: marketplace.currency() }
@@ -39,29 +39,36 @@ impl Till {
     }
 
     /// The price of something that is in the books at `us_cents`.
-    pub(crate) fn price(self, us_cents: u64) -> Amount {
+    pub(crate) fn price(self, us_cents: u64) -> MarketPrice {
         let own = self.marketplace.currency();
         let rounded = if own.code() == "USD" { us_cents } else { round_as_shops_do(convert(us_cents, own), own) };
         if own == self.currency {
-            return Amount { minor_units: rounded, currency: own };
+            return MarketPrice { minor_units: rounded, currency: own };
         }
         // Amazon converts the marketplace's own price, so the result keeps no pretty ending.
         let us_cents = (rounded * 100_000 + rate(own) * scale(own) / 2) / (rate(own) * scale(own)).max(1);
-        Amount { minor_units: convert(us_cents, self.currency), currency: self.currency }
+        MarketPrice { minor_units: convert(us_cents, self.currency), currency: self.currency }
     }
 
     /// The amount as a shop window shows it.
-    pub(crate) fn display(self, amount: Amount) -> String {
+    pub(crate) fn display(self, amount: MarketPrice) -> String {
         let style = if amount.currency == self.marketplace.currency() {
-            Style::of(self.marketplace)
+            NumberFormat::of(self.marketplace)
         } else {
-            Style { before: amount.currency.code(), after: "", space: true, group: ",", point: ".", lakhs: false }
+            NumberFormat {
+                before: amount.currency.code(),
+                after: "",
+                space: true,
+                group: ",",
+                point: ".",
+                lakhs: false,
+            }
         };
         style.write(amount)
     }
 }
 
-impl Amount {
+impl MarketPrice {
     /// The difference to a lower amount of the same currency, zero where it is not lower.
     pub(crate) fn minus(self, other: Self) -> Self {
         Self { minor_units: self.minor_units.saturating_sub(other.minor_units), ..self }
@@ -107,7 +114,7 @@ fn round_as_shops_do(minor: u64, currency: Currency) -> u64 {
 }
 
 /// How amounts are written.
-struct Style {
+struct NumberFormat {
     before: &'static str,
     after: &'static str,
     space: bool,
@@ -116,7 +123,7 @@ struct Style {
     lakhs: bool,
 }
 
-impl Style {
+impl NumberFormat {
     fn of(marketplace: Marketplace) -> Self {
         let english = |before| Self { before, after: "", space: false, group: ",", point: ".", lakhs: false };
         let continental = |after| Self { before: "", after, space: true, group: ".", point: ",", lakhs: false };
@@ -138,7 +145,7 @@ impl Style {
         }
     }
 
-    fn write(&self, amount: Amount) -> String {
+    fn write(&self, amount: MarketPrice) -> String {
         let scale = scale(amount.currency);
         let whole = grouped(amount.minor_units / scale, self.group, self.lakhs);
         let number = if scale == 1 { whole } else { format!("{whole}{}{:02}", self.point, amount.minor_units % scale) };
@@ -169,8 +176,8 @@ fn grouped(number: u64, group: &str, lakhs: bool) -> String {
 mod tests {
     use super::*;
 
-    fn till(code: &str, currency: Option<&str>) -> Till {
-        Till::preferring(Marketplace::parse(code).unwrap(), currency)
+    fn price_list(code: &str, currency: Option<&str>) -> PriceList {
+        PriceList::preferring(Marketplace::parse(code).unwrap(), currency)
     }
 
     #[test]
@@ -190,8 +197,8 @@ mod tests {
             ("CA", "$1,711.99"),
         ];
         for (code, text) in cases {
-            let till = till(code, None);
-            assert_eq!(till.display(till.price(124_999)), text, "{code}");
+            let price_list = price_list(code, None);
+            assert_eq!(price_list.display(price_list.price(124_999)), text, "{code}");
         }
     }
 
@@ -206,13 +213,13 @@ mod tests {
 
     #[test]
     fn a_preferred_currency_is_converted_and_an_unknown_one_ignored() {
-        let euros = till("US", Some("EUR"));
+        let euros = price_list("US", Some("EUR"));
         assert_eq!(euros.display(euros.price(10_000)), "EUR\u{a0}92.00");
-        assert_eq!(till("US", Some("SEK")).price(10_000).currency.code(), "USD");
+        assert_eq!(price_list("US", Some("SEK")).price(10_000).currency.code(), "USD");
     }
 
     #[test]
     fn what_is_free_is_free_everywhere() {
-        assert!(Marketplace::all().all(|marketplace| Till::of(marketplace).price(0).minor_units == 0));
+        assert!(Marketplace::all().all(|marketplace| PriceList::of(marketplace).price(0).minor_units == 0));
     }
 }

@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use crate::catalogue::product::{Basis, Condition, Deal, Delivery, Listing, Price, Seller, Stock};
+use crate::catalogue::product::{Basis, Deal, Delivery, InventedListing, InventedPrice, OfferCondition, Seller, Stock};
 
 const SELLERS: &[Seller] = &[
     seller("A0SANDBOXMER01", "Quillmere Direct", 4120, 48),
@@ -16,10 +16,10 @@ const SELLERS: &[Seller] = &[
 const WAREHOUSE: &Seller = &seller("A0SANDBOXMER05", "Twice Loved Warehouse", 52_871, 43);
 
 /// New and on the shelf, from Amazon.
-pub(crate) fn plain(price: Price) -> Listing {
-    Listing {
+pub(crate) fn plain(price: InventedPrice) -> InventedListing {
+    InventedListing {
         seller: None,
-        condition: Condition::New,
+        condition: OfferCondition::New,
         note: "",
         price: Some(price),
         stock: Stock::Plenty,
@@ -31,14 +31,14 @@ pub(crate) fn plain(price: Price) -> Listing {
 }
 
 /// A used one, from the warehouse, outside the buy box.
-pub(crate) fn used(us_cents: u64) -> Listing {
-    Listing {
+pub(crate) fn used(us_cents: u64) -> InventedListing {
+    InventedListing {
         seller: Some(WAREHOUSE),
-        condition: Condition::Used("VeryGood"),
+        condition: OfferCondition::Used("VeryGood"),
         note: "Box opened, the product itself unused.",
         stock: Stock::Scarce(1),
         buy_box: false,
-        ..plain(Price { us_cents, basis: None })
+        ..plain(InventedPrice { us_cents, basis: None })
     }
 }
 
@@ -53,34 +53,34 @@ pub(crate) const LIMITED_TIME_DEAL: Deal = Deal {
 };
 
 /// The listings of one product that is worth `us_cents`: of a hundred, three have none, three are out of stock, two not out yet.
-pub(crate) fn invent(rng: &mut Rng, us_cents: u64) -> Vec<Listing> {
+pub(crate) fn invent(rng: &mut Rng, us_cents: u64) -> Vec<InventedListing> {
     let main = main_listing(rng, us_cents);
     match rng.u8(0..100) {
         0..3 => return Vec::new(),
-        3..6 => return vec![Listing { stock: Stock::Gone, price: None, deal: None, ..main }],
-        6 => return vec![Listing { stock: Stock::PreOrder, deal: None, ..main }],
-        7 => return vec![Listing { stock: Stock::PreOrder, price: None, deal: None, ..main }],
-        8..10 => return vec![Listing { violates_map: true, deal: None, ..main }],
+        3..6 => return vec![InventedListing { stock: Stock::Gone, price: None, deal: None, ..main }],
+        6 => return vec![InventedListing { stock: Stock::PreOrder, deal: None, ..main }],
+        7 => return vec![InventedListing { stock: Stock::PreOrder, price: None, deal: None, ..main }],
+        8..10 => return vec![InventedListing { violates_map: true, deal: None, ..main }],
         _ => {}
     }
     let mut listings = vec![main];
     let paid = listings.first().and_then(|listing| listing.price).map_or(us_cents, |price| price.us_cents);
     if paid > 1000 && rng.u8(0..100) < 15 {
         // A cheaper new one that did not win the buy box, told first as often as not.
-        let price = Price { us_cents: ending(paid * rng.u64(88..99) / 100), basis: None };
+        let price = InventedPrice { us_cents: ending(paid * rng.u64(88..99) / 100), basis: None };
         let delivery = Delivery { free_shipping: rng.bool(), ..Delivery::default() };
-        let rival = Listing { seller: Some(any_seller(rng)), buy_box: false, delivery, ..plain(price) };
+        let rival = InventedListing { seller: Some(any_seller(rng)), buy_box: false, delivery, ..plain(price) };
         listings.insert(rng.usize(0..=1), rival);
     }
     if paid > 1000 && rng.u8(0..100) < 25 {
         let condition = match rng.u8(0..5) {
-            0 => Condition::Used("LikeNew"),
-            1 => Condition::Used("VeryGood"),
-            2 => Condition::Used("Good"),
-            3 => Condition::Used("Acceptable"),
-            _ => Condition::Refurbished,
+            0 => OfferCondition::Used("LikeNew"),
+            1 => OfferCondition::Used("VeryGood"),
+            2 => OfferCondition::Used("Good"),
+            3 => OfferCondition::Used("Acceptable"),
+            _ => OfferCondition::Refurbished,
         };
-        listings.push(Listing { condition, ..used(ending(paid * rng.u64(50..85) / 100)) });
+        listings.push(InventedListing { condition, ..used(ending(paid * rng.u64(50..85) / 100)) });
     }
     listings
 }
@@ -95,7 +95,7 @@ pub(crate) fn ending(us_cents: u64) -> u64 {
     }
 }
 
-fn main_listing(rng: &mut Rng, us_cents: u64) -> Listing {
+fn main_listing(rng: &mut Rng, us_cents: u64) -> InventedListing {
     let seller = (rng.u8(0..100) < 40).then(|| any_seller(rng));
     let by_amazon = seller.is_none() || rng.u8(0..100) < 60;
     let delivery = Delivery {
@@ -105,15 +105,15 @@ fn main_listing(rng: &mut Rng, us_cents: u64) -> Listing {
         prime: by_amazon,
     };
     let stock = if rng.u8(0..100) < 8 { Stock::Scarce(rng.u32(1..=9)) } else { Stock::Plenty };
-    let listing = Listing { seller, stock, delivery, ..plain(Price { us_cents, basis: None }) };
+    let listing = InventedListing { seller, stock, delivery, ..plain(InventedPrice { us_cents, basis: None }) };
     if us_cents == 0 || rng.u8(0..100) >= 35 {
         return listing;
     }
     let off = if rng.bool() { rng.u64(5..=20) } else { rng.u64(15..=60) };
     let basis = if rng.u8(0..4) == 0 { Basis::WasPrice } else { Basis::ListPrice };
-    let price = Price { us_cents: ending(us_cents * (100 - off) / 100), basis: Some((us_cents, basis)) };
+    let price = InventedPrice { us_cents: ending(us_cents * (100 - off) / 100), basis: Some((us_cents, basis)) };
     let deal = rng.bool().then(|| any_deal(rng));
-    Listing { price: Some(price), deal, ..listing }
+    InventedListing { price: Some(price), deal, ..listing }
 }
 
 fn any_deal(rng: &mut Rng) -> Deal {

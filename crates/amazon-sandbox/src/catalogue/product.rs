@@ -1,22 +1,22 @@
 //! What a product of the sandbox is, in the shape of no API.
 
-use crate::catalogue::categories::Kind;
+use crate::catalogue::categories::ProductKind;
 use amazon_catalog::Asin;
 
 /// A product, the same in every marketplace but for its price.
 #[derive(Clone, Debug)]
-pub(crate) struct Product {
+pub(crate) struct InventedProduct {
     pub(crate) asin: Asin,
-    pub(crate) kind: &'static Kind,
+    pub(crate) kind: &'static ProductKind,
     pub(crate) role: Role,
     /// Whether the API may show it.
     pub(crate) accessible: bool,
     pub(crate) title: String,
     pub(crate) brand: &'static str,
-    pub(crate) contributors: Vec<Contributor>,
+    pub(crate) contributors: Vec<InventedContributor>,
     pub(crate) features: Vec<String>,
     /// What the title says of the dimensions it varies in, or would.
-    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) attributes: Vec<VariationValue>,
     pub(crate) rating: Option<Rating>,
     /// Smaller is more popular.
     pub(crate) popularity: u32,
@@ -30,7 +30,7 @@ pub(crate) struct Product {
     pub(crate) book: Option<Book>,
     pub(crate) unit_count: u32,
     /// What is on sale, in the order in which it is told.
-    pub(crate) listings: Vec<Listing>,
+    pub(crate) listings: Vec<InventedListing>,
 }
 
 /// Whether a product stands alone.
@@ -48,7 +48,7 @@ pub(crate) enum Role {
 
 /// Somebody who made a book, a film or a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Contributor {
+pub(crate) struct InventedContributor {
     pub(crate) name: String,
     /// `Author`, `Illustrator`, `Actor`, `Director`, `Artist`.
     pub(crate) role: &'static str,
@@ -56,7 +56,7 @@ pub(crate) struct Contributor {
 
 /// The value of one dimension of variation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Attribute {
+pub(crate) struct VariationValue {
     pub(crate) dimension: &'static Dimension,
     pub(crate) value: &'static str,
 }
@@ -97,16 +97,16 @@ pub(crate) struct Book {
 
 /// One offer of a product by one seller.
 #[derive(Clone, Debug)]
-pub(crate) struct Listing {
+pub(crate) struct InventedListing {
     /// `None`: Amazon itself.
     pub(crate) seller: Option<&'static Seller>,
-    pub(crate) condition: Condition,
+    pub(crate) condition: OfferCondition,
     pub(crate) note: &'static str,
-    pub(crate) price: Option<Price>,
+    pub(crate) price: Option<InventedPrice>,
     pub(crate) stock: Stock,
     pub(crate) buy_box: bool,
     pub(crate) deal: Option<Deal>,
-    /// Whether the maker forbids showing the price.
+    /// Whether the maker forbids renderer the price.
     pub(crate) violates_map: bool,
     pub(crate) delivery: Delivery,
 }
@@ -120,7 +120,7 @@ pub(crate) struct Seller {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Condition {
+pub(crate) enum OfferCondition {
     New,
     /// With its sub-condition, as `VeryGood`.
     Used(&'static str),
@@ -129,7 +129,7 @@ pub(crate) enum Condition {
 
 /// A price in US cents, and the higher one it is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Price {
+pub(crate) struct InventedPrice {
     pub(crate) us_cents: u64,
     pub(crate) basis: Option<(u64, Basis)>,
 }
@@ -170,9 +170,9 @@ pub(crate) struct Delivery {
     pub(crate) prime: bool,
 }
 
-impl Product {
+impl InventedProduct {
     /// The listing a customer would buy from; none: the product counts as out of stock.
-    pub(crate) fn buy_box(&self) -> Option<&Listing> {
+    pub(crate) fn buy_box(&self) -> Option<&InventedListing> {
         self.listings.iter().find(|listing| listing.buy_box)
     }
 

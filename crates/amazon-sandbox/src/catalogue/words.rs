@@ -53,11 +53,11 @@ fn read(text: &'static str) -> Lists {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalogue::categories::Tree;
+    use crate::catalogue::categories::Departments;
 
     #[test]
     fn every_department_has_its_brands_and_every_list_its_words() {
-        for kind in Tree::get().kinds() {
+        for kind in Departments::get().kinds() {
             assert!(BRANDS.get(kind.names[0]).is_some_and(|brands| !brands.is_empty()), "{}", kind.names[0]);
         }
         for list in ["given", "family", "adjectives", "things", "places"] {

@@ -4,11 +4,11 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     creators::{
-        errors::Refusal,
+        errors::CreatorsError,
         rules::{self, given},
         spelling,
     },
-    paapi5::{self, Fields, Resources, Scene},
+    paapi5::{self, AnswerContext, Fields, Resources},
 };
 use amazon_catalog::{Marketplace, Operation};
 
@@ -32,28 +32,28 @@ pub(crate) fn answer(
     operation: Operation,
     marketplace: Marketplace,
     body: &Map<String, Value>,
-    scene: Scene,
+    context: AnswerContext,
     reviews: bool,
-) -> Result<Value, Refusal> {
+) -> Result<Value, CreatorsError> {
     let wrong = rules::broken(rules::fields(operation), body);
     if !wrong.is_empty() {
-        return Err(Refusal::fields(wrong));
+        return Err(CreatorsError::fields(wrong));
     }
     let fields = in_paapi5(operation, body);
     let resources = resources(body, reviews);
     let resources = Resources::of(resources.iter().map(String::as_str).collect());
-    let told = paapi5::tell(operation, marketplace, &Fields::of(&fields)?, &resources, scene)?;
+    let told = paapi5::tell(operation, marketplace, &Fields::of(&fields)?, &resources, context)?;
     let mut told = spelling::lowered(told);
     let (result, kind, named_by) = match operation {
         Operation::GetItems => ("itemsResult", "Item", "itemIds"),
         Operation::SearchItems => ("searchResult", "SearchResult", "keywords"),
         Operation::GetVariations => ("variationsResult", "Item", "asin"),
         Operation::GetBrowseNodes => ("browseNodesResult", "BrowseNode", "browseNodeIds"),
-        Operation::Files => return Err(Refusal::named("UnknownOperation")),
+        Operation::Files => return Err(CreatorsError::named("UnknownOperation")),
     };
     if told.get(result).is_none() {
         let id = given(body, named_by).map(|named| named.get(0).unwrap_or(named));
-        return Err(Refusal::not_found(kind, id.and_then(Value::as_str).unwrap_or_default()));
+        return Err(CreatorsError::not_found(kind, id.and_then(Value::as_str).unwrap_or_default()));
     }
     for error in list(&mut told, "/errors") {
         if let Some(Value::String(message)) = error.get_mut("message") {

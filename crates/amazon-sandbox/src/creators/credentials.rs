@@ -4,28 +4,28 @@ use amazon_catalog::Marketplace;
 
 /// A version of credentials: whose tokens it gets, and for which marketplaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Version {
+pub(crate) struct CredentialVersion {
     pub(crate) name: &'static str,
-    pub(crate) family: Family,
+    pub(crate) issuer: TokenIssuer,
     group: &'static str,
 }
 
 /// Who gives the tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Family {
+pub(crate) enum TokenIssuer {
     /// Versions 2.x.
     Cognito,
     /// Login with Amazon, versions 3.x.
     Lwa,
 }
 
-const VERSIONS: [Version; 6] = [
-    Version { name: "2.1", family: Family::Cognito, group: "NA" },
-    Version { name: "2.2", family: Family::Cognito, group: "EU" },
-    Version { name: "2.3", family: Family::Cognito, group: "FE" },
-    Version { name: "3.1", family: Family::Lwa, group: "NA" },
-    Version { name: "3.2", family: Family::Lwa, group: "EU" },
-    Version { name: "3.3", family: Family::Lwa, group: "FE" },
+const VERSIONS: [CredentialVersion; 6] = [
+    CredentialVersion { name: "2.1", issuer: TokenIssuer::Cognito, group: "NA" },
+    CredentialVersion { name: "2.2", issuer: TokenIssuer::Cognito, group: "EU" },
+    CredentialVersion { name: "2.3", issuer: TokenIssuer::Cognito, group: "FE" },
+    CredentialVersion { name: "3.1", issuer: TokenIssuer::Lwa, group: "NA" },
+    CredentialVersion { name: "3.2", issuer: TokenIssuer::Lwa, group: "EU" },
+    CredentialVersion { name: "3.3", issuer: TokenIssuer::Lwa, group: "FE" },
 ];
 
 /// Every version of credentials that Amazon has: `2.1`, `2.2`, `2.3`, `3.1`, `3.2`, `3.3`.
@@ -40,15 +40,15 @@ pub fn credential(version: &str) -> Option<(String, String)> {
 
 /// The path at which tokens are asked for with a credential of a version: `/oauth2/token` for 2.x, `/auth/o2/token` for 3.x.
 pub fn token_path(version: &str) -> Option<&'static str> {
-    VERSIONS.iter().find(|known| known.name == version).map(|version| version.family.path())
+    VERSIONS.iter().find(|known| known.name == version).map(|version| version.issuer.path())
 }
 
-impl Version {
+impl CredentialVersion {
     /// The version whose credential this is.
-    pub(crate) fn of_credential(family: Family, id: &str, secret: &str) -> Option<Self> {
+    pub(crate) fn of_credential(issuer: TokenIssuer, id: &str, secret: &str) -> Option<Self> {
         VERSIONS
             .into_iter()
-            .find(|version| version.family == family && version.id() == id && version.secret() == secret)
+            .find(|version| version.issuer == issuer && version.id() == id && version.secret() == secret)
     }
 
     /// Whether a credential of this version is good for a marketplace.
@@ -65,10 +65,10 @@ impl Version {
     }
 }
 
-impl Family {
+impl TokenIssuer {
     /// Whose tokens are asked for at a path.
     pub(crate) fn at(path: &str) -> Option<Self> {
-        [Self::Cognito, Self::Lwa].into_iter().find(|family| family.path() == path)
+        [Self::Cognito, Self::Lwa].into_iter().find(|issuer| issuer.path() == path)
     }
 
     pub(crate) fn scope(self) -> &'static str {

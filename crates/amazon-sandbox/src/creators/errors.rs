@@ -8,22 +8,22 @@ use crate::{creators::spelling, paapi5};
 
 /// An error that answers a whole request.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Refusal {
+pub(crate) struct CreatorsError {
     pub(crate) status: u16,
     body: Map<String, Value>,
 }
 
 /// A field of a request that is not as it should be, and what it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wrong {
+pub(crate) struct InvalidField {
     pub(crate) name: String,
     pub(crate) message: String,
 }
 
 /// Status, type, name, message. The name is the reason, or, where there is none, the type again.
-type Row = (u16, &'static str, &'static str, &'static str);
+type CreatorsErrorRow = (u16, &'static str, &'static str, &'static str);
 
-const TABLE: [Row; 18] = [
+const TABLE: [CreatorsErrorRow; 18] = [
     (
         400,
         "ValidationException",
@@ -89,7 +89,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     TABLE.iter().map(|row| row.2)
 }
 
-impl Refusal {
+impl CreatorsError {
     /// The error of that name, or of the one that PA-API has for it. Any other is a bad request with that reason.
     pub(crate) fn named(name: &'static str) -> Self {
         let name = counterpart(name);
@@ -100,7 +100,7 @@ impl Refusal {
     }
 
     /// Fields are absent or wrong; told in the form of Amazon's SDK.
-    pub(crate) fn fields(wrong: Vec<Wrong>) -> Self {
+    pub(crate) fn fields(wrong: Vec<InvalidField>) -> Self {
         let list = wrong.into_iter().map(|field| json!({ "name": field.name, "message": field.message }));
         Self::named("FieldValidationFailed").with("fieldList", list.collect::<Value>())
     }
@@ -121,16 +121,16 @@ impl Refusal {
     }
 }
 
-impl Wrong {
+impl InvalidField {
     pub(crate) fn new(name: impl Into<String>, message: impl Into<String>) -> Self {
         Self { name: name.into(), message: message.into() }
     }
 }
 
-impl From<paapi5::Refusal> for Refusal {
-    fn from(refusal: paapi5::Refusal) -> Self {
+impl From<paapi5::Paapi5Error> for CreatorsError {
+    fn from(refusal: paapi5::Paapi5Error) -> Self {
         match refusal.parameter() {
-            Some(parameter) => Self::fields(vec![Wrong::new(
+            Some(parameter) => Self::fields(vec![InvalidField::new(
                 spelling::lower(parameter),
                 if refusal.code() == "MissingParameter" { "must be given" } else { "must be a known value" },
             )]),
@@ -167,10 +167,10 @@ mod tests {
 
     #[test]
     fn a_reason_is_told_where_there_is_one() {
-        let eligible = Refusal::named("AssociateNotEligible");
+        let eligible = CreatorsError::named("AssociateNotEligible");
         let message = "Your account does not currently meet the eligibility requirements.";
         let expected = json!({ "type": "AccessDeniedException", "message": message, "reason": "AssociateNotEligible" });
         assert_eq!((eligible.status, eligible.body()), (403, expected));
-        assert_eq!(Refusal::named("TooManyRequests").body().get("reason"), None);
+        assert_eq!(CreatorsError::named("TooManyRequests").body().get("reason"), None);
     }
 }

@@ -10,9 +10,9 @@ use md5::{Digest, Md5};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    catalogue::{Catalogue, money::Till, product::Product},
+    catalogue::{Catalogue, money::PriceList, product::InventedProduct},
     creators::{
-        errors::{Refusal, Wrong},
+        errors::{CreatorsError, InvalidField},
         rules::given,
     },
     signature::{hex, hmac, unhex},
@@ -33,14 +33,14 @@ const PRODUCTS: usize = 100;
 
 /// What sort of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FileKind {
+pub(crate) enum FileCollection {
     Feeds,
     Reports,
 }
 
 /// Why there is nothing behind a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NoFile {
+pub(crate) enum FileError {
     /// It is not, or no longer, signed.
     Forbidden,
     Unknown,
@@ -50,50 +50,54 @@ pub(crate) enum NoFile {
 pub(crate) type Content = (&'static str, Vec<u8>);
 
 /// Lists a marketplace's files.
-pub(crate) fn list(shelf: FileKind, marketplace: Marketplace) -> Value {
-    let told = files(marketplace).into_iter().filter(|file| file.kind.shelf() == shelf).map(|file| {
+pub(crate) fn list(collection: FileCollection, marketplace: Marketplace) -> Value {
+    let told = files(marketplace).into_iter().filter(|file| file.kind.collection() == collection).map(|file| {
         let (_, content) = file.content();
         let md5 = hex(&Md5::digest(&content));
-        match shelf {
-            FileKind::Feeds => json!({
+        match collection {
+            FileCollection::Feeds => json!({
                 "feedName": file.name, "size": content.len(), "md5": md5,
                 "lastUpdated": "2026-06-01T04:00:00Z", "feedType": file.kind.name(),
             }),
-            FileKind::Reports => json!({
+            FileCollection::Reports => json!({
                 "filename": file.name, "md5": md5, "size": content.len(),
                 "lastModified": "2026-06-02T00:00:00Z", "reportType": file.kind.name(),
             }),
         }
     });
-    json!({ shelf.list_name(): told.collect::<Vec<_>>() })
+    json!({ collection.list_name(): told.collect::<Vec<_>>() })
 }
 
 /// A link below `base` to the file that a request names, for some time from `now` on, in seconds of the Unix epoch.
 pub(crate) fn link(
-    shelf: FileKind,
+    collection: FileCollection,
     marketplace: Marketplace,
     body: &Map<String, Value>,
     base: &str,
     now: i64,
-) -> Result<Value, Refusal> {
-    let (name_field, kind_field, missing) = match shelf {
-        FileKind::Feeds => ("feedName", "feedType", "Feed"),
-        FileKind::Reports => ("filename", "reportType", "Report"),
+) -> Result<Value, CreatorsError> {
+    let (name_field, kind_field, missing) = match collection {
+        FileCollection::Feeds => ("feedName", "feedType", "Feed"),
+        FileCollection::Reports => ("filename", "reportType", "Report"),
     };
     let Some(name) = given(body, name_field).and_then(Value::as_str).filter(|name| !name.is_empty()) else {
-        return Err(Refusal::fields(vec![Wrong::new(name_field, "must be a text of at least 1 character")]));
+        return Err(CreatorsError::fields(vec![InvalidField::new(
+            name_field,
+            "must be a text of at least 1 character",
+        )]));
     };
     let kind = given(body, kind_field);
-    let kinds = Kind::ALL.into_iter().filter(|kind| kind.shelf() == shelf).map(Kind::name);
+    let kinds =
+        InventedFileKind::ALL.into_iter().filter(|kind| kind.collection() == collection).map(InventedFileKind::name);
     if kind.is_some_and(|kind| !kinds.clone().any(|known| kind == known)) {
         let known = kinds.collect::<Vec<_>>().join(", ");
-        return Err(Refusal::fields(vec![Wrong::new(kind_field, format!("must be one of {known}"))]));
+        return Err(CreatorsError::fields(vec![InvalidField::new(kind_field, format!("must be one of {known}"))]));
     }
-    let fits = |file: &File| {
-        file.name == name && file.kind.shelf() == shelf && kind.is_none_or(|kind| kind == file.kind.name())
+    let fits = |file: &InventedFile| {
+        file.name == name && file.kind.collection() == collection && kind.is_none_or(|kind| kind == file.kind.name())
     };
     if !files(marketplace).iter().any(fits) {
-        return Err(Refusal::not_found(missing, name));
+        return Err(CreatorsError::not_found(missing, name));
     }
     let expires = now + LINK_SECONDS;
     let signature = hex(&signed(name, expires).finalize().into_bytes());
@@ -106,18 +110,18 @@ pub(crate) fn is_file(path: &str) -> bool {
 }
 
 /// The file behind a link.
-pub(crate) fn open(path: &str, query: &str, now: i64) -> Result<Content, NoFile> {
+pub(crate) fn open(path: &str, query: &str, now: i64) -> Result<Content, FileError> {
     let name = path.strip_prefix(PATH).unwrap_or_default();
     let field = |wanted: &str| {
         form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
     };
-    let expires: i64 = field("expires").and_then(|text| text.parse().ok()).ok_or(NoFile::Forbidden)?;
-    let signature = field("signature").and_then(|text| unhex(&text)).ok_or(NoFile::Forbidden)?;
+    let expires: i64 = field("expires").and_then(|text| text.parse().ok()).ok_or(FileError::Forbidden)?;
+    let signature = field("signature").and_then(|text| unhex(&text)).ok_or(FileError::Forbidden)?;
     if signed(name, expires).verify_slice(&signature).is_err() || expires <= now {
-        return Err(NoFile::Forbidden);
+        return Err(FileError::Forbidden);
     }
     let file = Marketplace::all().flat_map(files).find(|file| file.name == name);
-    file.map(|file| file.content()).ok_or(NoFile::Unknown)
+    file.map(|file| file.content()).ok_or(FileError::Unknown)
 }
 
 fn signed(name: &str, expires: i64) -> impl Mac {
@@ -126,35 +130,35 @@ fn signed(name: &str, expires: i64) -> impl Mac {
     text
 }
 
-struct File {
+struct InventedFile {
     name: String,
     marketplace: Marketplace,
-    kind: Kind,
+    kind: InventedFileKind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum InventedFileKind {
     Products,
     Deals,
     Earnings,
     Connections,
 }
 
-fn files(marketplace: Marketplace) -> Vec<File> {
+fn files(marketplace: Marketplace) -> Vec<InventedFile> {
     let code = marketplace.code().to_lowercase();
     let named = |kind| {
         let name = match kind {
-            Kind::Products => format!("sandbox-{code}-products-20260601.jsonl.gz"),
-            Kind::Deals => format!("sandbox-{code}-deals-20260601.jsonl.gz"),
-            Kind::Earnings => format!("sandbox-{code}-earnings-2026-05.csv"),
-            Kind::Connections => format!("sandbox-{code}-connections-2026-05.csv"),
+            InventedFileKind::Products => format!("sandbox-{code}-products-20260601.jsonl.gz"),
+            InventedFileKind::Deals => format!("sandbox-{code}-deals-20260601.jsonl.gz"),
+            InventedFileKind::Earnings => format!("sandbox-{code}-earnings-2026-05.csv"),
+            InventedFileKind::Connections => format!("sandbox-{code}-connections-2026-05.csv"),
         };
-        File { name, marketplace, kind }
+        InventedFile { name, marketplace, kind }
     };
-    Kind::ALL.map(named).into()
+    InventedFileKind::ALL.map(named).into()
 }
 
-impl FileKind {
+impl FileCollection {
     fn list_name(self) -> &'static str {
         match self {
             Self::Feeds => "feeds",
@@ -163,13 +167,13 @@ impl FileKind {
     }
 }
 
-impl Kind {
+impl InventedFileKind {
     const ALL: [Self; 4] = [Self::Products, Self::Deals, Self::Earnings, Self::Connections];
 
-    fn shelf(self) -> FileKind {
+    fn collection(self) -> FileCollection {
         match self {
-            Self::Products | Self::Deals => FileKind::Feeds,
-            Self::Earnings | Self::Connections => FileKind::Reports,
+            Self::Products | Self::Deals => FileCollection::Feeds,
+            Self::Earnings | Self::Connections => FileCollection::Reports,
         }
     }
 
@@ -183,22 +187,22 @@ impl Kind {
     }
 }
 
-impl File {
+impl InventedFile {
     fn content(&self) -> Content {
-        let on_deal = |product: &&Product| product.buy_box().is_some_and(|listing| listing.deal.is_some());
+        let on_deal = |product: &&InventedProduct| product.buy_box().is_some_and(|listing| listing.deal.is_some());
         match self.kind {
-            Kind::Products => ("application/gzip", self.feed(|_| true)),
-            Kind::Deals => ("application/gzip", self.feed(on_deal)),
-            Kind::Earnings | Kind::Connections => ("text/csv", self.report()),
+            InventedFileKind::Products => ("application/gzip", self.feed(|_| true)),
+            InventedFileKind::Deals => ("application/gzip", self.feed(on_deal)),
+            InventedFileKind::Earnings | InventedFileKind::Connections => ("text/csv", self.report()),
         }
     }
 
     /// The most popular products, one JSON object a line.
-    fn feed(&self, wanted: impl Fn(&&Product) -> bool) -> Vec<u8> {
-        let till = Till::of(self.marketplace);
+    fn feed(&self, wanted: impl Fn(&&InventedProduct) -> bool) -> Vec<u8> {
+        let price_list = PriceList::of(self.marketplace);
         let products = Catalogue::get().products().iter().filter(|product| product.accessible).filter(wanted);
         let lines = products.filter_map(|product| {
-            let price = till.price(product.buy_box()?.price?.us_cents);
+            let price = price_list.price(product.buy_box()?.price?.us_cents);
             let money = json!({ "amount": price.in_units(), "currency": price.currency.code() });
             Some(format!("{}\n", json!({ "asin": product.asin.as_str(), "title": product.title, "price": money })))
         });
@@ -231,12 +235,12 @@ mod tests {
     fn a_link_works_until_it_expires_and_for_its_own_file_only() {
         let marketplace = Marketplace::parse("DE").unwrap();
         let body = json!({ "feedName": "sandbox-de-deals-20260601.jsonl.gz" });
-        let link = link(FileKind::Feeds, marketplace, body.as_object().unwrap(), "", 1000).unwrap();
+        let link = link(FileCollection::Feeds, marketplace, body.as_object().unwrap(), "", 1000).unwrap();
         let (path, query) = link["url"].as_str().unwrap().split_once('?').unwrap();
         assert!(open(path, query, 1299).is_ok_and(|(_, content)| content.starts_with(&[0x1f, 0x8b])));
-        assert_eq!(open(path, query, 1300), Err(NoFile::Forbidden));
-        assert_eq!(open(&path.replace("deals", "products"), query, 1000), Err(NoFile::Forbidden));
-        assert_eq!(open(path, &query.replace("expires=1300", "expires=9999"), 1000), Err(NoFile::Forbidden));
-        assert_eq!(open(path, "", 1000), Err(NoFile::Forbidden));
+        assert_eq!(open(path, query, 1300), Err(FileError::Forbidden));
+        assert_eq!(open(&path.replace("deals", "products"), query, 1000), Err(FileError::Forbidden));
+        assert_eq!(open(path, &query.replace("expires=1300", "expires=9999"), 1000), Err(FileError::Forbidden));
+        assert_eq!(open(path, "", 1000), Err(FileError::Forbidden));
     }
 }

@@ -10,24 +10,28 @@ use serde_json::{Value, json};
 
 use crate::{
     creators::{
-        credentials::{Family, Version},
-        tokens::Tokens,
+        credentials::{CredentialVersion, TokenIssuer},
+        tokens::TokenStore,
     },
-    signature::Received,
+    signature::ReceivedRequest,
 };
 
 /// A request for a token that is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Denial {
+pub(crate) struct TokenRequestError {
     pub(crate) status: u16,
     error: &'static str,
     description: Option<&'static str>,
 }
 
 /// Answers a request for a token.
-pub(crate) fn answer(family: Family, received: Received<'_>, tokens: &Tokens) -> Result<Value, Denial> {
-    let deny = |error| Err(Denial::of(family, error));
-    let Some(fields) = read(family, received).filter(|_| received.method == "POST") else {
+pub(crate) fn answer(
+    issuer: TokenIssuer,
+    received: ReceivedRequest<'_>,
+    tokens: &TokenStore,
+) -> Result<Value, TokenRequestError> {
+    let deny = |error| Err(TokenRequestError::of(issuer, error));
+    let Some(fields) = read(issuer, received).filter(|_| received.method == "POST") else {
         return deny("invalid_request");
     };
     let field = |name: &str| fields.get(name).map(String::as_str);
@@ -37,34 +41,34 @@ pub(crate) fn answer(family: Family, received: Received<'_>, tokens: &Tokens) ->
         None => return deny("invalid_request"),
     }
     let (Some(id), Some(secret)) = (field("client_id"), field("client_secret")) else { return deny("invalid_client") };
-    let Some(version) = Version::of_credential(family, id, secret) else { return deny("invalid_client") };
+    let Some(version) = CredentialVersion::of_credential(issuer, id, secret) else { return deny("invalid_client") };
     // Cognito grants all that a client may have where no scope is named.
-    let scoped = field("scope").map_or(family == Family::Cognito, |scope| scope == family.scope());
+    let scoped = field("scope").map_or(issuer == TokenIssuer::Cognito, |scope| scope == issuer.scope());
     if !scoped {
         return deny("invalid_scope");
     }
     let token = tokens.issue(version, Instant::now());
     let seconds = tokens.lifetime().as_secs();
-    Ok(match family {
-        Family::Cognito => json!({ "access_token": token, "expires_in": seconds, "token_type": "Bearer" }),
-        Family::Lwa => json!({
-            "access_token": token, "expires_in": seconds, "scope": family.scope(), "token_type": "bearer",
+    Ok(match issuer {
+        TokenIssuer::Cognito => json!({ "access_token": token, "expires_in": seconds, "token_type": "Bearer" }),
+        TokenIssuer::Lwa => json!({
+            "access_token": token, "expires_in": seconds, "scope": issuer.scope(), "token_type": "bearer",
         }),
     })
 }
 
-impl Denial {
-    /// OAuth's error of this name, with the status that the family has for it.
-    pub(crate) fn of(family: Family, error: &'static str) -> Self {
-        let status = match (error, family) {
-            ("invalid_client", Family::Lwa) => 401,
+impl TokenRequestError {
+    /// OAuth's error of this name, with the status that the issuer has for it.
+    pub(crate) fn of(issuer: TokenIssuer, error: &'static str) -> Self {
+        let status = match (error, issuer) {
+            ("invalid_client", TokenIssuer::Lwa) => 401,
             ("too_many_requests", _) => 429,
             ("server_error", _) => 500,
             _ => 400,
         };
         let description = match error {
             "too_many_requests" => Some("Rate limit exceeded"),
-            _ if family == Family::Cognito => None,
+            _ if issuer == TokenIssuer::Cognito => None,
             "invalid_client" => Some("Client authentication failed"),
             "invalid_scope" => Some("The request has an invalid parameter : scope"),
             _ => Some("The request is refused"),
@@ -81,12 +85,12 @@ impl Denial {
 }
 
 /// The fields of the body, and the credential of a `Basic` header.
-fn read(family: Family, received: Received<'_>) -> Option<HashMap<String, String>> {
+fn read(issuer: TokenIssuer, received: ReceivedRequest<'_>) -> Option<HashMap<String, String>> {
     let header = |name: &str| received.headers.get(name).and_then(|value| value.to_str().ok());
     let content_type = header("content-type").unwrap_or_default();
     let mut fields: HashMap<String, String> = if content_type.starts_with("application/x-www-form-urlencoded") {
         form_urlencoded::parse(received.body).into_owned().collect()
-    } else if family == Family::Lwa {
+    } else if issuer == TokenIssuer::Lwa {
         serde_json::from_slice(received.body).ok()?
     } else {
         return None;

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    creators::{errors::Wrong, spelling},
+    creators::{errors::InvalidField, spelling},
     paapi5,
 };
 use amazon_catalog::{Asin, Operation};
@@ -113,13 +113,13 @@ pub(crate) fn fields(operation: Operation) -> &'static [Field] {
 }
 
 /// Everything that is wrong with a request, in the order of the fields.
-pub(crate) fn broken(fields: &[Field], body: &Map<String, Value>) -> Vec<Wrong> {
+pub(crate) fn broken(fields: &[Field], body: &Map<String, Value>) -> Vec<InvalidField> {
     let known = fields.iter().filter_map(|(name, required, rule)| match given(body, name) {
-        Some(value) => rule.broken(value).map(|message| Wrong::new(*name, message)),
-        None => required.then(|| Wrong::new(*name, "must be given")),
+        Some(value) => rule.broken(value).map(|message| InvalidField::new(*name, message)),
+        None => required.then(|| InvalidField::new(*name, "must be given")),
     });
     let capital = |name: &&String| name.starts_with(|first: char| first.is_ascii_uppercase());
-    let foreign = body.keys().filter(capital).map(|name| Wrong::new(name, "must be spelled in lowerCamelCase"));
+    let foreign = body.keys().filter(capital).map(|name| InvalidField::new(name, "must be spelled in lowerCamelCase"));
     known.chain(foreign).collect()
 }
 

@@ -11,13 +11,13 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::{
-    creators::credentials::{Family, Version},
+    creators::credentials::{CredentialVersion, TokenIssuer},
     locked,
 };
 
 /// Every token since the start, but for those revoked.
 #[derive(Debug)]
-pub(crate) struct Tokens {
+pub(crate) struct TokenStore {
     lifetime: Duration,
     issued: Mutex<HashMap<String, Issued>>,
     requests: watch::Sender<usize>,
@@ -25,18 +25,18 @@ pub(crate) struct Tokens {
 
 /// Why a token is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Bad {
+pub(crate) enum TokenError {
     Unknown,
     Expired,
 }
 
 #[derive(Debug)]
 struct Issued {
-    version: Version,
+    version: CredentialVersion,
     expires: Instant,
 }
 
-impl Tokens {
+impl TokenStore {
     pub(crate) fn new(lifetime: Duration) -> Self {
         Self { lifetime, issued: Mutex::default(), requests: watch::Sender::new(0) }
     }
@@ -47,17 +47,17 @@ impl Tokens {
     }
 
     /// Gives out a new token.
-    pub(crate) fn issue(&self, version: Version, now: Instant) -> String {
+    pub(crate) fn issue(&self, version: CredentialVersion, now: Instant) -> String {
         let token = invent(version);
         locked(&self.issued).insert(token.clone(), Issued { version, expires: now + self.lifetime });
         token
     }
 
     /// The version of the credential that a token was given for.
-    pub(crate) fn check(&self, token: &str, now: Instant) -> Result<Version, Bad> {
+    pub(crate) fn check(&self, token: &str, now: Instant) -> Result<CredentialVersion, TokenError> {
         match locked(&self.issued).get(token) {
-            None => Err(Bad::Unknown),
-            Some(issued) if issued.expires <= now => Err(Bad::Expired),
+            None => Err(TokenError::Unknown),
+            Some(issued) if issued.expires <= now => Err(TokenError::Expired),
             Some(issued) => Ok(issued.version),
         }
     }
@@ -91,20 +91,20 @@ impl Tokens {
     }
 }
 
-/// A token that looks like those of its family: a JSON Web Token that nobody signed, or an opaque text.
-fn invent(version: Version) -> String {
+/// A token that looks like those of its issuer: a JSON Web Token that nobody signed, or an opaque text.
+fn invent(version: CredentialVersion) -> String {
     let random = |bytes: usize| {
         let bytes: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(bytes).collect();
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
     };
-    match version.family {
-        Family::Lwa => format!("Atc|{}", random(96)),
-        Family::Cognito => {
+    match version.issuer {
+        TokenIssuer::Lwa => format!("Atc|{}", random(96)),
+        TokenIssuer::Cognito => {
             let part = |json: serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(json.to_string());
             let head = part(json!({ "alg": "RS256", "kid": "sandbox" }));
             let claims = json!({
                 "client_id": version.id(), "jti": uuid::Uuid::new_v4().to_string(),
-                "scope": version.family.scope(), "token_use": "access",
+                "scope": version.issuer.scope(), "token_use": "access",
             });
             // A JSON object in base64 begins with `eyJ`, by which clients know these tokens.
             format!("{head}.{}.{}", part(claims), random(64))
@@ -118,14 +118,17 @@ mod tests {
 
     #[test]
     fn a_token_is_good_for_its_lifetime_unless_it_is_revoked() {
-        let tokens = Tokens::new(Duration::from_secs(60));
+        let tokens = TokenStore::new(Duration::from_secs(60));
         let now = Instant::now();
-        let version =
-            Version::of_credential(Family::Lwa, "sandbox-credential-3.2", "sandbox-secret-3.2-that-opens-nothing");
+        let version = CredentialVersion::of_credential(
+            TokenIssuer::Lwa,
+            "sandbox-credential-3.2",
+            "sandbox-secret-3.2-that-opens-nothing",
+        );
         let token = tokens.issue(version.unwrap(), now);
         assert_eq!(tokens.check(&token, now + Duration::from_secs(59)), Ok(version.unwrap()));
-        assert_eq!(tokens.check(&token, now + Duration::from_secs(60)), Err(Bad::Expired));
+        assert_eq!(tokens.check(&token, now + Duration::from_secs(60)), Err(TokenError::Expired));
         tokens.revoke();
-        assert_eq!(tokens.check(&token, now), Err(Bad::Unknown));
+        assert_eq!(tokens.check(&token, now), Err(TokenError::Unknown));
     }
 }

@@ -4,20 +4,20 @@ use serde_json::{Value, json};
 
 use crate::{
     catalogue::{
-        categories::{Node, Tree as Departments},
-        product::Product,
+        categories::{DepartmentNode, Departments},
+        product::InventedProduct,
     },
     paapi5::{
-        errors::{Refusal, unknown_id},
+        errors::{Paapi5Error, unknown_id},
         fields::Fields,
+        json_object::JsonObject,
         resources::Resources,
-        tree::Tree,
     },
 };
 use amazon_catalog::BrowseNodeId;
 
 /// The ids of a `GetBrowseNodes`.
-pub(crate) fn ids<'a>(fields: &Fields<'a>) -> Result<Vec<&'a str>, Refusal> {
+pub(crate) fn ids<'a>(fields: &Fields<'a>) -> Result<Vec<&'a str>, Paapi5Error> {
     fields.ids("BrowseNodeIds")
 }
 
@@ -35,14 +35,14 @@ pub(crate) fn answer(ids: &[&str], resources: &Resources<'_>) -> Value {
             None => errors.push(unknown_id("BrowseNodeId", id)),
         }
     }
-    Tree::new()
+    JsonObject::new()
         .with_some("Errors", (!errors.is_empty()).then_some(errors))
         .with_some("BrowseNodesResult", (!nodes.is_empty()).then(|| json!({ "BrowseNodes": nodes })))
         .into()
 }
 
 /// `BrowseNodeInfo` of an item, as far as it was asked for.
-pub(crate) fn info(product: &Product, resources: &Resources<'_>) -> Option<Value> {
+pub(crate) fn info(product: &InventedProduct, resources: &Resources<'_>) -> Option<Value> {
     let [root, _, leaf] = product.kind.path;
     let leaf = Departments::get().node(leaf)?;
     let (root_rank, leaf_rank) = product.ranks;
@@ -59,32 +59,32 @@ pub(crate) fn info(product: &Product, resources: &Resources<'_>) -> Option<Value
         let (name, free) = (root.name, root.context_free_name);
         Some(json!({ "ContextFreeName": free, "DisplayName": name, "SalesRank": root_rank }))
     };
-    Tree::new()
+    JsonObject::new()
         .with_asked(resources.has_within("BrowseNodeInfo.BrowseNodes"), "BrowseNodes", nodes)
         .with_asked(resources.has("BrowseNodeInfo.WebsiteSalesRank"), "WebsiteSalesRank", website_rank)
         .unless_empty()
 }
 
-fn find(id: &str) -> Option<&'static Node> {
+fn find(id: &str) -> Option<&'static DepartmentNode> {
     let id = BrowseNodeId::parse(id).ok()?;
     Departments::get().node(id.to_string().parse().ok()?)
 }
 
 /// Id and names.
-fn plain(node: &Node) -> Tree {
-    Tree::new()
+fn plain(node: &DepartmentNode) -> JsonObject {
+    JsonObject::new()
         .with("Id", node.id.to_string())
         .with("DisplayName", node.name)
         .with("ContextFreeName", node.context_free_name)
 }
 
 /// The node's parent, which holds its own parent, up to the root.
-fn ancestor(node: &Node) -> Option<Value> {
+fn ancestor(node: &DepartmentNode) -> Option<Value> {
     let parent = Departments::get().node(node.parent?)?;
     Some(plain(parent).with_some("Ancestor", ancestor(parent)).into())
 }
 
-fn children(node: &Node) -> Option<Value> {
+fn children(node: &DepartmentNode) -> Option<Value> {
     let nodes = node.children.iter().filter_map(|id| Departments::get().node(*id));
     (!node.children.is_empty()).then(|| nodes.map(|child| Value::from(plain(child))).collect())
 }

@@ -4,11 +4,11 @@
 
 use serde_json::{Value, json};
 
-use crate::{ACCESS_KEY, signature::Disbelief};
+use crate::{ACCESS_KEY, signature::SignatureError};
 
 /// An error that answers a whole request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct Paapi5Error {
     pub(crate) status: u16,
     exception: &'static str,
     code: &'static str,
@@ -22,9 +22,9 @@ pub(crate) struct Refusal {
 const SIGNING: &str = "If you are using an AWS SDK, requests are signed for you automatically; otherwise, go to https://webservices.amazon.com/paapi5/documentation/sending-request.html#signing.";
 
 /// Name, status, exception, code, message. The name is the code but for the two forms of the API's end.
-type Row = (&'static str, u16, &'static str, &'static str, &'static str);
+type Paapi5ErrorRow = (&'static str, u16, &'static str, &'static str, &'static str);
 
-const TABLE: [Row; 16] = [
+const TABLE: [Paapi5ErrorRow; 16] = [
     ("MissingParameter", 400, "Validation", "MissingParameter", "The request must contain the parameter PartnerTag."),
     (
         "InvalidParameterValue",
@@ -123,7 +123,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     TABLE.iter().map(|row| row.0)
 }
 
-impl Refusal {
+impl Paapi5Error {
     /// The error of that name. One that Amazon does not have is a bad request with that code.
     pub(crate) fn named(name: &'static str) -> Self {
         let unknown = (name, 400, "Validation", name, "The request is refused.");
@@ -163,13 +163,13 @@ impl Refusal {
     }
 }
 
-impl From<Disbelief> for Refusal {
-    fn from(disbelief: Disbelief) -> Self {
-        Self::named(match disbelief {
-            Disbelief::Incomplete => "IncompleteSignature",
-            Disbelief::UnknownKey => "UnrecognizedClient",
-            Disbelief::Expired => "RequestExpired",
-            Disbelief::Mismatch => "InvalidSignature",
+impl From<SignatureError> for Paapi5Error {
+    fn from(error: SignatureError) -> Self {
+        Self::named(match error {
+            SignatureError::Incomplete => "IncompleteSignature",
+            SignatureError::UnknownKey => "UnrecognizedClient",
+            SignatureError::Expired => "RequestExpired",
+            SignatureError::Mismatch => "InvalidSignature",
         })
     }
 }
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn an_error_has_the_shape_that_was_seen_live() {
-        let refusal = Refusal::invalid("ItemCount", "11");
+        let error = Paapi5Error::invalid("ItemCount", "11");
         let expected = json!({
             "__type": "com.amazon.paapi5#ValidationException",
             "Errors": [{
@@ -208,19 +208,19 @@ mod tests {
                 "Message": "The value [11] provided in the request for [ItemCount] is invalid.",
             }],
         });
-        assert_eq!((refusal.status, refusal.body()), (400, expected));
+        assert_eq!((error.status, error.body()), (400, expected));
     }
 
     #[test]
     fn the_end_of_the_api_is_told_in_both_forms() {
-        assert_eq!(Refusal::named("Retired").body()["Errors"][0]["Code"], "AccessDenied");
-        assert_eq!(Refusal::named("RetiredFlat").body()["Code"], "AccessDenied");
+        assert_eq!(Paapi5Error::named("Retired").body()["Errors"][0]["Code"], "AccessDenied");
+        assert_eq!(Paapi5Error::named("RetiredFlat").body()["Code"], "AccessDenied");
     }
 
     #[test]
     fn no_message_has_an_empty_place_left() {
         for name in names() {
-            let body = Refusal::named(name).body().to_string();
+            let body = Paapi5Error::named(name).body().to_string();
             assert!(!body.contains("{key}") && !body.contains("{signing}"), "{body}");
         }
     }

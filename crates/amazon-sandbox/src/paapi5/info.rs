@@ -4,103 +4,111 @@ use serde_json::{Value, json};
 
 use crate::{
     catalogue::{
-        categories::Style,
-        product::{Book, Physique, Product},
+        categories::NamingStyle,
+        product::{Book, InventedProduct, Physique},
     },
-    paapi5::{item::Showing, tree::Tree},
+    paapi5::{item::ItemRenderer, json_object::JsonObject},
 };
 
 /// The parts that were asked for; `None` where there are none.
-pub(crate) fn info(product: &Product, showing: &Showing<'_>) -> Option<Value> {
-    let asked = |name: &str| showing.resources.has(&format!("ItemInfo.{name}"));
-    let text = |label: &str, value: &str| showing.labelled(label, value);
+pub(crate) fn info(product: &InventedProduct, renderer: &ItemRenderer<'_>) -> Option<Value> {
+    let asked = |name: &str| renderer.resources.has(&format!("ItemInfo.{name}"));
+    let text = |label: &str, value: &str| renderer.labelled(label, value);
     let book = product.book.as_ref();
-    Tree::new()
+    JsonObject::new()
         .with_asked(asked("Title"), "Title", || Some(text("Title", &product.title)))
-        .with_asked(asked("ByLineInfo"), "ByLineInfo", || Some(by_line(product, showing)))
+        .with_asked(asked("ByLineInfo"), "ByLineInfo", || Some(by_line(product, renderer)))
         .with_asked(asked("Classifications"), "Classifications", || {
             let binding = book.map_or(product.kind.names[1], |book| book.binding);
             let group = product.kind.names[0];
             Some(
-                Tree::new().with("Binding", text("Binding", binding)).with("ProductGroup", text("ProductGroup", group)),
+                JsonObject::new().with("Binding", text("Binding", binding)).with("ProductGroup", text("ProductGroup", group)),
             )
         })
-        .with_asked(asked("ContentInfo"), "ContentInfo", || Some(content(product, book?, showing)))
+        .with_asked(asked("ContentInfo"), "ContentInfo", || Some(content(product, book?, renderer)))
         .with_asked(asked("ContentRating"), "ContentRating", || {
             Some(json!({ "AudienceRating": text("AudienceRating", audience(product)?) }))
         })
-        .with_asked(asked("ExternalIds"), "ExternalIds", || Some(external_ids(product, showing)))
+        .with_asked(asked("ExternalIds"), "ExternalIds", || Some(external_ids(product, renderer)))
         .with_asked(asked("Features"), "Features", || {
-            (!product.features.is_empty()).then(|| showing.labelled_all("Features", product.features.clone()))
+            (!product.features.is_empty()).then(|| renderer.labelled_all("Features", product.features.clone()))
         })
         .with_asked(asked("ManufactureInfo"), "ManufactureInfo", || {
             let model = product.model.as_deref()?;
             let part = format!("{}-{}", product.asin.as_str().get(4..).unwrap_or_default(), model.replace(' ', ""));
             let tree =
-                Tree::new().with("ItemPartNumber", text("PartNumber", &part)).with("Model", text("Model", model));
+                JsonObject::new().with("ItemPartNumber", text("PartNumber", &part)).with("Model", text("Model", model));
             Some(tree.with("Warranty", text("Warranty", "2 years")))
         })
-        .with_asked(asked("ProductInfo"), "ProductInfo", || Some(product_info(product, showing)))
+        .with_asked(asked("ProductInfo"), "ProductInfo", || Some(product_info(product, renderer)))
         .with_asked(asked("TechnicalInfo"), "TechnicalInfo", || {
             let class = product.energy_class.map(|class| text("EnergyEfficiencyClass", class));
-            let formats = format_of(product).map(|format| showing.labelled_all("Format", vec![format]));
-            Tree::new().with_some("EnergyEfficiencyClass", class).with_some("Formats", formats).unless_empty()
+            let formats = format_of(product).map(|format| renderer.labelled_all("Format", vec![format]));
+            JsonObject::new().with_some("EnergyEfficiencyClass", class).with_some("Formats", formats).unless_empty()
         })
         .with_asked(asked("TradeInInfo"), "TradeInInfo", || {
-            let price = product.buy_box()?.price.filter(|_| product.kind.style == Style::Device)?;
+            let price = product.buy_box()?.price.filter(|_| product.kind.style == NamingStyle::Device)?;
             Some(
-                json!({ "IsEligibleForTradeIn": true, "Price": showing.money(showing.till.price(price.us_cents / 5)) }),
+                json!({ "IsEligibleForTradeIn": true, "Price": renderer.money(renderer.price_list.price(price.us_cents / 5)) }),
             )
         })
         .unless_empty()
 }
 
-fn by_line(product: &Product, showing: &Showing<'_>) -> Value {
+fn by_line(product: &InventedProduct, renderer: &ItemRenderer<'_>) -> Value {
     // Makers of books are publishers and no brands.
-    let brand = product.book.is_none().then(|| showing.labelled("Brand", product.brand));
+    let brand = product.book.is_none().then(|| renderer.labelled("Brand", product.brand));
     let people: Vec<_> = (product.contributors.iter())
         .map(|person| {
             let (first, last) = person.name.split_once(' ').unwrap_or(("", &person.name));
             let name = if product.book.is_some() { format!("{last}, {first}") } else { person.name.clone() };
             let kind = person.role.to_lowercase();
-            json!({ "Locale": showing.locale, "Name": name, "Role": person.role, "RoleType": kind })
+            json!({ "Locale": renderer.locale, "Name": name, "Role": person.role, "RoleType": kind })
         })
         .collect();
-    Tree::new()
+    JsonObject::new()
         .with_some("Brand", brand)
-        .with("Manufacturer", showing.labelled("Manufacturer", product.brand))
+        .with("Manufacturer", renderer.labelled("Manufacturer", product.brand))
         .with_some("Contributors", (!people.is_empty()).then_some(people))
         .into()
 }
 
-fn content(product: &Product, book: &Book, showing: &Showing<'_>) -> Value {
+fn content(product: &InventedProduct, book: &Book, renderer: &ItemRenderer<'_>) -> Value {
     let spoken = ["Published", "Original Language"].map(|kind| json!({ "DisplayValue": "English", "Type": kind }));
-    Tree::new()
-        .with_some("Edition", book.edition.map(|edition| showing.labelled("Edition", edition)))
-        .with("Languages", showing.labelled_all("Language", spoken.to_vec()))
-        .with("PagesCount", showing.labelled("NumberOfPages", book.pages))
-        .with("PublicationDate", showing.labelled("PublicationDate", product.released.as_str()))
+    JsonObject::new()
+        .with_some("Edition", book.edition.map(|edition| renderer.labelled("Edition", edition)))
+        .with("Languages", renderer.labelled_all("Language", spoken.to_vec()))
+        .with("PagesCount", renderer.labelled("NumberOfPages", book.pages))
+        .with("PublicationDate", renderer.labelled("PublicationDate", product.released.as_str()))
         .into()
 }
 
-fn audience(product: &Product) -> Option<&'static str> {
+fn audience(product: &InventedProduct) -> Option<&'static str> {
     match product.kind.style {
-        Style::Movie => Some("PG-13"),
-        Style::Book | Style::Ebook | Style::Device | Style::Plain | Style::Title | Style::Music => {
-            product.book.as_ref().and_then(|book| book.audience)
-        }
+        NamingStyle::Movie => Some("PG-13"),
+        NamingStyle::Book
+        | NamingStyle::Ebook
+        | NamingStyle::Device
+        | NamingStyle::Plain
+        | NamingStyle::Title
+        | NamingStyle::Music => product.book.as_ref().and_then(|book| book.audience),
     }
 }
 
-fn external_ids(product: &Product, showing: &Showing<'_>) -> Value {
+fn external_ids(product: &InventedProduct, renderer: &ItemRenderer<'_>) -> Value {
     // Prefix 2 is set aside for shops' own numbers (GS1), so no product in the world has these.
     let number = format!("2{:011}", product.popularity);
-    let ids = Tree::new().with("EANs", showing.labelled_all("EAN", vec![with_check_digit(&number)]));
+    let ids = JsonObject::new().with("EANs", renderer.labelled_all("EAN", vec![with_check_digit(&number)]));
     match product.kind.style {
-        Style::Book => ids.with("ISBNs", showing.labelled_all("ISBN", vec![product.asin.to_string()])).into(),
-        Style::Device | Style::Plain | Style::Title | Style::Ebook | Style::Movie | Style::Music => {
+        NamingStyle::Book => ids.with("ISBNs", renderer.labelled_all("ISBN", vec![product.asin.to_string()])).into(),
+        NamingStyle::Device
+        | NamingStyle::Plain
+        | NamingStyle::Title
+        | NamingStyle::Ebook
+        | NamingStyle::Movie
+        | NamingStyle::Music => {
             let upc = with_check_digit(number.get(1..).unwrap_or_default());
-            ids.with("UPCs", showing.labelled_all("UPC", vec![upc])).into()
+            ids.with("UPCs", renderer.labelled_all("UPC", vec![upc])).into()
         }
     }
 }
@@ -112,27 +120,27 @@ fn with_check_digit(digits: &str) -> String {
     format!("{digits}{}", (10 - sum % 10) % 10)
 }
 
-fn product_info(product: &Product, showing: &Showing<'_>) -> Value {
+fn product_info(product: &InventedProduct, renderer: &ItemRenderer<'_>) -> Value {
     let value_of = |wanted: &str| {
         let named = |name: &str| if wanted == "Color" { name == "color_name" } else { name == "size_name" };
         let attribute = product.attributes.iter().find(|attribute| named(attribute.dimension.name))?;
-        Some(showing.labelled(wanted, attribute.value))
+        Some(renderer.labelled(wanted, attribute.value))
     };
-    let released = product.book.is_none().then(|| showing.labelled("ReleaseDate", product.released.as_str()));
-    Tree::new()
+    let released = product.book.is_none().then(|| renderer.labelled("ReleaseDate", product.released.as_str()));
+    JsonObject::new()
         .with_some("Color", value_of("Color"))
-        .with("IsAdultProduct", showing.labelled("IsAdultProduct", false))
-        .with_some("ItemDimensions", product.physique.map(|physique| dimensions(physique, showing)))
+        .with("IsAdultProduct", renderer.labelled("IsAdultProduct", false))
+        .with_some("ItemDimensions", product.physique.map(|physique| dimensions(physique, renderer)))
         .with_some("ReleaseDate", released)
         .with_some("Size", value_of("Size"))
-        .with("UnitCount", showing.labelled("NumberOfItems", product.unit_count))
+        .with("UnitCount", renderer.labelled("NumberOfItems", product.unit_count))
         .into()
 }
 
-fn dimensions(physique: Physique, showing: &Showing<'_>) -> Value {
+fn dimensions(physique: Physique, renderer: &ItemRenderer<'_>) -> Value {
     let measure = |label: &str, tenths: u16, unit: &str| {
         let value = f64::from(tenths) / 10.0;
-        json!({ "DisplayValue": value, "Label": label, "Locale": showing.locale, "Unit": unit })
+        json!({ "DisplayValue": value, "Label": label, "Locale": renderer.locale, "Unit": unit })
     };
     let [height, length, width] = physique.tenths_of_inches;
     json!({
@@ -143,10 +151,12 @@ fn dimensions(physique: Physique, showing: &Showing<'_>) -> Value {
     })
 }
 
-fn format_of(product: &Product) -> Option<&str> {
+fn format_of(product: &InventedProduct) -> Option<&str> {
     match product.kind.style {
-        Style::Movie | Style::Music => product.title.rsplit_once('[').map(|(_, format)| format.trim_end_matches(']')),
-        Style::Ebook => Some("Kindle Edition"),
-        Style::Device | Style::Plain | Style::Title | Style::Book => None,
+        NamingStyle::Movie | NamingStyle::Music => {
+            product.title.rsplit_once('[').map(|(_, format)| format.trim_end_matches(']'))
+        }
+        NamingStyle::Ebook => Some("Kindle Edition"),
+        NamingStyle::Device | NamingStyle::Plain | NamingStyle::Title | NamingStyle::Book => None,
     }
 }

@@ -4,20 +4,21 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::{
-    catalogue::{money::Till, product::Product},
+    catalogue::{money::PriceList, product::InventedProduct},
     paapi5::{
-        browse_nodes, errors::Refusal, fields::Fields, info, offers, offers_v2, resources::Resources, tree::Tree,
+        browse_nodes, errors::Paapi5Error, fields::Fields, info, json_object::JsonObject, offers, offers_v2,
+        resources::Resources,
     },
-    search::Wanted,
+    search::ConditionFilter,
 };
 use amazon_catalog::Marketplace;
 
-const CONDITIONS: [(&str, Wanted); 5] = [
-    ("Any", Wanted::Any),
-    ("New", Wanted::New),
-    ("Used", Wanted::Used),
-    ("Collectible", Wanted::Collectible),
-    ("Refurbished", Wanted::Refurbished),
+const CONDITIONS: [(&str, ConditionFilter); 5] = [
+    ("Any", ConditionFilter::Any),
+    ("New", ConditionFilter::New),
+    ("Used", ConditionFilter::Used),
+    ("Collectible", ConditionFilter::Collectible),
+    ("Refurbished", ConditionFilter::Refurbished),
 ];
 
 /// The resource of each size of a picture, its name in the answer, and its pixels. The last is asked for in the Creators API alone.
@@ -26,23 +27,23 @@ const SIZES: [(&str, &str, u32); 4] =
 
 /// How the products of an answer are shown.
 #[derive(Debug)]
-pub(crate) struct Showing<'a> {
+pub(crate) struct ItemRenderer<'a> {
     pub(crate) marketplace: Marketplace,
     pub(crate) tag: &'a str,
     pub(crate) resources: &'a Resources<'a>,
-    pub(crate) till: Till,
+    pub(crate) price_list: PriceList,
     /// The language, as `en_US`.
     pub(crate) locale: &'a str,
     /// Whether the caller named it.
     language_asked: bool,
-    pub(crate) condition: Wanted,
+    pub(crate) condition: ConditionFilter,
     pub(crate) from_amazon: bool,
     /// The most listings of Offers V1.
     pub(crate) offer_count: usize,
     pub(crate) now: OffsetDateTime,
 }
 
-impl<'a> Showing<'a> {
+impl<'a> ItemRenderer<'a> {
     /// Reads the fields that operations have in common.
     pub(crate) fn read(
         fields: &Fields<'a>,
@@ -50,10 +51,10 @@ impl<'a> Showing<'a> {
         tag: &'a str,
         resources: &'a Resources<'a>,
         now: OffsetDateTime,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, Paapi5Error> {
         let languages = fields.texts("LanguagesOfPreference")?;
         if languages.len() > 1 {
-            return Err(Refusal::invalid("LanguagesOfPreference", &languages.join(", ")));
+            return Err(Paapi5Error::invalid("LanguagesOfPreference", &languages.join(", ")));
         }
         // One that the marketplace lacks falls back to its own, without a word.
         let language = languages.first().and_then(|code| marketplace.find_language(code));
@@ -64,10 +65,10 @@ impl<'a> Showing<'a> {
             marketplace,
             tag,
             resources,
-            till: Till::preferring(marketplace, fields.text("CurrencyOfPreference")?),
+            price_list: PriceList::preferring(marketplace, fields.text("CurrencyOfPreference")?),
             locale: language.unwrap_or(marketplace.language()).code(),
             language_asked: language.is_some(),
-            condition: condition.map_or(Wanted::Any, |(_, wanted)| wanted),
+            condition: condition.map_or(ConditionFilter::Any, |(_, wanted)| wanted),
             from_amazon: fields.one_of("Merchant", &["All", "Amazon"])? == Some("Amazon"),
             offer_count: offer_count.unwrap_or(1),
             now,
@@ -75,8 +76,8 @@ impl<'a> Showing<'a> {
     }
 
     /// A product, with a link of this code: `osi`, `ogi` or `ogv`.
-    pub(crate) fn item(&self, product: &Product, link_code: &str) -> Tree {
-        Tree::new()
+    pub(crate) fn item(&self, product: &InventedProduct, link_code: &str) -> JsonObject {
+        JsonObject::new()
             .with("ASIN", product.asin.as_str())
             .with("DetailPageURL", self.page(product, link_code))
             .with_asked(self.resources.has("ParentASIN"), "ParentASIN", || {
@@ -100,16 +101,16 @@ impl<'a> Showing<'a> {
         json!({ "DisplayValues": values.into(), "Label": label, "Locale": self.locale })
     }
 
-    fn page(&self, product: &Product, link_code: &str) -> String {
+    fn page(&self, product: &InventedProduct, link_code: &str) -> String {
         let language = if self.language_asked { format!("&language={}", self.locale) } else { String::new() };
         let (site, asin, tag) = (self.marketplace.name(), product.asin, self.tag);
         format!("https://{site}/dp/{asin}?tag={tag}&linkCode={link_code}{language}&th=1&psc=1")
     }
 
-    fn reviews(&self, product: &Product) -> Option<Value> {
+    fn reviews(&self, product: &InventedProduct) -> Option<Value> {
         let rating = product.rating?;
         let stars = f64::from(rating.tenths_of_stars) / 10.0;
-        Tree::new()
+        JsonObject::new()
             .with_asked(self.resources.has("CustomerReviews.Count"), "Count", || Some(rating.reviews))
             .with_asked(self.resources.has("CustomerReviews.StarRating"), "StarRating", || {
                 Some(json!({ "Value": stars }))
@@ -117,15 +118,15 @@ impl<'a> Showing<'a> {
             .unless_empty()
     }
 
-    fn images(&self, product: &Product) -> Option<Value> {
+    fn images(&self, product: &InventedProduct) -> Option<Value> {
         let image = |group: &str, which: char| {
             let asked = SIZES.into_iter().filter(|(size, ..)| self.resources.has(&format!("Images.{group}.{size}")));
             asked
-                .fold(Tree::new(), |tree, (_, name, pixels)| tree.with(name, picture(product, which, pixels)))
+                .fold(JsonObject::new(), |tree, (_, name, pixels)| tree.with(name, picture(product, which, pixels)))
                 .unless_empty()
         };
         let variants: Vec<_> = ['b', 'c'].into_iter().filter_map(|which| image("Variants", which)).collect();
-        Tree::new()
+        JsonObject::new()
             .with_some("Primary", image("Primary", 'a'))
             .with_some("Variants", (!variants.is_empty()).then_some(variants))
             .unless_empty()
@@ -133,7 +134,7 @@ impl<'a> Showing<'a> {
 }
 
 /// The address of a picture that does not exist, at most so many pixels high.
-fn picture(product: &Product, which: char, pixels: u32) -> Value {
+fn picture(product: &InventedProduct, which: char, pixels: u32) -> Value {
     let width = pixels * (70 + product.popularity % 31) / 100;
     let url = format!("https://m.media-amazon.com/images/I/41{}{which}L._SL{pixels}_.jpg", product.asin);
     json!({ "URL": url, "Height": pixels, "Width": width })

@@ -5,10 +5,10 @@ use time::{Duration, OffsetDateTime, format_description::BorrowedFormatItem, mac
 
 use crate::{
     catalogue::{
-        money::Amount,
-        product::{Basis, Condition, Deal, Listing, Price, Product, Stock},
+        money::MarketPrice,
+        product::{Basis, Deal, InventedListing, InventedPrice, InventedProduct, OfferCondition, Stock},
     },
-    paapi5::{item::Showing, tree::Tree},
+    paapi5::{item::ItemRenderer, json_object::JsonObject},
     search::percent_saved,
 };
 
@@ -16,17 +16,17 @@ const MINUTES: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[
 const SECONDS: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
 
 /// The listings that fit the request; `None` where there are none, or nothing of them was asked for.
-pub(crate) fn offers(product: &Product, showing: &Showing<'_>) -> Option<Value> {
-    if !showing.resources.has_within("OffersV2.Listings") {
+pub(crate) fn offers(product: &InventedProduct, renderer: &ItemRenderer<'_>) -> Option<Value> {
+    if !renderer.resources.has_within("OffersV2.Listings") {
         return None;
     }
-    let listings: Vec<Value> = showing.listings(product).map(|listing| one(listing, product, showing)).collect();
+    let listings: Vec<Value> = renderer.listings(product).map(|listing| one(listing, product, renderer)).collect();
     (!listings.is_empty()).then(|| json!({ "Listings": listings }))
 }
 
-impl Showing<'_> {
+impl ItemRenderer<'_> {
     /// The listings in the condition and by the seller asked for.
-    pub(crate) fn listings<'p>(&self, product: &'p Product) -> impl Iterator<Item = &'p Listing> {
+    pub(crate) fn listings<'p>(&self, product: &'p InventedProduct) -> impl Iterator<Item = &'p InventedListing> {
         let (condition, from_amazon) = (self.condition, self.from_amazon);
         product
             .listings
@@ -35,16 +35,16 @@ impl Showing<'_> {
     }
 
     /// An amount of money.
-    pub(crate) fn money(&self, amount: Amount) -> Value {
+    pub(crate) fn money(&self, amount: MarketPrice) -> Value {
         json!({
             "Amount": amount.in_units(),
             "Currency": amount.currency.code(),
-            "DisplayAmount": self.till.display(amount),
+            "DisplayAmount": self.price_list.display(amount),
         })
     }
 
     /// Id and name of a listing's seller.
-    pub(crate) fn seller(&self, listing: &Listing) -> (&'static str, String) {
+    pub(crate) fn seller(&self, listing: &InventedListing) -> (&'static str, String) {
         match listing.seller {
             Some(seller) => (seller.id, seller.name.to_owned()),
             None => ("A0SANDBOXAMAZN", self.marketplace.domain().replacen("amazon", "Amazon", 1)),
@@ -52,9 +52,9 @@ impl Showing<'_> {
     }
 
     /// What a price is in this answer's currency, and the higher one it is compared with.
-    pub(crate) fn amounts(&self, price: Price) -> (Amount, Option<(Amount, Basis)>) {
-        let paid = self.till.price(price.us_cents);
-        let basis = price.basis.map(|(us_cents, basis)| (self.till.price(us_cents), basis));
+    pub(crate) fn amounts(&self, price: InventedPrice) -> (MarketPrice, Option<(MarketPrice, Basis)>) {
+        let paid = self.price_list.price(price.us_cents);
+        let basis = price.basis.map(|(us_cents, basis)| (self.price_list.price(us_cents), basis));
         (paid, basis.filter(|(basis, _)| basis.minor_units > paid.minor_units))
     }
 }
@@ -69,20 +69,20 @@ impl Basis {
     }
 }
 
-fn one(listing: &Listing, product: &Product, showing: &Showing<'_>) -> Value {
-    let asked = |name: &str| showing.resources.has(&format!("OffersV2.Listings.{name}"));
-    let (id, name) = showing.seller(listing);
-    let points = (showing.marketplace.code() == "JP").then_some(listing.price).flatten();
-    Tree::new()
+fn one(listing: &InventedListing, product: &InventedProduct, renderer: &ItemRenderer<'_>) -> Value {
+    let asked = |name: &str| renderer.resources.has(&format!("OffersV2.Listings.{name}"));
+    let (id, name) = renderer.seller(listing);
+    let points = (renderer.marketplace.code() == "JP").then_some(listing.price).flatten();
+    JsonObject::new()
         .with_asked(asked("Availability"), "Availability", || Some(availability(listing.stock)))
         .with_asked(asked("Condition"), "Condition", || Some(condition(listing)))
-        .with_asked(asked("DealDetails"), "DealDetails", || listing.deal.map(|deal| details(deal, showing.now)))
+        .with_asked(asked("DealDetails"), "DealDetails", || listing.deal.map(|deal| details(deal, renderer.now)))
         .with_asked(asked("IsBuyBoxWinner"), "IsBuyBoxWinner", || Some(listing.buy_box))
         .with_asked(asked("LoyaltyPoints"), "LoyaltyPoints", || {
-            points.map(|price| json!({ "Points": showing.till.price(price.us_cents).minor_units / 100 }))
+            points.map(|price| json!({ "Points": renderer.price_list.price(price.us_cents).minor_units / 100 }))
         })
         .with_asked(asked("MerchantInfo"), "MerchantInfo", || Some(json!({ "Id": id, "Name": name })))
-        .with_asked(asked("Price"), "Price", || listing.price.map(|paid| price(paid, product.unit_count, showing)))
+        .with_asked(asked("Price"), "Price", || listing.price.map(|paid| price(paid, product.unit_count, renderer)))
         .with_asked(asked("Type"), "Type", || listing.deal.filter(|deal| deal.lightning).map(|_| "LIGHTNING_DEAL"))
         .with("ViolatesMAP", listing.violates_map)
         .into()
@@ -96,7 +96,7 @@ fn availability(stock: Stock) -> Value {
         Stock::PreOrder => ("PREORDER", Some("This item will be released soon.".to_owned()), 5),
         Stock::Gone => ("OUT_OF_STOCK", Some("Temporarily out of stock.".to_owned()), 0),
     };
-    Tree::new()
+    JsonObject::new()
         .with_some("MaxOrderQuantity", (most > 0).then_some(most))
         .with_some("Message", message)
         .with_some("MinOrderQuantity", (most > 0).then_some(1))
@@ -104,11 +104,11 @@ fn availability(stock: Stock) -> Value {
         .into()
 }
 
-fn condition(listing: &Listing) -> Value {
+fn condition(listing: &InventedListing) -> Value {
     let (value, sub_condition) = match listing.condition {
-        Condition::New => ("New", "Unknown"),
-        Condition::Used(sub_condition) => ("Used", sub_condition),
-        Condition::Refurbished => ("Refurbished", "Refurbished"),
+        OfferCondition::New => ("New", "Unknown"),
+        OfferCondition::Used(sub_condition) => ("Used", sub_condition),
+        OfferCondition::Refurbished => ("Refurbished", "Refurbished"),
     };
     json!({ "ConditionNote": listing.note, "SubCondition": sub_condition, "Value": value })
 }
@@ -123,7 +123,7 @@ fn details(deal: Deal, now: OffsetDateTime) -> Value {
     });
     let (begins, ends) = times.unzip();
     let early = (deal.access == "PRIME_EARLY_ACCESS").then_some(1_800_000);
-    Tree::new()
+    JsonObject::new()
         .with("AccessType", deal.access)
         .with("Badge", deal.badge)
         .with_some("EarlyAccessDurationInMilliseconds", early)
@@ -133,23 +133,23 @@ fn details(deal: Deal, now: OffsetDateTime) -> Value {
         .into()
 }
 
-fn price(price: Price, units: u32, showing: &Showing<'_>) -> Value {
-    let (paid, basis) = showing.amounts(price);
+fn price(price: InventedPrice, units: u32, renderer: &ItemRenderer<'_>) -> Value {
+    let (paid, basis) = renderer.amounts(price);
     let per_unit = (units > 1).then(|| {
         let share = paid.over(units);
-        let display = format!("{} / Count", showing.till.display(share));
+        let display = format!("{} / Count", renderer.price_list.display(share));
         json!({ "Amount": share.in_units(), "Currency": share.currency.code(), "DisplayAmount": display })
     });
     let saving = basis.map(|(basis, _)| {
         let percent = percent_saved(paid.minor_units, basis.minor_units);
-        json!({ "Money": showing.money(basis.minus(paid)), "Percentage": percent })
+        json!({ "Money": renderer.money(basis.minus(paid)), "Percentage": percent })
     });
     let compared = basis.map(|(basis, kind)| {
         let (kind, label) = kind.names();
-        json!({ "Money": showing.money(basis), "SavingBasisType": kind, "SavingBasisTypeLabel": label })
+        json!({ "Money": renderer.money(basis), "SavingBasisType": kind, "SavingBasisTypeLabel": label })
     });
-    Tree::new()
-        .with("Money", showing.money(paid))
+    JsonObject::new()
+        .with("Money", renderer.money(paid))
         .with_some("PricePerUnit", per_unit)
         .with_some("SavingBasis", compared)
         .with_some("Savings", saving)

@@ -1,6 +1,6 @@
 //! Which parts of an answer were asked for.
 
-use crate::paapi5::{errors::Refusal, fields::Fields};
+use crate::paapi5::{errors::Paapi5Error, fields::Fields};
 use amazon_catalog::Operation;
 
 /// The resources of a request.
@@ -9,10 +9,10 @@ pub(crate) struct Resources<'a>(Vec<&'a str>);
 
 impl<'a> Resources<'a> {
     /// Reads `Resources`; an item's title where there are none.
-    pub(crate) fn read(fields: &Fields<'a>, operation: Operation) -> Result<Self, Refusal> {
+    pub(crate) fn read(fields: &Fields<'a>, operation: Operation) -> Result<Self, Paapi5Error> {
         let asked = fields.texts("Resources")?;
         if let Some(unknown) = asked.iter().find(|name| !known(operation).any(|known| known == **name)) {
-            return Err(Refusal::invalid("Resources", unknown));
+            return Err(Paapi5Error::invalid("Resources", unknown));
         }
         Ok(Self(if asked.is_empty() { vec!["ItemInfo.Title"] } else { asked }))
     }

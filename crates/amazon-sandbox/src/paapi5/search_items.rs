@@ -3,42 +3,42 @@
 use serde_json::{Value, json};
 
 use crate::{
-    catalogue::{Catalogue, categories::Tree as Departments, product::Delivery},
+    catalogue::{Catalogue, categories::Departments, product::Delivery},
     paapi5::{
-        errors::{Refusal, no_results},
+        errors::{Paapi5Error, no_results},
         fields::Fields,
-        item::Showing,
-        tree::Tree,
+        item::ItemRenderer,
+        json_object::JsonObject,
     },
-    search::{self, Facets, Query, Sort, Wanted},
+    search::{self, ConditionFilter, Facets, Query, SortOrder},
 };
 use amazon_catalog::{BrowseNodeId, Marketplace};
 
-const SORTS: [(&str, Sort); 6] = [
-    ("AvgCustomerReviews", Sort::Rating),
-    ("Featured", Sort::Relevance),
-    ("NewestArrivals", Sort::Newest),
-    ("Price:HighToLow", Sort::PriceFalling),
-    ("Price:LowToHigh", Sort::PriceRising),
-    ("Relevance", Sort::Relevance),
+const SORTS: [(&str, SortOrder); 6] = [
+    ("AvgCustomerReviews", SortOrder::Rating),
+    ("Featured", SortOrder::Relevance),
+    ("NewestArrivals", SortOrder::Newest),
+    ("Price:HighToLow", SortOrder::PriceFalling),
+    ("Price:LowToHigh", SortOrder::PriceRising),
+    ("Relevance", SortOrder::Relevance),
 ];
 
 const DELIVERY_FLAGS: [&str; 4] = ["AmazonGlobal", "FreeShipping", "FulfilledByAmazon", "Prime"];
 
 /// What is looked for, and which page of it.
 #[derive(Debug)]
-pub(crate) struct Request<'a> {
+pub(crate) struct SearchItemsInput<'a> {
     query: Query<'a>,
     count: usize,
     page: usize,
 }
 
-impl<'a> Request<'a> {
+impl<'a> SearchItemsInput<'a> {
     /// Reads and checks the fields. A search index or a browse node alone is enough, as other clients rely on.
-    pub(crate) fn read(fields: &Fields<'a>, marketplace: Marketplace) -> Result<Self, Refusal> {
+    pub(crate) fn read(fields: &Fields<'a>, marketplace: Marketplace) -> Result<Self, Paapi5Error> {
         let index = fields.text("SearchIndex")?;
         if let Some(unknown) = index.filter(|id| !marketplace.search_indices().iter().any(|known| known.id() == *id)) {
-            return Err(Refusal::invalid("SearchIndex", unknown));
+            return Err(Paapi5Error::invalid("SearchIndex", unknown));
         }
         let sort = fields.one_of("SortBy", &SORTS.map(|(name, _)| name))?;
         let availability = fields.one_of("Availability", &["Available", "IncludeOutOfStock"])?;
@@ -60,14 +60,14 @@ impl<'a> Request<'a> {
             min_saving: small(fields.number("MinSavingPercent", 1..=99)?),
             delivery: delivery(fields)?,
             // Both are read with the fields that all operations have.
-            condition: Wanted::Any,
+            condition: ConditionFilter::Any,
             from_amazon: false,
             include_out_of_stock: availability == Some("IncludeOutOfStock"),
             sort: SORTS.into_iter().find(|(name, _)| Some(*name) == sort).map(|(_, sort)| sort).unwrap_or_default(),
         };
         let words = [query.keywords, query.title, query.author, query.artist, query.actor, query.brand];
         if words.iter().all(Option::is_none) && index.is_none() && query.node.is_none() {
-            return Err(Refusal::missing("Keywords"));
+            return Err(Paapi5Error::missing("Keywords"));
         }
         Ok(Self {
             query,
@@ -77,35 +77,35 @@ impl<'a> Request<'a> {
     }
 
     /// The page with the count of all that matches. No match, and a page beyond the last, are no results.
-    pub(crate) fn answer(self, showing: &Showing<'_>) -> Value {
-        let query = Query { condition: showing.condition, from_amazon: showing.from_amazon, ..self.query };
+    pub(crate) fn answer(self, renderer: &ItemRenderer<'_>) -> Value {
+        let query = Query { condition: renderer.condition, from_amazon: renderer.from_amazon, ..self.query };
         let found = search::search(Catalogue::get(), &query);
         let page = found.iter().skip((self.page - 1) * self.count).take(self.count);
-        let items: Vec<Value> = page.map(|hit| showing.item(hit.product, "osi").into()).collect();
+        let items: Vec<Value> = page.map(|hit| renderer.item(hit.product, "osi").into()).collect();
         if items.is_empty() {
             return no_results();
         }
-        let asked = showing.resources.has("SearchRefinements");
+        let asked = renderer.resources.has("SearchRefinements");
         let refinements = || Some(refinements(query.marketplace, &search::facets(query.marketplace, &found)));
-        let result = Tree::new()
+        let result = JsonObject::new()
             .with("Items", items)
             .with_asked(asked, "SearchRefinements", refinements)
-            .with("SearchURL", search_url(&query, showing.tag))
+            .with("SearchURL", search_url(&query, renderer.tag))
             .with("TotalResultCount", found.len());
         json!({ "SearchResult": Value::from(result) })
     }
 }
 
-fn node(fields: &Fields<'_>) -> Result<Option<u64>, Refusal> {
+fn node(fields: &Fields<'_>) -> Result<Option<u64>, Paapi5Error> {
     let Some(text) = fields.text("BrowseNodeId")? else { return Ok(None) };
-    let id = BrowseNodeId::parse(text).map_err(|_| Refusal::invalid("BrowseNodeId", text))?;
+    let id = BrowseNodeId::parse(text).map_err(|_| Paapi5Error::invalid("BrowseNodeId", text))?;
     Ok(id.to_string().parse().ok())
 }
 
-fn delivery(fields: &Fields<'_>) -> Result<Delivery, Refusal> {
+fn delivery(fields: &Fields<'_>) -> Result<Delivery, Paapi5Error> {
     let flags = fields.texts("DeliveryFlags")?;
     if let Some(unknown) = flags.iter().find(|flag| !DELIVERY_FLAGS.contains(flag)) {
-        return Err(Refusal::invalid("DeliveryFlags", unknown));
+        return Err(Paapi5Error::invalid("DeliveryFlags", unknown));
     }
     let has = |flag| flags.contains(&flag);
     Ok(Delivery {

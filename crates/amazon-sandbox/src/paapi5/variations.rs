@@ -5,28 +5,28 @@ use serde_json::{Value, json};
 use crate::{
     catalogue::{
         Catalogue,
-        product::{Dimension, Product},
+        product::{Dimension, InventedProduct},
     },
     paapi5::{
-        errors::{Refusal, no_results, not_accessible, unknown_id},
+        errors::{Paapi5Error, no_results, not_accessible, unknown_id},
         fields::Fields,
-        item::Showing,
+        item::ItemRenderer,
+        json_object::JsonObject,
         offers::plain_price,
-        tree::Tree,
     },
 };
 use amazon_catalog::Asin;
 
 /// A parent or a child, and which page.
 #[derive(Debug)]
-pub(crate) struct Request<'a> {
+pub(crate) struct GetVariationsInput<'a> {
     id: &'a str,
     count: usize,
     page: usize,
 }
 
-impl<'a> Request<'a> {
-    pub(crate) fn read(fields: &Fields<'a>) -> Result<Self, Refusal> {
+impl<'a> GetVariationsInput<'a> {
+    pub(crate) fn read(fields: &Fields<'a>) -> Result<Self, Paapi5Error> {
         let whole = |number: Option<u64>| number.and_then(|number| usize::try_from(number).ok());
         Ok(Self {
             id: fields.required_text("ASIN")?,
@@ -36,7 +36,7 @@ impl<'a> Request<'a> {
     }
 
     /// The page with its summary. A product without a family, and a page beyond the last, are no results.
-    pub(crate) fn answer(&self, showing: &Showing<'_>) -> Value {
+    pub(crate) fn answer(&self, renderer: &ItemRenderer<'_>) -> Value {
         let asin = Asin::parse(self.id).ok().filter(|asin| asin.as_str() == self.id);
         let Some(product) = asin.and_then(|asin| Catalogue::get().find(asin)) else {
             return json!({ "Errors": [unknown_id("ASIN", self.id)] });
@@ -46,37 +46,37 @@ impl<'a> Request<'a> {
         }
         let Some((_, children)) = Catalogue::get().family(product.asin) else { return no_results() };
         let page = children.iter().skip((self.page - 1) * self.count).take(self.count);
-        let items: Vec<Value> = page.map(|child| variation(child, showing)).collect();
+        let items: Vec<Value> = page.map(|child| variation(child, renderer)).collect();
         if items.is_empty() {
             return no_results();
         }
-        let summary = self.summary(&children, showing);
+        let summary = self.summary(&children, renderer);
         json!({ "VariationsResult": { "Items": items, "VariationSummary": summary } })
     }
 
-    fn summary(&self, children: &[&Product], showing: &Showing<'_>) -> Value {
-        let asked = |name: &str| showing.resources.has(&format!("VariationSummary.{name}"));
+    fn summary(&self, children: &[&InventedProduct], renderer: &ItemRenderer<'_>) -> Value {
+        let asked = |name: &str| renderer.resources.has(&format!("VariationSummary.{name}"));
         let prices = || children.iter().filter_map(|child| child.buy_box()?.price).map(|price| price.us_cents);
-        let price = Tree::new()
-            .with_asked(asked("Price.HighestPrice"), "HighestPrice", || Some(plain_price(prices().max()?, showing)))
-            .with_asked(asked("Price.LowestPrice"), "LowestPrice", || Some(plain_price(prices().min()?, showing)));
-        Tree::new()
+        let price = JsonObject::new()
+            .with_asked(asked("Price.HighestPrice"), "HighestPrice", || Some(plain_price(prices().max()?, renderer)))
+            .with_asked(asked("Price.LowestPrice"), "LowestPrice", || Some(plain_price(prices().min()?, renderer)));
+        JsonObject::new()
             .with("PageCount", children.len().div_ceil(self.count))
             .with("VariationCount", children.len())
             .with_some("Price", price.unless_empty())
             // The resource is in the singular, the field in the plural.
-            .with_asked(asked("VariationDimension"), "VariationDimensions", || Some(dimensions(children, showing)))
+            .with_asked(asked("VariationDimension"), "VariationDimensions", || Some(dimensions(children, renderer)))
             .into()
     }
 }
 
-fn variation(child: &Product, showing: &Showing<'_>) -> Value {
+fn variation(child: &InventedProduct, renderer: &ItemRenderer<'_>) -> Value {
     let attributes = child.attributes.iter();
     let attributes = attributes.map(|attribute| json!({ "Name": attribute.dimension.name, "Value": attribute.value }));
-    showing.item(child, "ogv").with("VariationAttributes", attributes.collect::<Vec<_>>()).into()
+    renderer.item(child, "ogv").with("VariationAttributes", attributes.collect::<Vec<_>>()).into()
 }
 
-fn dimensions(children: &[&Product], showing: &Showing<'_>) -> Value {
+fn dimensions(children: &[&InventedProduct], renderer: &ItemRenderer<'_>) -> Value {
     let mut known: Vec<(&'static Dimension, Vec<&'static str>)> = Vec::new();
     for attribute in children.iter().flat_map(|child| &child.attributes) {
         match known.iter_mut().find(|(dimension, _)| *dimension == attribute.dimension) {
@@ -88,7 +88,7 @@ fn dimensions(children: &[&Product], showing: &Showing<'_>) -> Value {
     let told = known.into_iter().map(|(dimension, values)| {
         json!({
             "DisplayName": dimension.display_name,
-            "Locale": showing.locale,
+            "Locale": renderer.locale,
             "Name": dimension.name,
             "Values": values,
         })

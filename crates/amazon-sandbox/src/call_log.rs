@@ -10,7 +10,7 @@ use amazon_catalog::Operation;
 
 /// A call that arrived.
 #[derive(Clone, Debug)]
-pub struct Call {
+pub struct RecordedCall {
     /// What was asked; `None` where the path names no operation.
     pub operation: Option<Operation>,
     /// The path, which tells the two APIs apart.
@@ -29,18 +29,18 @@ pub struct Call {
 
 /// Every call since the start.
 #[derive(Debug)]
-pub(crate) struct Record {
-    calls: Mutex<Vec<Call>>,
+pub(crate) struct CallLog {
+    calls: Mutex<Vec<RecordedCall>>,
     count: watch::Sender<usize>,
 }
 
-impl Record {
+impl CallLog {
     pub(crate) fn new() -> Self {
         Self { calls: Mutex::default(), count: watch::Sender::new(0) }
     }
 
     /// Notes a call, and says which it is.
-    pub(crate) fn arrive(&self, call: Call) -> usize {
+    pub(crate) fn arrive(&self, call: RecordedCall) -> usize {
         let mut calls = locked(&self.calls);
         calls.push(call);
         self.count.send_replace(calls.len());
@@ -54,7 +54,7 @@ impl Record {
         }
     }
 
-    pub(crate) fn calls(&self) -> Vec<Call> {
+    pub(crate) fn calls(&self) -> Vec<RecordedCall> {
         locked(&self.calls).clone()
     }
 

@@ -4,9 +4,9 @@ use serde_json::{Map, Value};
 
 /// An object under construction.
 #[derive(Debug, Default)]
-pub(crate) struct Tree(Map<String, Value>);
+pub(crate) struct JsonObject(Map<String, Value>);
 
-impl Tree {
+impl JsonObject {
     pub(crate) fn new() -> Self {
         Self::default()
     }
@@ -36,8 +36,8 @@ impl Tree {
     }
 }
 
-impl From<Tree> for Value {
-    fn from(tree: Tree) -> Self {
+impl From<JsonObject> for Value {
+    fn from(tree: JsonObject) -> Self {
         Self::Object(tree.0)
     }
 }

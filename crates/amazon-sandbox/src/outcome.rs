@@ -7,20 +7,20 @@ use serde_json::Value;
 
 use crate::{
     FaultKind,
-    creators::{self, Family},
+    creators::{self, TokenIssuer},
     paapi5,
 };
 
 /// What becomes of a request.
-pub(crate) enum Fate {
-    Answered(Answer),
+pub(crate) enum CallOutcome {
+    Answered(HttpAnswer),
     /// Half of the answer is sent.
-    CutShort(Answer),
+    CutShort(HttpAnswer),
     NeverAnswered,
     HungUp,
 }
 
-pub(crate) struct Answer {
+pub(crate) struct HttpAnswer {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
     pub(crate) retry_after: Option<Duration>,
@@ -30,14 +30,14 @@ pub(crate) struct Answer {
 
 /// In whose form errors are told.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Dialect {
+pub(crate) enum ErrorFormat {
     Paapi5,
     Creators,
     /// OAuth 2.0, of one of Amazon's two kinds.
-    Token(Family),
+    Token(TokenIssuer),
 }
 
-impl Answer {
+impl HttpAnswer {
     pub(crate) fn of(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Self {
         Self { status, content_type, retry_after: None, body: body.into(), later: Duration::ZERO }
     }
@@ -47,46 +47,46 @@ impl Answer {
     }
 }
 
-impl From<paapi5::Refusal> for Answer {
-    fn from(refusal: paapi5::Refusal) -> Self {
-        Self::json(refusal.status, &refusal.body())
+impl From<paapi5::Paapi5Error> for HttpAnswer {
+    fn from(error: paapi5::Paapi5Error) -> Self {
+        Self::json(error.status, &error.body())
     }
 }
 
-impl From<creators::Refusal> for Answer {
-    fn from(refusal: creators::Refusal) -> Self {
-        Self::json(refusal.status, &refusal.body())
+impl From<creators::CreatorsError> for HttpAnswer {
+    fn from(error: creators::CreatorsError) -> Self {
+        Self::json(error.status, &error.body())
     }
 }
 
-impl From<creators::Denial> for Answer {
-    fn from(denial: creators::Denial) -> Self {
-        Self::json(denial.status, &denial.body())
+impl From<creators::TokenRequestError> for HttpAnswer {
+    fn from(error: creators::TokenRequestError) -> Self {
+        Self::json(error.status, &error.body())
     }
 }
 
-impl Fate {
+impl CallOutcome {
     /// Lets a fault, if there is one, have its way with what would have been the answer.
-    pub(crate) fn of(answer: Answer, fault: Option<FaultKind>, dialect: Dialect) -> Self {
+    pub(crate) fn of(answer: HttpAnswer, fault: Option<FaultKind>, error_format: ErrorFormat) -> Self {
         Self::Answered(match fault {
             None | Some(FaultKind::PartialErrors) => answer,
-            Some(FaultKind::Error(name)) => dialect.error(name),
+            Some(FaultKind::Error(name)) => error_format.error(name),
             Some(FaultKind::Status { status, body }) => {
-                Answer { status, content_type: "text/html", body: body.into(), ..answer }
+                HttpAnswer { status, content_type: "text/html", body: body.into(), ..answer }
             }
-            Some(FaultKind::RetryAfter(wait)) => Answer { retry_after: Some(wait), ..dialect.throttled() },
-            Some(FaultKind::Latency(later)) => Answer { later, ..answer },
+            Some(FaultKind::RetryAfter(wait)) => HttpAnswer { retry_after: Some(wait), ..error_format.throttled() },
+            Some(FaultKind::Latency(later)) => HttpAnswer { later, ..answer },
             Some(FaultKind::Hang) => return Self::NeverAnswered,
             Some(FaultKind::Reset) => return Self::HungUp,
             Some(FaultKind::Truncated) => return Self::CutShort(answer),
-            Some(FaultKind::Malformed) => Answer { status: 200, body: dialect.malformed().into(), ..answer },
-            Some(FaultKind::WrongShape) => Answer { status: 200, body: dialect.misshapen().into(), ..answer },
+            Some(FaultKind::Malformed) => HttpAnswer { status: 200, body: error_format.malformed().into(), ..answer },
+            Some(FaultKind::WrongShape) => HttpAnswer { status: 200, body: error_format.misshapen().into(), ..answer },
         })
     }
 }
 
-impl Dialect {
-    pub(crate) fn throttled(self) -> Answer {
+impl ErrorFormat {
+    pub(crate) fn throttled(self) -> HttpAnswer {
         self.error(match self {
             Self::Paapi5 => "TooManyRequests",
             Self::Creators => "ThrottleException",
@@ -94,11 +94,11 @@ impl Dialect {
         })
     }
 
-    fn error(self, name: &'static str) -> Answer {
+    fn error(self, name: &'static str) -> HttpAnswer {
         match self {
-            Self::Paapi5 => paapi5::Refusal::named(name).into(),
-            Self::Creators => creators::Refusal::named(name).into(),
-            Self::Token(family) => creators::Denial::of(family, name).into(),
+            Self::Paapi5 => paapi5::Paapi5Error::named(name).into(),
+            Self::Creators => creators::CreatorsError::named(name).into(),
+            Self::Token(issuer) => creators::TokenRequestError::of(issuer, name).into(),
         }
     }
 
