@@ -22,7 +22,7 @@ use fastrand::Rng;
 use futures_util::{FutureExt, future::BoxFuture};
 use stockroom::{
     cache::Cache,
-    catalog::{Catalog, ProductMask, ReadContext},
+    catalog::{AnswerStore, Catalog, ProductMask, ReadContext},
     clock::Clock,
     config,
     dispatch::{AnswerSink, Dispatch, Options, Priority, RequestContext},
@@ -159,7 +159,8 @@ impl Scenario {
             timeout: Duration::from_secs(5),
             queue_capacity: 1000,
             upstream: Arc::clone(amazon) as Arc<dyn Upstream>,
-            answers: Arc::clone(&cache) as Arc<dyn AnswerSink>,
+            answers: Arc::new(AnswerStore::new(Arc::clone(&cache))) as Arc<dyn AnswerSink>,
+            refresh_queue: cache.refresh_queue(),
             clock,
             store: None,
             replicas: 1,
@@ -211,8 +212,8 @@ impl Scenario {
                     while let Some(known) = known.recv().await {
                         let now = Instant::now();
                         let waited = now > asked;
-                        let before = match known.call {
-                            Some(_) if known.outcome.is_ok() => fetched.lock().unwrap().insert(known.asin, now),
+                        let before = match known.calls.is_empty() {
+                            false if known.outcome.is_ok() => fetched.lock().unwrap().insert(known.asin, now),
                             _ => fetched.lock().unwrap().get(&known.asin).copied(),
                         };
                         if !is_counted {

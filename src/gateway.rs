@@ -5,7 +5,7 @@ use std::{fs, io, path::PathBuf, sync::Arc};
 
 use crate::{
     cache::Cache,
-    catalog::Catalog,
+    catalog::{AnswerStore, Catalog},
     clock::Clock,
     config::{Account, Config, Credentials},
     dispatch::{AnswerSink, Dispatch, Options},
@@ -80,7 +80,8 @@ fn options(account: &Account, upstream: Arc<dyn Upstream>, cache: &Arc<Cache>) -
         timeout: account.timeout,
         queue_capacity: account.queue_capacity,
         upstream,
-        answers: Arc::clone(cache) as Arc<dyn AnswerSink>,
+        answers: Arc::new(AnswerStore::new(Arc::clone(cache))) as Arc<dyn AnswerSink>,
+        refresh_queue: cache.refresh_queue(),
         clock: Clock::System,
         store: None,
         replicas: 1,

@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::{
     Catalog, CostCounter, Error, ReadContext,
-    cached::{Arguments, Cached, Loaded, Request},
+    cached::{Arguments, Cached, PageRequest},
 };
-use crate::{cache::Namespace, dispatch::RequestContext};
+use crate::cache::Namespace;
 use amazon_catalog::{BrowseNodeId, CatalogRequest, CatalogResponse, GetBrowseNodes, IDS_PER_CALL, Locale};
 use stockroom_proto::pb;
 
@@ -70,28 +70,12 @@ impl Catalog {
     ) -> Result<(), Error> {
         for ids in ids.chunks(IDS_PER_CALL) {
             let asked = ids.iter().map(|id| Node { locale: read.locale, id: *id }).collect();
-            let catalog = self.clone();
-            let load = move |asked, terms| catalog.clone().load_nodes(asked, terms);
-            for (node, answer) in self.cached::<_, pb::BrowseNode, _, _>(read, asked, load).await {
-                let Cached { value, freshness, response } = answer?;
-                cost_counter.answer(&freshness);
-                cost_counter.call(response.map(|response| response.call));
+            for (node, answer) in self.cached(read, asked, cost_counter).await {
+                let Cached { value, freshness, .. } = answer?;
                 nodes.extend(value.map(|value| (node.id, (value, freshness))));
             }
         }
         Ok(())
-    }
-
-    async fn load_nodes(self, asked: Vec<Node>, terms: RequestContext) -> Loaded<Node, pb::BrowseNode> {
-        let locale = asked.first().ok_or(Error::Undecodable)?.locale;
-        let mut ids: Vec<_> = asked.iter().map(|node| node.id).collect();
-        // Two requests for the same nodes are one question.
-        ids.sort_unstable();
-        ids.dedup();
-        let response = self.dispatch.ask(CatalogRequest::BrowseNodes(GetBrowseNodes { locale, ids }), terms).await?;
-        let CatalogResponse::BrowseNodes(found) = &*response.answer else { return Err(Error::Undecodable) };
-        let of = |node: &Node| found.iter().find(|found| BrowseNodeId::parse(&found.id) == Ok(node.id)).cloned();
-        Ok((asked.iter().map(|node| (*node, of(node))).collect(), response))
     }
 }
 
@@ -123,10 +107,36 @@ fn tree(id: BrowseNodeId, nodes: &NodeMap, depth: usize) -> Option<pb::BrowseNod
     Some(node)
 }
 
-impl Request for Node {
+impl PageRequest for Node {
+    type Page = pb::BrowseNode;
+
     const NAMESPACE: Namespace = Namespace::BrowseNodes;
 
     fn arguments(&self) -> Arguments {
         Arguments::default().with("id", Some(self.id))
+    }
+
+    fn call(asked: &[Self]) -> Option<CatalogRequest> {
+        let locale = asked.first()?.locale;
+        let mut ids: Vec<_> = asked.iter().map(|node| node.id).collect();
+        // Requests for the same nodes in another order are one request.
+        ids.sort_unstable();
+        ids.dedup();
+        Some(CatalogRequest::BrowseNodes(GetBrowseNodes { locale, ids }))
+    }
+
+    fn page(&self, response: &CatalogResponse) -> Option<pb::BrowseNode> {
+        let CatalogResponse::BrowseNodes(found) = response else { return None };
+        found.iter().find(|found| BrowseNodeId::parse(&found.id) == Ok(self.id)).cloned()
+    }
+
+    fn is_plausible(&self, node: &pb::BrowseNode) -> bool {
+        BrowseNodeId::parse(&node.id) == Ok(self.id)
+    }
+
+    fn planned_page(&self) -> pb::BrowseNode {
+        let child = |n: i64| pb::BrowseNode { id: (i64::MAX - n).to_string(), ..Default::default() };
+        let most = i64::try_from(WALK_BOUND).unwrap_or(i64::MAX);
+        pb::BrowseNode { id: self.id.to_string(), children: (0..most).map(child).collect(), ..Default::default() }
     }
 }

@@ -3,6 +3,7 @@
 use tokio::time::timeout_at;
 
 use super::{Catalog, CostCounter, Error, ReadContext};
+use crate::dispatch::Response;
 use amazon_catalog::{CatalogRequest, CatalogResponse, FileLink, GetFileLink, ListFiles};
 use stockroom_proto::pb;
 
@@ -36,10 +37,13 @@ impl Catalog {
         read: &ReadContext,
         question: CatalogRequest,
     ) -> Result<(CatalogResponse, CostCounter), Error> {
-        let response = timeout_at(read.give_up, self.dispatch.ask(question, read.terms.clone())).await;
-        let response = response.map_err(|_| Error::DeadlineExceeded)??;
+        let fetching = self.dispatch.fetch(question, read.terms.clone());
+        let response = timeout_at(read.give_up, fetching).await.map_err(|_| Error::DeadlineExceeded)?;
+        let Response::Fetched(fetched) = response.map_err(|failure| failure.error)? else {
+            return Err(Error::Undecodable);
+        };
         let mut cost_counter = CostCounter::default();
-        cost_counter.call(Some(response.call));
-        Ok(((*response.answer).clone(), cost_counter))
+        cost_counter.calls(&fetched.calls);
+        Ok(((*fetched.answer).clone(), cost_counter))
     }
 }

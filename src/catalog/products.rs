@@ -4,15 +4,18 @@ use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use prost::Message;
-use tokio::{sync::mpsc, time::sleep_until};
+use tokio::{sync::mpsc, time::timeout_at};
 
-use super::{Catalog, Error, ProductMask, ReadContext, remote_fetch::FetchAssignment};
+use super::{
+    Catalog, Error, ProductMask, ReadContext,
+    estimate::{planned_call, planned_freshness},
+};
 use crate::{
     cache::{CacheHit, Freshness, FreshnessRequirement, Key, STAMP_AFTER},
-    dispatch::{Call, ItemResult},
+    dispatch::{Calls, FetchKey, ItemResult},
     served,
 };
-use amazon_catalog::{Asin, Snapshot};
+use amazon_catalog::{Asin, IDS_PER_CALL, Snapshot};
 use stockroom_proto::pb;
 
 /// What became of one id.
@@ -22,12 +25,18 @@ pub struct Lookup {
     pub asin: Asin,
     /// The product, or why there is none.
     pub outcome: Result<CachedProduct, Error>,
-    /// The call that brought it; `None` where none was made for it.
-    pub call: Option<Call>,
+    /// The calls that were made for it.
+    pub calls: Calls,
 }
 
 impl Lookup {
-    /// The product for a list that was made earlier: one that has gone since is a product less and no failure, `None`.
+    /// What Amazon would be asked for, in the call of the page that it is on.
+    pub(super) fn planned(asin: Asin) -> Self {
+        let found = CachedProduct { encoded: Bytes::new(), freshness: planned_freshness() };
+        Self { asin, outcome: Ok(found), calls: Calls::default() }
+    }
+
+    /// The product for a cached list page: if it no longer exists it is skipped instead of failing the page.
     pub(super) fn into_listed(self) -> Result<Option<CachedProduct>, Error> {
         match self.outcome {
             Ok(found) => Ok(Some(found)),
@@ -59,10 +68,10 @@ impl CachedProduct {
 }
 
 impl Catalog {
-    /// Tells each different id's outcome once, in the order they become known: what the cache has at once, the rest as
-    /// Amazon's answers arrive. The channel ends after the last.
+    /// Sends each different id's outcome once, in the order they become known: cached products at once, the others as
+    /// Amazon's answers arrive. The channel ends after the last. A stale product is sent and marked for a refresh.
     ///
-    /// Dropping the receiver abandons nothing that has left: it is finished and cached.
+    /// Dropping the receiver abandons nothing that was sent to Amazon: it is finished and cached.
     pub async fn products(
         &self,
         read: &ReadContext,
@@ -70,42 +79,38 @@ impl Catalog {
     ) -> mpsc::UnboundedReceiver<Lookup> {
         let (tx, known) = mpsc::unbounded_channel();
         let (requirement, now) = (read.requirement(), self.cache.now());
-        let (mut wanted, mut stale, mut fallback) = (Vec::new(), Vec::new(), HashMap::new());
+        let (mut missing, mut fallback) = (Vec::new(), HashMap::new());
         let mut seen = HashSet::new();
         let asins: Vec<Asin> = asins.into_iter().filter(|asin| seen.insert(*asin)).collect();
         let keys: Vec<Key> = asins.iter().map(|asin| Key::Product(read.locale, *asin)).collect();
         for (asin, hit) in asins.into_iter().zip(self.cache.get_many(&keys, &requirement, now).await) {
             match hit {
                 Some(hit) if hit.freshness != Freshness::StaleIfError => {
-                    if hit.freshness == Freshness::StaleWhileRevalidate && !read.cache_only {
-                        stale.push(asin);
+                    if hit.freshness == Freshness::StaleWhileRevalidate && !read.cache_only && !read.estimate {
+                        self.dispatch.mark_stale(&FetchKey::Item(read.locale, asin), hit.snapshot.fetched_at);
                     }
-                    // The receiver is in our hands still.
-                    let _ = tx.send(self.known(asin, hit, &requirement, None));
+                    // The receiver is held here.
+                    let _ = tx.send(self.known(asin, hit, &requirement, Calls::default()));
                 }
                 other => {
                     fallback.extend(other.map(|hit| (asin, hit)));
-                    wanted.push(asin);
+                    missing.push(asin);
                 }
             }
         }
         if read.cache_only {
-            for asin in wanted {
-                let _ = tx.send(Lookup { asin, outcome: Err(Error::NotCached), call: None });
+            for asin in missing {
+                let _ = tx.send(Lookup { asin, outcome: Err(Error::NotCached), calls: Calls::default() });
             }
-            return known;
-        }
-        if !stale.is_empty() {
-            self.refresh(read, stale);
-        }
-        let FetchAssignment { local, remote } = self.assign_fetches(read, wanted).await;
-        if !remote.is_empty() {
-            let (catalog, read, fallback, tx) = (self.clone(), read.clone(), fallback.clone(), tx.clone());
-            // Owned by nobody, and over with the lease or the deadline.
-            tokio::spawn(async move { catalog.fetch_remote(read, remote, fallback, tx).await });
-        }
-        if !local.is_empty() {
-            self.fetch(read.clone(), local, fallback, tx).await;
+        } else if read.estimate {
+            for batch in missing.chunks(IDS_PER_CALL) {
+                let calls = planned_call();
+                for asin in batch {
+                    let _ = tx.send(Lookup { calls: calls.clone(), ..Lookup::planned(*asin) });
+                }
+            }
+        } else if !missing.is_empty() {
+            self.fetch(read, missing, fallback, tx).await;
         }
         known
     }
@@ -129,96 +134,59 @@ impl Catalog {
         }
     }
 
-    /// What is known of a product that Amazon has just told of.
+    /// The outcome for a product that Amazon has just answered with.
     pub(super) fn just_fetched(
         &self,
         asin: Asin,
         snapshot: Snapshot,
         requirement: &FreshnessRequirement,
-        call: Call,
+        calls: Calls,
     ) -> Lookup {
-        self.known(
-            asin,
-            CacheHit { snapshot, source: pb::Source::Amazon, freshness: Freshness::Fresh },
-            requirement,
-            Some(call),
-        )
+        // Without a call of its own, this process got it from another replica.
+        let source = if calls.is_empty() { pb::Source::Redis } else { pb::Source::Amazon };
+        self.known(asin, CacheHit { snapshot, source, freshness: Freshness::Fresh }, requirement, calls)
     }
 
-    pub(super) fn known(
-        &self,
-        asin: Asin,
-        hit: CacheHit,
-        requirement: &FreshnessRequirement,
-        call: Option<Call>,
-    ) -> Lookup {
+    fn known(&self, asin: Asin, hit: CacheHit, requirement: &FreshnessRequirement, calls: Calls) -> Lookup {
         let freshness = self.freshness(&hit.snapshot, hit.source, hit.freshness, requirement);
         let outcome = match hit.snapshot.content {
             Ok(encoded) => Ok(CachedProduct { encoded, freshness }),
             Err(missing) => Err(Error::Missing { asin, missing }),
         };
-        Lookup { asin, outcome, call }
+        Lookup { asin, outcome, calls }
     }
 
-    fn refresh(&self, read: &ReadContext, asins: Vec<Asin>) {
-        let (catalog, read) = (self.clone(), read.clone());
-        // Owned by nobody on purpose: a refresh outlives the request that found it due, and the dispatcher bounds it. What
-        // it brings is kept as it lands.
-        tokio::spawn(async move {
-            // Another replica that has found it due as well refreshes it for all.
-            let local = catalog.assign_fetches(&read, asins).await.local;
-            if !local.is_empty() {
-                catalog.dispatch.items(read.locale, local, read.refresh_terms()).await;
-            }
-        });
-    }
-
-    pub(super) async fn fetch(
+    /// Fetches products in a task, and sends their outcomes until the read gives up. A product whose fetch fails is
+    /// answered with its fallback, where it has one.
+    async fn fetch(
         &self,
-        read: ReadContext,
+        read: &ReadContext,
         asins: Vec<Asin>,
         mut fallback: HashMap<Asin, CacheHit>,
         tx: mpsc::UnboundedSender<Lookup>,
     ) {
-        let (catalog, requirement) = (self.clone(), read.requirement());
-        let mut results = self.dispatch.items(read.locale, asins.clone(), read.terms.clone()).await;
-        // Ends with the last id, which the dispatcher bounds; whoever asked may have gone by then.
+        let (catalog, requirement, give_up) = (self.clone(), read.requirement(), read.give_up);
+        let mut results = self.dispatch.fetch_items(read.locale, asins.clone(), read.terms.clone()).await;
+        // Ends with the last id, which the dispatcher bounds, or when the read gives up.
         tokio::spawn(async move {
-            let mut open: Vec<Asin> = asins;
-            let mut settle = |asin: Asin, outcome: Result<Lookup, (Error, Option<Call>)>| {
-                let known = outcome.unwrap_or_else(|(error, call)| match fallback.remove(&asin) {
-                    Some(hit) => catalog.known(asin, hit, &requirement, call),
-                    None => Lookup { asin, outcome: Err(error), call },
-                });
+            let mut open: HashSet<Asin> = asins.into_iter().collect();
+            let mut send = |asin: Asin, result: Result<Snapshot, Error>, calls: Calls| {
+                let lookup = match (result, fallback.remove(&asin)) {
+                    (Ok(snapshot), _) => catalog.just_fetched(asin, snapshot, &requirement, calls),
+                    (Err(_), Some(hit)) => catalog.known(asin, hit, &requirement, calls),
+                    (Err(error), None) => Lookup { asin, outcome: Err(error), calls },
+                };
                 // Whoever asked may have gone.
-                let _ = tx.send(known);
+                let _ = tx.send(lookup);
             };
-            loop {
-                tokio::select! {
-                    // Cancel-safe: neither branch loses anything when the other wins.
-                    item = results.recv() => {
-                        let Some(ItemResult { asin, result, call }) = item else { break };
-                        if let Some(place) = open.iter().position(|waiting| *waiting == asin) {
-                            open.swap_remove(place);
-                            let hit = |snapshot| CacheHit { snapshot, source: pb::Source::Amazon, freshness: Freshness::Fresh };
-                            let outcome = result.map(|snapshot| catalog.known(asin, hit(snapshot), &requirement, call));
-                            let failed = outcome.is_err();
-                            settle(asin, outcome.map_err(|error| (error.into(), call)));
-                            if failed {
-                                // Others that wait for this answer may try, or be told why not, at once.
-                                catalog.cache.release(&Key::Product(read.locale, asin)).await;
-                            }
-                        }
-                    }
-                    () = sleep_until(read.give_up), if !open.is_empty() => {
-                        for asin in open.drain(..) {
-                            settle(asin, Err((Error::DeadlineExceeded, None)));
-                        }
-                    }
+            // Cancel-safe: receiving loses nothing when the time is up.
+            while let Ok(Some(ItemResult { asin, result, calls })) = timeout_at(give_up, results.recv()).await {
+                if open.remove(&asin) {
+                    send(asin, result.map_err(Error::from), calls);
                 }
             }
             for asin in open {
-                settle(asin, Err((Error::DeadlineExceeded, None)));
+                send(asin, Err(Error::DeadlineExceeded), Calls::default());
             }
         });
     }

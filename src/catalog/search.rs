@@ -7,15 +7,12 @@ use prost::Message;
 
 use super::{
     Catalog, CostCounter, Error, Lookup, ReadContext,
-    cached::{Arguments, Loaded, Request},
+    answer_store::products,
+    cached::{Arguments, Origin, PageRequest},
     compare,
 };
-use crate::{
-    cache::{Key, Namespace},
-    dispatch::{RequestContext, Response},
-    served,
-};
-use amazon_catalog::{Asin, CatalogRequest, CatalogResponse, IDS_PER_CALL, Locale, SearchItems, Snapshot};
+use crate::{cache::Namespace, served};
+use amazon_catalog::{Asin, CatalogRequest, CatalogResponse, IDS_PER_CALL, SearchItems};
 use stockroom_proto::pb;
 
 /// How far Amazon lets anybody look: ten pages of ten.
@@ -199,17 +196,13 @@ impl Catalog {
         search: SearchItems,
         cost_counter: &mut CostCounter,
     ) -> Result<ResolvedPage, Error> {
-        let catalog = self.clone();
-        let load = move |asked: Vec<SearchItems>, terms| catalog.clone().load_page(asked, terms);
-        let mut answers = self.cached::<_, KeptPage, _, _>(read, vec![search], load).await;
+        let mut answers = self.cached(read, vec![search], cost_counter).await;
         let (_, answer) = answers.pop().ok_or(Error::Undecodable)?;
         let cached = answer?;
-        cost_counter.answer(&cached.freshness);
         let kept = cached.value.unwrap_or_default();
-        let known = self.products_of(read, cached.response.as_ref(), &kept.asins).await;
-        cost_counter.call(cached.response.map(|response| response.call));
+        let known = self.products_of(read, &cached.origin, &kept.asins).await;
         for known in &known {
-            cost_counter.call(known.call);
+            cost_counter.calls(&known.calls);
             if let Ok(found) = &known.outcome {
                 cost_counter.answer(&found.freshness);
             }
@@ -217,16 +210,19 @@ impl Catalog {
         Ok(ResolvedPage { known, total_results: kept.total_results, search_url: kept.search_url, facets: kept.facets })
     }
 
-    /// The products of a page, in its order: those that Amazon has just told with it, or else those that are kept.
-    pub(super) async fn products_of(
-        &self,
-        read: &ReadContext,
-        response: Option<&Response>,
-        asins: &[String],
-    ) -> Vec<Lookup> {
-        let Some(response) = response else { return self.known_products(read, asins).await };
-        let fetched = products(response).into_iter();
-        fetched.map(|(asin, snapshot)| self.just_fetched(asin, snapshot, &read.requirement(), response.call)).collect()
+    /// The products of a page, in its order: those that came with it just now, or else those that are cached.
+    pub(super) async fn products_of(&self, read: &ReadContext, origin: &Origin, asins: &[String]) -> Vec<Lookup> {
+        match origin {
+            Origin::Cache => self.known_products(read, asins).await,
+            Origin::Fetched(fetched) => {
+                let products = products(&fetched.answer, &fetched.stamp).into_iter();
+                let requirement = read.requirement();
+                products
+                    .map(|(asin, snapshot)| self.just_fetched(asin, snapshot, &requirement, fetched.calls.clone()))
+                    .collect()
+            }
+            Origin::Planned => asins.iter().filter_map(|asin| Asin::parse(asin).ok()).map(Lookup::planned).collect(),
+        }
     }
 
     /// The products of a page that was kept, in its order.
@@ -240,47 +236,6 @@ impl Catalog {
         known.sort_by_key(|one| order.iter().position(|asin| *asin == one.asin));
         known
     }
-
-    /// Keeps the products that came with a page, under their own ids.
-    pub(super) fn keep_products(&self, locale: Locale, response: &Response) {
-        for (asin, snapshot) in products(response) {
-            self.cache.put(Key::Product(locale, asin), snapshot);
-        }
-    }
-
-    async fn load_page(self, asked: Vec<SearchItems>, terms: RequestContext) -> Loaded<SearchItems, KeptPage> {
-        let search = asked.into_iter().next().ok_or(Error::Undecodable)?;
-        let response = self.dispatch.ask(CatalogRequest::Search(Box::new(search.clone())), terms).await?;
-        let CatalogResponse::Search(page) = &*response.answer else { return Err(Error::Undecodable) };
-        self.keep_products(search.locale, &response);
-        let kept = (!page.products.is_empty()).then(|| KeptPage {
-            asins: page.products.iter().map(|product| product.asin.clone()).collect(),
-            total_results: page.total_results,
-            search_url: page.search_url.clone(),
-            facets: page.facets.clone(),
-        });
-        Ok((vec![(search, kept)], response))
-    }
-}
-
-/// The products of an answer, as snapshots of it.
-fn products(response: &Response) -> Vec<(Asin, Snapshot)> {
-    let products = match &*response.answer {
-        CatalogResponse::Search(page) => &page.products,
-        CatalogResponse::Variations(Some(page)) => &page.products,
-        CatalogResponse::Items(items) => &items.products,
-        CatalogResponse::Variations(None)
-        | CatalogResponse::BrowseNodes(_)
-        | CatalogResponse::Files(_)
-        | CatalogResponse::FileLink(_) => {
-            return Vec::new();
-        }
-    };
-    let snapshot = |product: &pb::Product| {
-        let content = Ok(product.encode_to_vec().into());
-        Some((Asin::parse(&product.asin).ok()?, Snapshot { content, ..response.stamp.clone() }))
-    };
-    products.iter().filter_map(snapshot).collect()
 }
 
 impl SearchSlice {
@@ -293,7 +248,9 @@ impl SearchSlice {
     }
 }
 
-impl Request for SearchItems {
+impl PageRequest for SearchItems {
+    type Page = KeptPage;
+
     const NAMESPACE: Namespace = Namespace::Searches;
 
     fn arguments(&self) -> Arguments {
@@ -320,4 +277,37 @@ impl Request for SearchItems {
             .with("sort", Some(self.sort.as_str_name()))
             .with("page", Some(self.page))
     }
+
+    fn call(asked: &[Self]) -> Option<CatalogRequest> {
+        asked.first().map(|search| CatalogRequest::Search(Box::new(search.clone())))
+    }
+
+    fn page(&self, response: &CatalogResponse) -> Option<KeptPage> {
+        let CatalogResponse::Search(page) = response else { return None };
+        (!page.products.is_empty()).then(|| KeptPage {
+            asins: page.products.iter().map(|product| product.asin.clone()).collect(),
+            total_results: page.total_results,
+            search_url: page.search_url.clone(),
+            facets: page.facets.clone(),
+        })
+    }
+
+    fn is_plausible(&self, page: &KeptPage) -> bool {
+        are_plausible(&page.asins) && page.total_results >= 0
+    }
+
+    fn planned_page(&self) -> KeptPage {
+        let reachable = i64::try_from(REACHABLE).unwrap_or(i64::MAX);
+        KeptPage { asins: planned_asins(), total_results: reachable, ..KeptPage::default() }
+    }
+}
+
+/// Whether these can be the products of one page: there are some, no more than a page has, and all are ids.
+pub(super) fn are_plausible(asins: &[String]) -> bool {
+    (1..=IDS_PER_CALL).contains(&asins.len()) && asins.iter().all(|asin| Asin::parse(asin).is_ok())
+}
+
+/// The products of a page that is not known.
+pub(super) fn planned_asins() -> Vec<String> {
+    (0..IDS_PER_CALL).map(|n| format!("B{n:09}")).collect()
 }

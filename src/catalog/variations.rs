@@ -2,9 +2,10 @@
 
 use super::{
     Catalog, CostCounter, Error, ReadContext,
-    cached::{Arguments, Loaded, Request},
+    cached::{Arguments, PageRequest},
+    search::{are_plausible, planned_asins},
 };
-use crate::{cache::Namespace, dispatch::RequestContext, served};
+use crate::{cache::Namespace, served};
 use amazon_catalog::{Asin, CatalogRequest, CatalogResponse, GetVariations, IDS_PER_CALL};
 use stockroom_proto::pb;
 
@@ -49,20 +50,13 @@ impl Catalog {
         let mut family = VariationPage::default();
         let number = u32::try_from(from / IDS_PER_CALL + 1).unwrap_or(u32::MAX);
         let asked = GetVariations { locale: read.locale, asin, page: number };
-        let catalog = self.clone();
-        let load = move |asked: Vec<GetVariations>, terms| catalog.clone().load_family(asked, terms);
-        let mut answers = self.cached::<_, KeptPage, _, _>(read, vec![asked], load).await;
+        let mut answers = self.cached(read, vec![asked], &mut family.cost_counter).await;
         let cached = answers.pop().ok_or(Error::Undecodable)?.1?;
-        family.cost_counter.answer(&cached.freshness);
-        let Some(kept) = cached.value else {
-            family.cost_counter.call(cached.response.map(|response| response.call));
-            return Ok(family);
-        };
-        family.cost_counter.call(cached.response.as_ref().map(|response| response.call));
-        let known = self.products_of(read, cached.response.as_ref(), &kept.asins).await;
+        let Some(kept) = cached.value else { return Ok(family) };
+        let known = self.products_of(read, &cached.origin, &kept.asins).await;
         let on_page = known.len();
         for known in known.into_iter().skip(from % IDS_PER_CALL).take(wanted) {
-            family.cost_counter.call(known.call);
+            family.cost_counter.calls(&known.calls);
             if let Some(found) = known.into_listed()? {
                 family.cost_counter.answer(&found.freshness);
                 family.children.push(found.entry(read.parts));
@@ -75,30 +69,40 @@ impl Catalog {
         family.summary = kept.summary.unwrap_or_default();
         Ok(family)
     }
-
-    async fn load_family(self, asked: Vec<GetVariations>, terms: RequestContext) -> Loaded<GetVariations, KeptPage> {
-        let request = asked.into_iter().next().ok_or(Error::Undecodable)?;
-        let response = self.dispatch.ask(CatalogRequest::Variations(request.clone()), terms).await?;
-        let CatalogResponse::Variations(page) = &*response.answer else { return Err(Error::Undecodable) };
-        self.keep_products(request.locale, &response);
-        let kept = page.as_ref().map(|page| KeptPage {
-            asins: page.products.iter().map(|product| product.asin.clone()).collect(),
-            summary: Some(page.summary.clone()),
-            page_count: page.page_count,
-            parent_asin: page.products.iter().find_map(parent).unwrap_or_default(),
-        });
-        Ok((vec![(request, kept)], response))
-    }
 }
 
 fn parent(product: &pb::Product) -> Option<String> {
     (!product.parent_asin.is_empty()).then(|| product.parent_asin.clone())
 }
 
-impl Request for GetVariations {
+impl PageRequest for GetVariations {
+    type Page = KeptPage;
+
     const NAMESPACE: Namespace = Namespace::Variations;
 
     fn arguments(&self) -> Arguments {
         Arguments::default().with("asin", Some(self.asin)).with("page", Some(self.page))
+    }
+
+    fn call(asked: &[Self]) -> Option<CatalogRequest> {
+        asked.first().cloned().map(CatalogRequest::Variations)
+    }
+
+    fn page(&self, response: &CatalogResponse) -> Option<KeptPage> {
+        let CatalogResponse::Variations(Some(page)) = response else { return None };
+        Some(KeptPage {
+            asins: page.products.iter().map(|product| product.asin.clone()).collect(),
+            summary: Some(page.summary.clone()),
+            page_count: page.page_count,
+            parent_asin: page.products.iter().find_map(parent).unwrap_or_default(),
+        })
+    }
+
+    fn is_plausible(&self, page: &KeptPage) -> bool {
+        page.asins.is_empty() || are_plausible(&page.asins)
+    }
+
+    fn planned_page(&self) -> KeptPage {
+        KeptPage { asins: planned_asins(), ..KeptPage::default() }
     }
 }

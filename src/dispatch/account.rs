@@ -32,7 +32,7 @@ use tokio::{
 };
 
 use super::{
-    Error, FetchKey, FetchState, Fetched, ItemResult, Options, Priority, Report, RequestContext, Response,
+    Error, Failure, FetchKey, FetchState, Fetched, ItemResult, Options, Priority, Report, RequestContext, Response,
     breaker::{BreakerState, OperationBreaker},
     budget::{Booking, Budget, Permit, PermitRequest},
     pacing::PacingBucket,
@@ -59,6 +59,11 @@ pub(crate) const FETCH_LOCK_TIME: Duration = Duration::from_secs(3);
 const MAX_REFUSALS: u32 = 3;
 const FIRST_REFUSAL_PAUSE: Duration = Duration::from_secs(5);
 const MAX_REFUSAL_PAUSE: Duration = Duration::from_secs(300);
+/// How long a call may connect before the next one is sent all the same.
+const MAX_CONNECTING: Duration = Duration::from_secs(1);
+/// By how much a request may be written later than its permit was given before the distance to the next call is counted
+/// anew: more than a machine takes to run a task, less than a connection.
+const MAX_WRITE_DELAY: Duration = Duration::from_millis(10);
 /// How long the actor waits after a panic, so that one that repeats does not take a core.
 const RESTART_PAUSE: Duration = Duration::from_millis(100);
 
@@ -66,7 +71,7 @@ const RESTART_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) enum ActorMessage {
     Items { locale: Locale, asins: Vec<Asin>, context: RequestContext, reply: mpsc::UnboundedSender<ItemResult> },
-    Request { request: CatalogRequest, context: RequestContext, reply: oneshot::Sender<Result<Response, Error>> },
+    Request { request: CatalogRequest, context: RequestContext, reply: oneshot::Sender<Result<Response, Failure>> },
     Report(oneshot::Sender<Report>),
     Stop(oneshot::Sender<()>),
 }
@@ -95,6 +100,12 @@ struct AccountActor {
     /// No refresh before then: its permit was refused.
     refresh_not_before: Instant,
     refresh_waker: Arc<Notify>,
+    /// When the requests of which calls were written.
+    written: mpsc::UnboundedReceiver<(u64, Instant)>,
+    written_tx: mpsc::UnboundedSender<(u64, Instant)>,
+    /// The last call, and when it was sent, while it may still be connecting. Nothing is sent before its request was
+    /// written: a later call on an open connection would arrive too close to it.
+    connecting: Option<(u64, Instant)>,
     counts: CallCounts,
     last_error: Option<String>,
 }
@@ -106,9 +117,8 @@ struct Completed {
     booking: Booking,
     call: u64,
     result: Result<CatalogResponse, amazon_catalog::Error>,
-    /// When it was sent and when it was answered, by the clock of answers.
+    /// When it was sent, by the clock of answers.
     sent_at: SystemTime,
-    answered_at: SystemTime,
     /// When the request was written; `None` where it never left.
     written: Option<Instant>,
 }
@@ -126,6 +136,7 @@ struct Refusals {
 impl AccountActor {
     fn new(options: Options) -> Self {
         let now = Instant::now();
+        let (written_tx, written) = mpsc::unbounded_channel();
         Self {
             name: options.name.as_str().into(),
             budget: Budget::new(&options, now),
@@ -139,6 +150,9 @@ impl AccountActor {
             poll: JoinSet::new(),
             poll_at: now,
             refresh_not_before: now,
+            written,
+            written_tx,
+            connecting: None,
             counts: CallCounts::default(),
             last_error: None,
         }
@@ -149,7 +163,7 @@ impl AccountActor {
         let stopped = loop {
             match AssertUnwindSafe(self.run(&mut inbox)).catch_unwind().await {
                 Ok(stopped) => break stopped,
-                Err(panic) => self.restart(&panic).await,
+                Err(panic) => self.restart(panic_text(&*panic)).await,
             }
         };
         drop(inbox);
@@ -166,11 +180,13 @@ impl AccountActor {
         drop(stopped);
     }
 
-    async fn restart(&mut self, panic: &(dyn std::any::Any + Send)) {
-        let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-        let text = text.unwrap_or("no message");
+    async fn restart(&mut self, text: String) {
         self.counts.restarts += 1;
-        tracing::error!(account = &*self.name, panic = text, "the account actor panicked and goes on with an empty queue");
+        tracing::error!(
+            account = &*self.name,
+            panic = text,
+            "the account actor panicked and goes on with an empty queue"
+        );
         self.last_error = Some(format!("the account actor panicked and was restarted: {text}"));
         // Dropping what waited fails it.
         self.queue = Queue::default();
@@ -202,6 +218,7 @@ impl AccountActor {
                     }
                 }
                 Some(found) = self.poll.join_next() => self.on_poll(found.unwrap_or_default()),
+                Some((call, written)) = self.written.recv() => self.on_written(call, written).await,
                 () = self.refresh_waker.notified() => {}
                 () = sleep_until(next.unwrap_or(now)), if next.is_some() => self.send_next().await,
                 () = sleep_until(sync.unwrap_or(now)), if sync.is_some() => self.sync().await,
@@ -233,7 +250,12 @@ impl AccountActor {
         let now = Instant::now();
         match self.refusal(&key, &waiter.context, now) {
             Some(error) => waiter.fail(&key, &error, &super::Calls::default()),
-            None => self.queue.join(key, waiter, now, self.options.clock.now()),
+            None => {
+                // What another replica was fetching when this was asked for will do, unless it is known here.
+                let known_at = self.options.answers.fetched_at(&key).unwrap_or(SystemTime::UNIX_EPOCH);
+                let asked_at = self.options.clock.now() - FETCH_LOCK_TIME;
+                self.queue.join(key, waiter, now, known_at.max(asked_at));
+            }
         }
     }
 
@@ -284,7 +306,17 @@ impl AccountActor {
     fn next_send(&self, now: Instant) -> Option<Instant> {
         let ready = self.queue.next_ready(&self.bucket, now, |operation| self.admits(operation, now));
         let refresh = self.next_refresh(now).map(|(_, at)| at.max(self.refresh_not_before));
-        [ready, refresh].into_iter().flatten().min().map(|at| at.max(self.budget.next(now)))
+        [ready, refresh].into_iter().flatten().min().map(|at| {
+            at.max(self.budget.next(now)).max(self.connecting.map_or(at, |(_, since)| since + MAX_CONNECTING))
+        })
+    }
+
+    /// A request was written. Amazon counts it from now on.
+    async fn on_written(&mut self, call: u64, written: Instant) {
+        let connecting = self.connecting.take_if(|(connecting, _)| *connecting == call);
+        if connecting.is_some_and(|(_, since)| written.saturating_duration_since(since) > MAX_WRITE_DELAY) {
+            self.budget.written(written).await;
+        }
     }
 
     fn admits(&self, operation: Operation, now: Instant) -> bool {
@@ -336,7 +368,7 @@ impl AccountActor {
         let serves = |marketplace| self.options.marketplaces.contains(&marketplace);
         let (half_full, has_tokens_at) = (self.bucket.half_full(now), self.bucket.has_tokens_at(now));
         let groups = self.options.refresh_queue.stale(IDS_PER_CALL, serves).into_iter();
-        let at = |(group, since, count)| {
+        let at = |(group, since, count): (RefreshGroup, Instant, usize)| {
             let linger = match group {
                 RefreshGroup::Items(_) if count >= IDS_PER_CALL => Duration::ZERO,
                 RefreshGroup::Items(_) if half_full => REFRESH_LINGER,
@@ -353,7 +385,6 @@ impl AccountActor {
     async fn send_refresh(&mut self, now: Instant) {
         let due = self.next_refresh(now).filter(|(_, at)| *at <= now && self.refresh_not_before <= now);
         let Some((group, _)) = due else { return };
-        let admits = |key: &FetchKey| self.admits(key.operation(), now);
         if self.budget.background_spent_for(now).is_some()
             || self.refusals.pause(self.options.upstream.credentials_version(), now).is_some()
         {
@@ -361,12 +392,14 @@ impl AccountActor {
             return;
         }
         let size = if matches!(group, RefreshGroup::Items(_)) { IDS_PER_CALL } else { 1 };
-        let due: Vec<DueKey> = self.take_due(group, size).into_iter().filter(|due| admits(&due.key)).collect();
+        let mut due = self.take_due(group, size);
+        due.retain(|due| self.admits(due.key.operation(), now));
         if due.is_empty() {
             return;
         }
         let caller: Arc<str> = REFRESH_CALLER.into();
-        let request = PermitRequest { caller: Arc::clone(&caller), daily_quota: None, is_refresh: true, has_more: false };
+        let request =
+            PermitRequest { caller: Arc::clone(&caller), daily_quota: None, is_refresh: true, has_more: false };
         let Permit::Granted(booking) = self.budget.try_acquire(&request).await else {
             self.refresh_not_before = Instant::now() + self.budget.own_interval();
             due.iter().for_each(|due| self.options.refresh_queue.mark_stale(&due.key, due.fetched_at));
@@ -410,8 +443,8 @@ impl AccountActor {
 
     /// Sends a batch that has a permit, without the keys that another replica has answered or is fetching.
     async fn send(&mut self, mut batch: Batch, fillers: Vec<DueKey>, booking: Booking) {
-        let asked_at = |key: &FetchKey| self.queue.asked_at(key).unwrap_or(SystemTime::UNIX_EPOCH);
-        let keys: Vec<(FetchKey, SystemTime)> = batch.keys.iter().map(|key| (key.clone(), asked_at(key))).collect();
+        let known_at = |key: &FetchKey| self.queue.known_at(key).unwrap_or(SystemTime::UNIX_EPOCH);
+        let keys: Vec<(FetchKey, SystemTime)> = batch.keys.iter().map(|key| (key.clone(), known_at(key))).collect();
         let states = self.options.answers.look_up(&keys).await;
         for ((key, _), state) in keys.iter().zip(&states) {
             if *state == FetchState::Remote {
@@ -420,8 +453,12 @@ impl AccountActor {
                 self.answer_remote(key, snapshot.as_ref());
             }
         }
-        batch.keys =
-            keys.into_iter().zip(states).filter(|(_, state)| *state == FetchState::Free).map(|((key, _), _)| key).collect();
+        batch.keys = keys
+            .into_iter()
+            .zip(states)
+            .filter(|(_, state)| *state == FetchState::Free)
+            .map(|((key, _), _)| key)
+            .collect();
         let Some(request) = batch.request() else { return self.budget.give_back(&booking).await };
 
         let call = NEXT_CALL.fetch_add(1, Ordering::Relaxed);
@@ -430,14 +467,27 @@ impl AccountActor {
         self.counts.retries += u64::from(batch.attempts > 1);
         self.breakers.entry(request.operation()).or_default().on_send();
         let (upstream, timeout, clock) = (Arc::clone(&self.options.upstream), self.options.timeout, self.options.clock);
+        let written_tx = self.written_tx.clone();
+        self.connecting = Some((call, Instant::now()));
         self.in_flight.spawn(async move {
             let (sent_at, sent) = (clock.now(), SentNotice::default());
-            let answer = AssertUnwindSafe(upstream.call(&request, timeout, &sent)).catch_unwind().await;
+            let answer = AssertUnwindSafe(upstream.call_with_notice(&request, timeout, &sent)).catch_unwind();
+            tokio::pin!(answer);
+            // Cancel-safe: the call goes on where it was, and the notice is kept.
+            let answer = tokio::select! {
+                biased;
+                answer = &mut answer => answer,
+                written = sent.written() => {
+                    // Without a receiver nothing more is sent.
+                    let _ = written_tx.send((call, written));
+                    answer.await
+                }
+            };
             let result = answer.unwrap_or_else(|_| {
                 Err(amazon_catalog::Error::Malformed { what: "reading it panicked".to_owned(), request_id: None })
             });
-            let written = sent.at().map(Instant::from_std).or(result.is_ok().then(Instant::now));
-            Completed { batch, fillers, booking, call, result, sent_at, answered_at: clock.now(), written }
+            let written = sent.at();
+            Completed { batch, fillers, booking, call, result, sent_at, written }
         });
     }
 
@@ -457,12 +507,12 @@ impl AccountActor {
         self.poll_at = now + POLL_INTERVAL;
         self.queue.drop_gone(now);
         let mut keys = Vec::new();
-        for (key, asked_at, is_over) in self.queue.remote(now) {
+        for (key, known_at, is_over) in self.queue.remote(now) {
             if is_over {
                 // Whoever has the lock takes too long.
                 self.queue.put_back(&key);
             } else {
-                keys.push((key, asked_at));
+                keys.push((key, known_at));
             }
         }
         if !keys.is_empty() {
@@ -496,13 +546,18 @@ impl AccountActor {
     }
 
     async fn on_response(&mut self, completed: Completed, may_retry: bool) {
+        match completed.written {
+            Some(written) => self.on_written(completed.call, written).await,
+            None => self.connecting = self.connecting.filter(|(call, _)| *call != completed.call),
+        }
         self.account_for(&completed).await;
-        let Completed { batch, fillers, call, result, sent_at, answered_at, .. } = completed;
+        let Completed { batch, fillers, result, sent_at, .. } = completed;
         match result {
             Ok(answer) => {
                 let protocol = self.options.upstream.protocol();
-                let stamp = Snapshot { fetched_at: answered_at, protocol, content: Ok(bytes::Bytes::new()) };
-                self.answer(&batch, answer, &stamp, sent_at);
+                // An answer is as old as its call: a purge while the call was in flight is stronger, in every replica.
+                let stamp = Snapshot { fetched_at: sent_at, protocol, content: Ok(bytes::Bytes::new()) };
+                self.answer(&batch, answer, &stamp);
             }
             Err(error) => {
                 self.options.answers.release(&batch.keys);
@@ -511,7 +566,7 @@ impl AccountActor {
                     _ => RETRY_INTERVAL,
                 };
                 fillers.iter().for_each(|due| self.options.refresh_queue.defer(due, pause));
-                self.retry_or_fail(&batch, error, call, may_retry);
+                self.retry_or_fail(&batch, error, may_retry);
             }
         }
     }
@@ -564,7 +619,7 @@ impl AccountActor {
         }
     }
 
-    fn retry_or_fail(&mut self, batch: &Batch, error: amazon_catalog::Error, _call: u64, may_retry: bool) {
+    fn retry_or_fail(&mut self, batch: &Batch, error: amazon_catalog::Error, may_retry: bool) {
         let Some(operation) = batch.keys.first().map(FetchKey::operation) else { return };
         let now = Instant::now();
         let rejected_together = matches!(error, amazon_catalog::Error::Rejected { .. }) && batch.keys.len() > 1;
@@ -591,7 +646,7 @@ impl AccountActor {
     }
 
     /// Stores an answer, then answers all who wait for it.
-    fn answer(&mut self, batch: &Batch, answer: CatalogResponse, stamp: &Snapshot, sent_at: SystemTime) {
+    fn answer(&mut self, batch: &Batch, answer: CatalogResponse, stamp: &Snapshot) {
         let answers = Arc::clone(&self.options.answers);
         match (batch.request(), answer) {
             (Some(CatalogRequest::Items(asked)), CatalogResponse::Items(items)) => {
@@ -600,13 +655,13 @@ impl AccountActor {
                     let key = FetchKey::Item(asked.locale, asin);
                     let content = contents.remove(&asin).unwrap_or(Err(Missing::NotFound));
                     let snapshot = Snapshot { content, ..stamp.clone() };
-                    answers.store_item(asked.locale, asin, &snapshot, sent_at);
+                    answers.store_item(asked.locale, asin, &snapshot);
                     let (waiters, calls) = self.queue.remove(&key);
                     waiters.into_iter().for_each(|waiter| waiter.answer_item(&key, &snapshot, &calls));
                 }
             }
             (Some(request), answer) => {
-                answers.store_response(&request, &answer, stamp, sent_at);
+                answers.store_response(&request, &answer, stamp);
                 let (waiters, calls) = self.queue.remove(&FetchKey::Request(request));
                 let fetched = Fetched { answer: Arc::new(answer), stamp: stamp.clone(), calls };
                 waiters.into_iter().for_each(|waiter| waiter.answer_request(&Response::Fetched(fetched.clone())));
@@ -617,7 +672,8 @@ impl AccountActor {
 
     fn report(&mut self) -> Report {
         let now = Instant::now();
-        let state = |(operation, breaker): (&Operation, &OperationBreaker)| (*operation, breaker.state(), breaker.calls());
+        let state =
+            |(operation, breaker): (&Operation, &OperationBreaker)| (*operation, breaker.state(), breaker.calls());
         let mut breakers: Vec<_> = self.breakers.iter().map(state).collect();
         breakers.sort_by_key(|(operation, ..)| *operation);
         Report {
@@ -658,13 +714,19 @@ impl Refusals {
                 self.credentials = credentials;
                 self.last = Some(Arc::new(error.clone()));
                 let doublings = self.in_a_row.checked_sub(MAX_REFUSALS);
-                let pause = doublings.map(|n| FIRST_REFUSAL_PAUSE.saturating_mul(1 << n.min(10)).min(MAX_REFUSAL_PAUSE));
+                let pause =
+                    doublings.map(|n| FIRST_REFUSAL_PAUSE.saturating_mul(1 << n.min(10)).min(MAX_REFUSAL_PAUSE));
                 self.until = pause.map(|pause| now + pause);
             }
             Some(_) => {}
             None => *self = Self::default(),
         }
     }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }
 
 fn caller_spent(caller: &Arc<str>, quota: Option<u32>, resets_in: Duration) -> Error {

@@ -9,7 +9,6 @@
 //! # Edge cases
 //!
 //! - While the probe is in flight no other call is sent.
-//! - A probe that never left is no probe: the next call is one.
 //! - Throttling is no failure: Amazon is well, and the account is too fast.
 //! - A call that was sent before the breaker opened and fails later changes nothing.
 
@@ -99,14 +98,6 @@ impl OperationBreaker {
                 self.state = BreakerState::Open { until: now + self.pause }
             }
             BreakerState::Closed | BreakerState::Open { .. } => {}
-        }
-    }
-
-    /// A call did not leave after all.
-    pub(crate) fn on_give_back(&mut self, now: Instant) {
-        self.calls = self.calls.saturating_sub(1);
-        if self.state == BreakerState::HalfOpen {
-            self.state = BreakerState::Open { until: now };
         }
     }
 

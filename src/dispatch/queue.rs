@@ -33,7 +33,7 @@ use tokio::{
 };
 
 use super::{
-    Calls, Error, FetchKey, ItemResult, Priority, RequestContext, Response, budget::PermitRequest,
+    Calls, Error, Failure, FetchKey, ItemResult, Priority, RequestContext, Response, budget::PermitRequest,
     fair_queue::FairQueue, pacing::PacingBucket,
 };
 use amazon_catalog::{CatalogRequest, GetItems, IDS_PER_CALL, Locale, Operation, Snapshot};
@@ -74,7 +74,7 @@ pub(super) struct Waiter {
 #[derive(Debug)]
 pub(super) enum ReplyTo {
     Item(mpsc::UnboundedSender<ItemResult>),
-    Request(oneshot::Sender<Result<Response, Error>>),
+    Request(oneshot::Sender<Result<Response, Failure>>),
 }
 
 /// A key that somebody waits for.
@@ -87,8 +87,8 @@ struct Pending {
     daily_quota: Option<u32>,
     weight: f64,
     since: Instant,
-    /// When it was first asked for, by the clock of answers: an answer that another replica fetched later will do.
-    asked_at: SystemTime,
+    /// An answer that another replica fetched after that time will do.
+    known_at: SystemTime,
     arrival: u64,
     not_before: Instant,
     attempts: u32,
@@ -116,7 +116,9 @@ impl Waiter {
             (ReplyTo::Item(tx), FetchKey::Item(_, asin)) => {
                 drop(tx.send(ItemResult { asin: *asin, result: Err(error.clone()), calls: calls.clone() }));
             }
-            (ReplyTo::Request(tx), _) => drop(tx.send(Err(error.clone()))),
+            (ReplyTo::Request(tx), _) => {
+                drop(tx.send(Err(Failure { error: error.clone(), calls: calls.clone() })));
+            }
             (ReplyTo::Item(_), FetchKey::Request(_)) => {}
         }
     }
@@ -257,7 +259,7 @@ impl Queue {
     }
 
     /// Adds a waiter for a key. A more urgent waiter makes the key more urgent.
-    pub(super) fn join(&mut self, key: FetchKey, waiter: Waiter, now: Instant, asked_at: SystemTime) {
+    pub(super) fn join(&mut self, key: FetchKey, waiter: Waiter, now: Instant, known_at: SystemTime) {
         self.arrivals += 1;
         let arrival = self.arrivals;
         let context = &waiter.context;
@@ -269,7 +271,7 @@ impl Queue {
             daily_quota: context.daily_quota,
             weight: context.weight,
             since: now,
-            asked_at,
+            known_at,
             arrival,
             not_before: now,
             attempts: 0,
@@ -339,8 +341,7 @@ impl Queue {
         let Some(pending) = self.pending.get_mut(key) else { return Default::default() };
         let calls = pending.made_calls();
         let waiters = std::mem::take(&mut pending.waiters).into_iter();
-        let (patient, hurried): (Vec<_>, Vec<_>) =
-            waiters.partition(|waiter| waiter.still_waits(not_before));
+        let (patient, hurried): (Vec<_>, Vec<_>) = waiters.partition(|waiter| waiter.still_waits(not_before));
         if patient.is_empty() {
             self.pending.remove(key);
         } else {
@@ -376,18 +377,18 @@ impl Queue {
         }
     }
 
-    /// The keys that another replica fetches, when each was asked for, and whether the replica's lock has ended.
+    /// The keys that another replica fetches, which answer of it is known, and whether the replica's lock has ended.
     pub(super) fn remote(&self, now: Instant) -> Vec<(FetchKey, SystemTime, bool)> {
         let remote = |(key, pending): (&FetchKey, &Pending)| match pending.state {
-            State::Remote { until } => Some((key.clone(), pending.asked_at, until <= now)),
+            State::Remote { until } => Some((key.clone(), pending.known_at, until <= now)),
             State::Waiting | State::InFlight => None,
         };
         self.pending.iter().filter_map(remote).collect()
     }
 
-    /// When a key was first asked for.
-    pub(super) fn asked_at(&self, key: &FetchKey) -> Option<SystemTime> {
-        self.pending.get(key).map(|pending| pending.asked_at)
+    /// An answer to the key that is younger than this will do.
+    pub(super) fn known_at(&self, key: &FetchKey) -> Option<SystemTime> {
+        self.pending.get(key).map(|pending| pending.known_at)
     }
 
     /// How often a key was tried.
@@ -408,7 +409,13 @@ impl Queue {
     }
 
     /// Adds a key that nobody waits for to a batch. `false` where it is in the queue already.
-    pub(super) fn add_filler(&mut self, batch: &mut Batch, key: &FetchKey, caller: &Arc<str>, fetched_at: SystemTime) -> bool {
+    pub(super) fn add_filler(
+        &mut self,
+        batch: &mut Batch,
+        key: &FetchKey,
+        caller: &Arc<str>,
+        fetched_at: SystemTime,
+    ) -> bool {
         if self.contains(key) {
             return false;
         }
@@ -420,7 +427,7 @@ impl Queue {
             daily_quota: None,
             weight: 1.0,
             since: Instant::now(),
-            asked_at: fetched_at,
+            known_at: fetched_at,
             arrival: self.arrivals,
             not_before: Instant::now(),
             attempts: 1,

@@ -128,7 +128,11 @@ impl RefreshQueue {
     }
 
     /// When the key that is stale for longest became so, and how many are (up to `enough`), in each group that passes.
-    pub(crate) fn stale(&self, enough: usize, passes: impl Fn(Marketplace) -> bool) -> Vec<(RefreshGroup, Instant, usize)> {
+    pub(crate) fn stale(
+        &self,
+        enough: usize,
+        passes: impl Fn(Marketplace) -> bool,
+    ) -> Vec<(RefreshGroup, Instant, usize)> {
         let keys = self.keys();
         let groups = keys.order.iter().filter(|((group, kind), _)| *kind == Kind::Stale && passes(group.marketplace()));
         let oldest = |((group, _), order): (&(RefreshGroup, Kind), &BTreeMap<(Instant, u64), FetchKey>)| {

@@ -66,11 +66,11 @@ impl served::browse_service_server::BrowseService for BrowseService {
         }
         violations.check()?;
 
+        let depth = usize::try_from(request.depth).unwrap_or(0);
         if read.estimate {
-            let cost = Some(self.0.catalog.estimate_nodes(&read, &ids).await.cost());
+            let cost = Some(self.0.catalog.estimate_nodes(&read, &ids, depth).await.cost());
             return Ok(Response::new(pb::GetBrowseNodesResponse { cost, ..Default::default() }));
         }
-        let depth = usize::try_from(request.depth).unwrap_or(0);
         let walk = self.0.catalog.browse(&read, &ids, depth).await.map_err(|error| status::of(&error))?;
         let cost = walk.cost_counter.cost();
         context.stats.ids(ids.len());

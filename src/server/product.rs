@@ -218,7 +218,7 @@ fn compared(texts: &[String], violations: &mut Violations) -> Vec<Asin> {
 }
 
 fn counted(known: &Lookup, cost_counter: &mut CostCounter) -> Result<crate::catalog::CachedProduct, Error> {
-    cost_counter.call(known.call);
+    cost_counter.calls(&known.calls);
     let found = known.outcome.clone()?;
     cost_counter.answer(&found.freshness);
     Ok(found)

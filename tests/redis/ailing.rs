@@ -6,7 +6,7 @@ use stockroom::{cache::FreshnessRequirement, config};
 use tokio::time::Instant;
 
 use crate::{
-    AT_ONCE, MINUTE, asin, has, kept, product, replica, replica_with,
+    AT_ONCE, MINUTE, asin, has, kept, product, put, replica, replica_with,
     server::{RedisServer, eventually, free_port},
     tier, told,
 };
@@ -28,7 +28,7 @@ async fn a_redis_that_does_not_answer_is_a_miss_at_once_and_used_again_within_a_
         kept(&server, product(1), told(MINUTE)).await;
         let _: String = server.run("SAVE").await;
         let cache = replica_with(config::Redis::at(server.url()));
-        cache.put(product(2), told(MINUTE));
+        put(&cache, product(2), told(MINUTE));
         eventually("it is used", async || tier(&cache).answers && has(&cache, &product(1)).await).await;
         match ailment {
             Ailment::Dead => server.kill(),
@@ -43,7 +43,7 @@ async fn a_redis_that_does_not_answer_is_a_miss_at_once_and_used_again_within_a_
             let start = Instant::now();
             assert!(!has(&cache, &product(n)).await);
             assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
-            cache.put(product(n), told(MINUTE));
+            put(&cache, product(n), told(MINUTE));
             assert!(has(&cache, &product(n)).await && has(&cache, &product(2)).await, "memory is what it was");
         }
         match ailment {
@@ -67,13 +67,13 @@ async fn a_full_or_read_only_redis_drops_writes_and_tells_what_it_has() {
         kept(&server, product(1), told(MINUTE)).await;
         let cache = replica(&server.url());
         let _: String = server.run(ail).await;
-        cache.put(product(2), told(MINUTE));
+        put(&cache, product(2), told(MINUTE));
         eventually("the write is dropped and counted", async || tier(&cache).dropped_writes == 1).await;
         eventually("what is there is told", async || has(&cache, &product(1)).await).await;
         assert!(tier(&cache).answers, "{ail}: it answers");
         let _: String = server.run(cure).await;
         eventually("writes go through", async || {
-            cache.put(product(3), told(MINUTE));
+            put(&cache, product(3), told(MINUTE));
             has(&replica(&server.url()), &product(3)).await
         })
         .await;
@@ -99,7 +99,7 @@ async fn a_flushed_or_foreign_redis_is_a_miss() {
 async fn a_gateway_starts_without_its_redis_and_finds_it_later() {
     let port = free_port();
     let cache = replica_with(config::Redis::at(format!("redis://127.0.0.1:{port}")));
-    cache.put(product(1), told(MINUTE));
+    put(&cache, product(1), told(MINUTE));
     assert!(has(&cache, &product(1)).await && !has(&cache, &product(2)).await);
     let server = RedisServer::start_on(port, &[]);
     server.answers().await;

@@ -15,7 +15,7 @@ use futures_util::{
 };
 use stockroom::{
     config,
-    dispatch::{AnswerSink, Dispatch, Error, Options, Priority, Report, RequestContext},
+    dispatch::{AnswerSink, Dispatch, Error, FetchKey, FetchState, Options, Priority, Report, RequestContext},
     store::Store,
 };
 use stockroom_proto::pb::Protocol;
@@ -28,7 +28,8 @@ use crate::{
     us,
 };
 
-const DAY: &str = "stockroom:v1:budget:{test}:day";
+const DAY: &str = "stockroom:v2:budget:{test}:day";
+const MEMBERS: &str = "stockroom:v2:budget:{test}:members";
 
 /// Notes when it was called and by whom, and throttles as often as it is told to.
 #[derive(Debug, Default)]
@@ -68,10 +69,18 @@ impl Upstream for Way {
 struct Nowhere;
 
 impl AnswerSink for Nowhere {
-    fn keep(&self, _: Locale, _: Asin, _: &Snapshot) {}
+    fn store_item(&self, _: Locale, _: Asin, _: &Snapshot) {}
 
-    fn due(&self, _: Locale, _: usize) -> Vec<Asin> {
-        Vec::new()
+    fn store_response(&self, _: &CatalogRequest, _: &CatalogResponse, _: &Snapshot) {}
+
+    fn look_up<'a>(&'a self, keys: &'a [(FetchKey, SystemTime)]) -> BoxFuture<'a, Vec<FetchState>> {
+        std::future::ready(vec![FetchState::Free; keys.len()]).boxed()
+    }
+
+    fn release(&self, _: &[FetchKey]) {}
+
+    fn fetched_at(&self, _: &FetchKey) -> Option<SystemTime> {
+        None
     }
 }
 
@@ -118,6 +127,7 @@ fn replica(name: &'static str, url: &str, amazon: &Arc<Amazon>, limits: Limits) 
         queue_capacity: 10_000,
         upstream: Arc::new(Way(Arc::clone(amazon), name)),
         answers: Arc::new(Nowhere),
+        refresh_queue: Arc::default(),
         clock: stockroom::clock::Clock::System,
         store: Some(Store::open(&redis).unwrap()),
         replicas: limits.replicas,
@@ -139,7 +149,7 @@ fn terms(caller: &str) -> RequestContext {
 async fn ask(dispatch: &Dispatch, terms: RequestContext) -> Result<(), Error> {
     let ids = vec![BrowseNodeId::parse(&fastrand::u32(1_000_000..).to_string()).unwrap()];
     let question = CatalogRequest::BrowseNodes(GetBrowseNodes { locale: us(), ids });
-    dispatch.ask(question, terms).await.map(|_| ())
+    dispatch.fetch(question, terms).await.map(|_| ()).map_err(|failure| failure.error)
 }
 
 async fn report(dispatch: &Dispatch) -> Report {
@@ -148,10 +158,18 @@ async fn report(dispatch: &Dispatch) -> Report {
 
 /// Has all but so many of 8,640 calls be spent an hour ago.
 async fn left_of_day(server: &RedisServer, left: u32) {
-    let hour_ago = SystemTime::now() - Duration::from_secs(3600);
-    let at = hour_ago.duration_since(UNIX_EPOCH).unwrap().as_millis();
-    let add = format!("for\ti=1,{}\tdo\tredis.call('ZADD',KEYS[1],ARGV[1]+i,i..'\\32past')\tend", 8640 - left);
-    let _: () = server.run(&format!("EVAL {add} 1 {DAY} {at}")).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let (minute, spent) = (now.as_secs() / 60 - 60, 8640 - left);
+    let set = format!(
+        "HSET {DAY} born {} total {spent} oldest {minute} c:past {spent} m:{minute} {{\"past\\u0020past\":[{spent},0]}}",
+        now.as_millis() - 3_600_000
+    );
+    let _: u32 = server.run(&set).await;
+}
+
+/// The calls of the day, as Redis counts them.
+async fn counted(server: &RedisServer) -> u32 {
+    server.run::<Option<u32>>(&format!("HGET {DAY} total")).await.unwrap_or_default()
 }
 
 /// Keeps a replica as busy as it can be for as long as it lives.
@@ -190,12 +208,11 @@ async fn the_day_is_spent_to_the_last_call_by_all_together_and_outlives_replicas
     eventually("a new replica hears of the day", async || report(&new).await.day_spent == 8640).await;
     assert!(matches!(ask(&new, terms("a")).await, Err(Error::DayBudgetSpent { .. })));
     let _: String = server.run("FLUSHALL").await;
-    eventually("what Redis lost is added again", async || server.run::<u32>(&format!("ZCARD {DAY}")).await == 8641)
-        .await;
+    eventually("what Redis lost is added again", async || counted(&server).await == 8640).await;
     server.kill();
     server.restart();
     server.answers().await;
-    eventually("and again", async || server.run::<u32>(&format!("ZCARD {DAY}")).await == 8641).await;
+    eventually("and again", async || counted(&server).await == 8640).await;
     assert!(matches!(ask(&other, terms("b")).await, Err(Error::DayBudgetSpent { .. })));
     assert_eq!(amazon.count(), 24);
 }
@@ -210,16 +227,13 @@ async fn the_pace_is_the_account_s_while_replicas_and_redis_come_and_go() {
     eventually("both call", async || amazon.count_of("one").min(amazon.count_of("other")) >= 5).await;
 
     drop(other);
-    eventually("it has given up its number", async || {
-        server.run::<u32>("HLEN stockroom:v1:budget:{test}:members").await == 1
-    })
-    .await;
+    eventually("it has given up its number", async || server.run::<u32>(&format!("HLEN {MEMBERS}")).await == 1).await;
     let third = flood(&mut tasks, replica("third", &server.url(), &amazon, BROAD));
     eventually("the new one calls", async || amazon.count_of("third") >= 5).await;
 
     server.kill();
     eventually("Redis is missed", async || {
-        report(&one).await.alone_since.is_some() && report(&third).await.alone_since.is_some()
+        report(&one).await.offline_since.is_some() && report(&third).await.offline_since.is_some()
     })
     .await;
     let (mut from_one, from_third) = (amazon.count_of("one"), amazon.count_of("third"));
@@ -230,17 +244,14 @@ async fn the_pace_is_the_account_s_while_replicas_and_redis_come_and_go() {
     server.restart();
     server.answers().await;
     eventually("Redis is found again", async || {
-        report(&one).await.alone_since.is_none() && report(&third).await.alone_since.is_none()
+        report(&one).await.offline_since.is_none() && report(&third).await.offline_since.is_none()
     })
     .await;
     from_one = amazon.count_of("one");
     eventually("calls go on", async || amazon.count_of("one") >= from_one + 5).await;
     drop((one, third));
     while tasks.join_next().await.is_some() {}
-    eventually("Redis has been told of every call", async || {
-        server.run::<usize>(&format!("ZCARD {DAY}")).await == amazon.count() + 1
-    })
-    .await;
+    eventually("Redis has been told of every call", async || counted(&server).await as usize == amazon.count()).await;
     amazon.was_never_hurried(20);
 }
 

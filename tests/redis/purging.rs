@@ -8,7 +8,7 @@ use stockroom::{
 };
 
 use crate::{
-    MINUTE, asin, has, kept, page, product, replica, replica_with,
+    MINUTE, asin, has, kept, page, product, put, replica, replica_with,
     server::{RedisServer, eventually},
     told, us,
 };
@@ -25,7 +25,7 @@ async fn a_purge_reaches_every_replicas_memory_and_what_is_in_redis() {
         let server = RedisServer::start(&[]).await;
         let (asked, other) = (replica(&server.url()), replica(&server.url()));
         for key in &keys {
-            asked.put(key.clone(), told(MINUTE));
+            put(&asked, key.clone(), told(MINUTE));
             eventually("the other replica has it", async || has(&other, key).await).await;
         }
         let purged = asked.purge(&what).await;
@@ -38,7 +38,7 @@ async fn a_purge_reaches_every_replicas_memory_and_what_is_in_redis() {
         }
         // What Amazon says after the purge holds.
         for key in &keys {
-            asked.put(key.clone(), told(Duration::ZERO));
+            put(&asked, key.clone(), told(Duration::ZERO));
             assert!(has(&asked, key).await);
         }
     }
@@ -48,7 +48,7 @@ async fn a_purge_reaches_every_replicas_memory_and_what_is_in_redis() {
 async fn a_replica_that_was_cut_off_hears_of_a_purge_when_it_is_back() {
     let server = RedisServer::start(&[]).await;
     let (asked, other) = (replica(&server.url()), replica(&server.url()));
-    asked.put(product(1), told(MINUTE));
+    put(&asked, product(1), told(MINUTE));
     eventually("the other replica has it", async || has(&other, &product(1)).await).await;
     let _: u64 = server.run("CLIENT KILL TYPE normal").await;
     eventually("the purge is taken", async || asked.purge(&Purge::Everything).await.everywhere).await;
@@ -78,7 +78,7 @@ async fn a_purge_that_redis_does_not_take_says_so() {
     .await;
     assert!(!has(&cache, &product(1)).await, "here it is gone all the same");
     // Redis is too full to take the next answer, and still has the one from before the purge.
-    cache.put(product(1), told(Duration::ZERO));
+    put(&cache, product(1), told(Duration::ZERO));
     let another = FreshnessRequirement { max_age: Some(Duration::ZERO), ..FreshnessRequirement::default() };
     assert!(cache.get_many(&[product(1)], &another, SystemTime::now()).await.iter().all(Option::is_none));
     assert!(has(&cache, &product(1)).await, "finding the old one there does not cost the new one here");

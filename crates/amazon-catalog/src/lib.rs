@@ -14,6 +14,7 @@ pub use self::{
     error::{BuildError, Error, Refusal},
     files::{FileKind, FileLink, GetFileLink, ListFiles},
     marketplace::{Currency, Language, Locale, Marketplace, SearchIndex},
+    sent::SentNotice,
     snapshot::Snapshot,
 };
 
@@ -30,6 +31,7 @@ pub mod paapi5;
 pub mod rating;
 mod reply;
 mod schema;
+mod sent;
 mod snapshot;
 mod transport;
 mod words;
@@ -50,6 +52,24 @@ pub trait Upstream: fmt::Debug + Send + Sync {
         question: &'a CatalogRequest,
         within: Duration,
     ) -> BoxFuture<'a, Result<CatalogResponse, Error>>;
+
+    /// The same, and marks `sent` when the request is being written. What is never marked has not left this process.
+    ///
+    /// An API that cannot tell marks it at once.
+    fn call_with_notice<'a>(
+        &'a self,
+        request: &'a CatalogRequest,
+        within: Duration,
+        sent: &'a SentNotice,
+    ) -> BoxFuture<'a, Result<CatalogResponse, Error>> {
+        sent.mark();
+        self.call(request, within)
+    }
+
+    /// A number that changes whenever the credentials do.
+    fn credentials_version(&self) -> u64 {
+        0
+    }
 }
 
 /// What Amazon can be asked for: the four operations of the catalog, and those on files as one.

@@ -317,7 +317,13 @@ impl SharedBudget {
         self.heard_until = reply.next_minute;
         let is_whole = reply.next_minute > minute_of(reply.now) && self.unreported.is_empty();
         let differs = is_whole && local.day.spent(reply.now) != reply.spent;
-        self.mismatches = if differs { self.mismatches + 1 } else if is_whole { 0 } else { self.mismatches };
+        self.mismatches = if differs {
+            self.mismatches + 1
+        } else if is_whole {
+            0
+        } else {
+            self.mismatches
+        };
         if self.born != reply.born || (differs && self.mismatches <= MAX_MISMATCHES) {
             // One of the two lacks something: everything is reported and heard again.
             self.unreported = local.day.minutes().collect();
