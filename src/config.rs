@@ -1,94 +1,106 @@
-//! The one typed configuration: everything that a running gateway must know, checked.
+//! The configuration: typed, checked and complete before anything starts.
 //!
-//! `raw` collects what was written, in files, the environment and flags; it becomes a [`Config`] in one conversion that
-//! reports every fault at once, and nothing later sees anything else.
+//! Terms: a *setting* is a text with a path and an origin (a line of a file, an environment variable, a flag). The *table of
+//! keys* (`keys`) says for each path what it accepts, its default and when a change takes effect. The *effective
+//! configuration* is the value of every key that the gateway uses.
+//!
+//! [`Settings`] collects settings. [`Config::from_settings`] converts them once and reports every error together. A gateway
+//! starts with any configuration that passes this conversion: files are read and parsed here, and no later code reads the
+//! environment or a file again.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, time::Duration};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use amazon_catalog::{Marketplace, creators::Version};
 
 pub use self::{
-    changes::needing_restart,
+    ca_file::CaFile,
     convert::SandboxAccount,
-    fault::{Fault, Faults},
-    keys::reference,
+    effective::{Change, Effective},
+    error::{ConfigError, ConfigErrors},
+    keys::Reload,
     raw::{Origin, Settings},
-    value::parse_duration,
+    redis_url::{RedisDeployment, RedisUrl, RedisUrlError},
+    reference::{reference, schema},
+    units::parse_duration,
 };
 
 mod accounts;
-mod changes;
+mod ca_file;
 mod convert;
 mod effective;
-mod fault;
+mod error;
 mod keys;
+mod kind;
 mod raw;
 mod reader;
+mod redis_url;
+mod reference;
+mod units;
 mod value;
 
 #[cfg(test)]
 mod tests;
 
-/// Everything that a running gateway must know.
+/// Everything that a gateway needs to start.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where the gRPC port is opened.
+    /// The address of the gRPC port.
     pub listen: SocketAddr,
-    /// The marketplace of a request that names none; one of those that the accounts serve.
+    /// The marketplace of a request that names none. One of the accounts serves it.
     pub default_marketplace: Marketplace,
-    /// The Amazon accounts; at least one. No marketplace is served by two.
+    /// The Amazon accounts; at least one. No two serve the same marketplace.
     pub accounts: Vec<Account>,
-    /// Who may call. Empty: everybody, and everybody is an admin.
+    /// Who may call. Empty: everybody may, as an admin.
     pub callers: Vec<Caller>,
-    /// How long answers are kept.
+    /// How long answers are cached.
     pub cache: Cache,
-    /// The Redis that all replicas share; `None`: this replica stands alone.
+    /// The Redis that all replicas share; `None`: this replica works alone.
     pub redis: Option<Redis>,
-    /// How many replicas may run at once, those of a rolling update included; the same for all of them. Default 1; 1 to
-    /// 1,000. Without Redis each keeps to its share.
+    /// The number of replicas that may run at once, including those of a rolling update; the same for all. Default 1; 1 to
+    /// 1,000. Without Redis each replica uses its share of the budget.
     pub replicas: u32,
-    /// What bounds the gRPC port.
+    /// Limits of the gRPC port.
     pub server: Server,
-    /// How to write the log.
+    /// Format and filter of the log.
     pub log: Log,
-    /// Whether the accounts are the sandbox's, and every product is invented.
+    /// Whether the accounts are a sandbox's, so that every product is invented.
     pub sandbox: bool,
 }
 
-/// One Amazon account, which is one allowance of calls.
+/// One Amazon account, with one budget of calls.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// Its name, for status and errors.
+    /// The name, for status and errors.
     pub name: String,
-    /// Its credentials, and with them the API it speaks.
+    /// The credentials; their kind says which API the account uses.
     pub credentials: Credentials,
-    /// The marketplaces it serves, each with its partner tag; at least one.
+    /// The marketplaces that the account serves, each with its partner tag; at least one.
     pub partner_tags: Vec<(Marketplace, String)>,
-    /// The calls a second it may make. Default 1 (Amazon's, for a new account); 0.01 to 10.
+    /// The calls a second that Amazon allows. Default 1 (Amazon's, for a new account); 0.01 to 10.
     pub calls_per_second: f64,
-    /// The calls it may make in any 24 hours. Default 8,640 (Amazon's, for a new account).
+    /// The calls in any 24 hours that Amazon allows. Default 8,640 (Amazon's, for a new account).
     pub calls_per_day: u32,
-    /// Another address to send calls to, as a sandbox's; signatures still name Amazon's host.
+    /// Another address to send calls to, as that of a sandbox. Signatures still name Amazon's host.
     pub endpoint: Option<String>,
-    /// A certificate authority to trust beside the system's, for such an address.
-    pub ca_file: Option<PathBuf>,
-    /// A proxy for the way out. Default: none; the environment's proxy settings are not read.
+    /// Certificate authorities to trust for that address in addition to the system's.
+    pub ca_file: Option<CaFile>,
+    /// A proxy for calls to Amazon. Default: none; the proxy settings of the environment are not read.
     pub proxy: Option<String>,
-    /// How long to wait for a connection. Default 2 s.
+    /// The longest wait for a connection. Default 2 s.
     pub connect_timeout: Duration,
-    /// How long to wait for a whole answer. Default 5 s.
+    /// The longest wait for a whole answer. Default 5 s.
     pub timeout: Duration,
     /// The largest answer that is read. Default 4 MiB; ten full products are about 150 KiB.
     pub max_body_bytes: usize,
-    /// How many ids and other calls may wait for their turn. Default 1,000.
+    /// The number of ids and other calls that may wait in the queue. Default 1,000.
     pub queue_capacity: usize,
-    /// The Amazon entity that the content notice names, per marketplace; none is guessed.
+    /// The Amazon entity that the content notice names, by marketplace. There is no default.
     pub content_notice_entities: Vec<(Marketplace, String)>,
 }
 
-/// What an account proves itself with.
+/// The credentials of an account.
 #[derive(Clone)]
 pub enum Credentials {
     /// Keys for the Product Advertising API 5.0.
@@ -100,94 +112,89 @@ pub enum Credentials {
     },
     /// An OAuth 2 credential for the Creators API.
     Creators {
-        /// Its id.
+        /// The id.
         credential_id: String,
-        /// Its secret.
+        /// The secret.
         credential_secret: SecretString,
-        /// Its version, which names its family and its group of marketplaces.
+        /// The version, which names the kind of token and the group of marketplaces.
         version: Version,
         /// Another address to fetch tokens from.
         token_endpoint: Option<String>,
     },
 }
 
-/// Somebody who may call.
+/// A caller that may use the gateway.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The name, for status, logs and errors.
     pub name: String,
-    /// The bearer token it proves itself with.
+    /// The bearer token.
     pub token: SecretString,
     /// Whether it may call AdminService.
     pub admin: bool,
-    /// The calls to Amazon it may cause in any 24 hours; `None`: no share of its own.
+    /// The calls to Amazon that it may cause in any 24 hours; `None`: no quota of its own.
     pub calls_per_day: Option<u32>,
-    /// Its weight where callers compete for calls. Default 1; 0.01 to 100.
+    /// The weight when callers compete for calls. Default 1; 0.01 to 100.
     pub weight: f64,
 }
 
-/// How long answers are kept. Nothing can lift the ceiling of 24 hours, which is in Amazon's terms.
+/// How long answers are cached. The maximum of 24 hours is in Amazon's terms and cannot be raised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cache {
-    /// What the memory tier may hold, keys included. Default 256 MiB.
+    /// The capacity of the memory tier, including keys. Default 256 MiB.
     pub memory_bytes: u64,
-    /// How long an answer is fresh for a request that wants offers. Default and most 50 min.
+    /// How long an answer is fresh for a request that wants offers. Default and maximum 50 min.
     pub offers_fresh: Duration,
-    /// How long it is fresh for any other request. Default and most 12 h.
+    /// How long an answer is fresh for any other request. Default and maximum 12 h.
     pub catalog_fresh: Duration,
-    /// How old an answer with offers may be while a refresh is under way. Default 6 h, most 24 h.
+    /// The age up to which an answer with offers is returned while the gateway refreshes it. Default 6 h, maximum 24 h.
     pub offers_stale: Duration,
-    /// How old any answer may be, also when Amazon fails. Default and most 24 h.
+    /// The age up to which any answer is returned, also when Amazon fails. Default and maximum 24 h.
     pub ceiling: Duration,
 }
 
 /// The Redis that all replicas share: 6.2 or later, or Valkey.
 #[derive(Clone, Debug)]
 pub struct Redis {
-    /// Where it is. One of, with `rediss` in place of `redis` for TLS, and port 6379 where none is named:
-    ///
-    /// - `redis://[user:password@]host[:port][/database]`, a single server
-    /// - `redis-sentinel://[user:password@]host:port[,host:port ...]/service[/database]`, the primary that the Sentinels
-    ///   name. User and password are the servers' own; Sentinels are asked without
-    /// - `redis-cluster://[user:password@]host[:port][,host[:port] ...]`, a cluster; some of its nodes are enough
-    pub url: SecretString,
-    /// What every key begins with. Letters, digits, `-`, `_`, `.` and `:`. Default `stockroom`.
+    /// Its address.
+    pub url: RedisUrl,
+    /// The prefix of every key. Letters, digits, `-`, `_`, `.` and `:`. Default `stockroom`.
     pub prefix: String,
-    /// How long to wait for it in all, once, before going on without it. Default 50 ms.
+    /// The longest wait for Redis. A command is tried once. Default 50 ms.
     pub timeout: Duration,
-    /// A certificate authority to trust in place of the system's.
-    pub ca_file: Option<PathBuf>,
+    /// Certificate authorities to trust instead of the system's.
+    pub ca_file: Option<CaFile>,
 }
 
-/// What bounds the gRPC port.
+/// Limits of the gRPC port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Server {
-    /// The deadline of a call that brings none. Default 10 s.
+    /// The deadline of a call that has none. Default 10 s.
     pub default_deadline: Duration,
     /// The longest deadline of a call. Default 60 s.
     pub max_deadline: Duration,
-    /// How many calls may be under way at once. Default 1,024.
+    /// The number of calls that may be in progress at once. Default 1,024.
     pub max_concurrent_calls: usize,
-    /// How many connections may be open at once. Default 1,024.
+    /// The number of connections that may be open at once. Default 1,024.
     pub max_connections: usize,
-    /// How long calls may go on after SIGTERM. Default 20 s.
+    /// How long calls may continue after SIGTERM. Default 20 s.
     pub drain: Duration,
-    /// How long to stay open but not ready after SIGTERM, so that load balancers notice. Default 0 s.
+    /// How long the port stays open but not ready after SIGTERM, so that load balancers notice. Default 0 s.
     pub lame_duck: Duration,
-    /// Whether the contract can be read over the port. Default true.
+    /// Whether gRPC reflection is served. Default true.
     pub reflection: bool,
 }
 
-/// How to write the log.
+/// Format and filter of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
-    /// The form of a line.
+    /// The format of a line.
     pub format: LogFormat,
-    /// What to write, as `info` or `stockroom=debug,warn`.
+    /// Which lines to log, as `info` or `stockroom=debug,warn`.
     pub filter: String,
 }
 
-/// The form of a line of the log.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// Pretty on a terminal, JSON otherwise.
@@ -200,11 +207,34 @@ pub enum LogFormat {
 }
 
 impl fmt::Debug for Credentials {
-    /// Tells the API only: an access key is nobody's business either.
+    /// Names the API only; an access key is hidden as well.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Paapi5 { .. } => f.write_str("Paapi5"),
             Self::Creators { .. } => f.write_str("Creators"),
+        }
+    }
+}
+
+impl Credentials {
+    /// Whether both prove the same identity to the same API.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Paapi5 { access_key, secret_key },
+                Self::Paapi5 { access_key: other_key, secret_key: other_secret },
+            ) => access_key == other_key && secret_key.expose_secret() == other_secret.expose_secret(),
+            (
+                Self::Creators { credential_id, credential_secret, version, .. },
+                Self::Creators {
+                    credential_id: other_id, credential_secret: other_secret, version: other_version, ..
+                },
+            ) => {
+                credential_id == other_id
+                    && credential_secret.expose_secret() == other_secret.expose_secret()
+                    && version == other_version
+            }
+            (Self::Paapi5 { .. } | Self::Creators { .. }, _) => false,
         }
     }
 }
@@ -222,14 +252,14 @@ impl Default for Cache {
 }
 
 impl Redis {
-    /// A Redis by its URL, with the defaults.
-    pub fn at(url: impl Into<String>) -> Self {
-        Self {
-            url: SecretString::from(url.into()),
+    /// A Redis by its URL, with the default prefix and timeout.
+    pub fn at(url: &str) -> Result<Self, RedisUrlError> {
+        Ok(Self {
+            url: RedisUrl::parse(url)?,
             prefix: "stockroom".to_owned(),
             timeout: Duration::from_millis(50),
             ca_file: None,
-        }
+        })
     }
 }
 

@@ -24,7 +24,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{clock::Clock, store::Store};
 use amazon_catalog::{
-    Asin, CatalogRequest, CatalogResponse, Items, Locale, Marketplace, Missing, Operation, Snapshot, Upstream,
+    Asin, CatalogRequest, CatalogResponse, Items, Locale, Marketplace, Missing, Operation, Snapshot, Unsupported,
+    Upstream,
 };
 
 use self::account::ActorMessage;
@@ -53,6 +54,7 @@ pub struct Dispatch {
 
 #[derive(Debug)]
 struct Account {
+    upstream: Arc<dyn Upstream>,
     messages: mpsc::Sender<ActorMessage>,
 }
 
@@ -300,7 +302,10 @@ impl Dispatch {
             .collect();
         let refresh_queue = accounts.first().map(|account| Arc::clone(&account.refresh_queue)).unwrap_or_default();
         Self {
-            accounts: accounts.into_iter().map(|options| Account { messages: account::start(options) }).collect(),
+            accounts: accounts
+                .into_iter()
+                .map(|options| Account { upstream: Arc::clone(&options.upstream), messages: account::start(options) })
+                .collect(),
             by_marketplace,
             refresh_queue,
         }
@@ -346,6 +351,12 @@ impl Dispatch {
     /// Marks a cached answer that was read past its freshness. It is refreshed as the budget allows.
     pub fn mark_stale(&self, key: &FetchKey, fetched_at: SystemTime) {
         self.refresh_queue.mark_stale(key, fetched_at);
+    }
+
+    /// What the API of the account that serves the request's marketplace has no way to express in the request; `None`
+    /// where it can be asked all of it, and where no account serves the marketplace.
+    pub fn unsupported(&self, request: &CatalogRequest) -> Option<Unsupported> {
+        self.account(request.locale().marketplace).ok()?.upstream.unsupported(request)
     }
 
     /// How each account does.

@@ -1,7 +1,7 @@
 //! Builds the floors below the server from the configuration: each account's way to Amazon, the dispatcher, the cache and
 //! the catalog over them.
 
-use std::{fs, io, path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
     cache::Cache,
@@ -11,7 +11,7 @@ use crate::{
     dispatch::{AnswerSink, Dispatch, Options},
     store::{self, Store},
 };
-use amazon_catalog::{BuildError, Upstream, creators, paapi5};
+use amazon_catalog::{BuildError, TransportOptions, Upstream, creators, paapi5};
 
 pub use self::credential_rotator::CredentialRotator;
 use self::credential_rotator::{Running, UpstreamClient};
@@ -21,17 +21,6 @@ mod credential_rotator;
 /// Why the floors could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A certificate authority's file could not be read.
-    #[error("accounts.{account}.ca_file: {path} cannot be read")]
-    CaFile {
-        /// The account.
-        account: String,
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: io::Error,
-    },
     /// The HTTP client of an account could not be built.
     #[error("accounts.{account}: the way to Amazon cannot be built")]
     Upstream {
@@ -41,9 +30,9 @@ pub enum Error {
         #[source]
         source: BuildError,
     },
-    /// The shared Redis is not described rightly.
+    /// The client of the shared Redis could not be built.
     #[error(transparent)]
-    Redis(#[from] store::ConfigError),
+    Redis(#[from] store::BuildError),
 }
 
 /// Builds the catalog that a configuration describes. Starts a task for each account, so it needs a runtime.
@@ -89,39 +78,28 @@ fn options(account: &Account, upstream: Arc<dyn Upstream>, cache: &Arc<Cache>) -
 }
 
 fn way(account: &Account) -> Result<UpstreamClient, Error> {
-    let ca_pem = match &account.ca_file {
-        Some(path) => Some(fs::read(path).map_err(|source| Error::CaFile {
-            account: account.name.clone(),
-            path: path.clone(),
-            source,
-        })?),
-        None => None,
-    };
+    let ca_pem = account.ca_file.as_ref().map(|file| file.pem().to_vec());
     let partner_tags = account.partner_tags.iter().cloned().collect();
+    let transport = TransportOptions {
+        endpoint: account.endpoint.clone(),
+        ca_pem,
+        proxy: account.proxy.clone(),
+        connect_timeout: account.connect_timeout,
+        max_body_bytes: account.max_body_bytes,
+    };
     let way = match account.credentials.clone() {
-        Credentials::Paapi5 { access_key, secret_key } => paapi5::Client::new(paapi5::Options {
-            access_key,
-            secret_key,
-            partner_tags,
-            endpoint: account.endpoint.clone(),
-            ca_pem,
-            proxy: account.proxy.clone(),
-            connect_timeout: account.connect_timeout,
-            max_body_bytes: account.max_body_bytes,
-        })
-        .map(|client| UpstreamClient::Paapi5(Arc::new(client))),
+        Credentials::Paapi5 { access_key, secret_key } => {
+            paapi5::Client::new(paapi5::Options { access_key, secret_key, partner_tags, transport })
+                .map(|client| UpstreamClient::Paapi5(Arc::new(client)))
+        }
         Credentials::Creators { credential_id, credential_secret, version, token_endpoint } => {
             creators::Client::new(creators::Options {
                 credential_id,
                 credential_secret,
                 version,
                 partner_tags,
-                endpoint: account.endpoint.clone(),
                 token_endpoint,
-                ca_pem,
-                proxy: account.proxy.clone(),
-                connect_timeout: account.connect_timeout,
-                max_body_bytes: account.max_body_bytes,
+                transport,
             })
             .map(|client| UpstreamClient::Creators(Arc::new(client)))
         }

@@ -5,22 +5,19 @@
 //! [`Error`] that costs little, and what it means to go on without an answer is the caller's to say. Nothing above knows
 //! that there are connections, or which of a single server, Sentinel and Cluster is behind them.
 
-use std::{fmt, future::Future, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use bb8_redis::bb8::{self, Pool};
 use bb8_redis::redis::{RedisError, RedisResult};
-use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout_at};
 
+pub use self::commands::Script;
 use self::{
-    address::Address,
     connection::{Connection, Connector},
     pause::RedisPause,
 };
-pub use self::{address::NotAnAddress, commands::Script};
 use crate::config;
 
-mod address;
 mod commands;
 mod connection;
 mod journal;
@@ -42,22 +39,10 @@ struct Inner {
     timeout: Duration,
 }
 
-/// Why the configuration describes no Redis.
+/// The client could not be built.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The URL is none of the known forms.
-    #[error("redis.url is not understood")]
-    Url(#[source] NotAnAddress),
-    /// The certificate authority's file could not be read.
-    #[error("redis.ca_file: {path} cannot be read")]
-    CaFile {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: std::io::Error,
-    },
-}
+#[error("the Redis client cannot be built")]
+pub struct BuildError(#[source] RedisError);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -74,16 +59,10 @@ pub enum Error {
 }
 
 impl Store {
-    /// The Redis that a configuration describes. Needs a runtime; does not wait for a connection.
-    pub fn open(options: &config::Redis) -> Result<Self, ConfigError> {
-        let ca_pem = match &options.ca_file {
-            Some(path) => {
-                Some(std::fs::read(path).map_err(|source| ConfigError::CaFile { path: path.clone(), source })?)
-            }
-            None => None,
-        };
-        let address = Address::parse(options.url.expose_secret()).map_err(ConfigError::Url)?;
-        let connector = Connector::new(address, ca_pem).map_err(ConfigError::Url)?;
+    /// The Redis of a configuration. Needs a runtime; does not wait for a connection.
+    pub fn open(options: &config::Redis) -> Result<Self, BuildError> {
+        let ca_pem = options.ca_file.as_ref().map(|file| file.pem().to_vec());
+        let connector = Connector::new(&options.url, ca_pem).map_err(BuildError)?;
         let pool = Pool::builder()
             .max_size(CONNECTIONS)
             .min_idle(CONNECTIONS)

@@ -106,7 +106,7 @@ impl Catalog {
         &self,
         read: &ReadContext,
         asked: Vec<K>,
-        cost_counter: &mut CostCounter,
+        cost: &mut CostCounter,
     ) -> Vec<(K, Result<Cached<K::Page>, Error>)> {
         let (mut answers, mut missing, stale) = self.read_pages(read, asked).await;
         if let Some(call) = K::call(&stale.iter().map(|(request, _)| request.clone()).collect::<Vec<_>>())
@@ -116,7 +116,7 @@ impl Catalog {
         }
         let mut failed = Error::Undecodable;
         if !missing.is_empty() {
-            match self.fetch_pages(read, &missing, cost_counter).await {
+            match self.fetch_pages(read, &missing, cost).await {
                 Ok(Origin::Cache) => {
                     // Another replica has fetched them. What it did not bring fails.
                     let again = self.read_pages(read, std::mem::take(&mut missing)).await.0;
@@ -143,7 +143,7 @@ impl Catalog {
         }
         let answers = answers.into_iter().map(|(request, answer)| (request, answer.ok_or_else(|| failed.clone())));
         let answers: Vec<_> = answers.collect();
-        answers.iter().flat_map(|(_, answer)| answer).for_each(|answer| cost_counter.answer(&answer.freshness));
+        answers.iter().flat_map(|(_, answer)| answer).for_each(|answer| cost.answer(&answer.freshness));
         answers
     }
 
@@ -182,25 +182,25 @@ impl Catalog {
         &self,
         read: &ReadContext,
         missing: &[K],
-        cost_counter: &mut CostCounter,
+        cost: &mut CostCounter,
     ) -> Result<Origin, Error> {
         if read.cache_only {
             return Err(Error::NotCached);
         }
         if read.estimate {
-            cost_counter.calls(&planned_call());
+            cost.calls(&planned_call());
             return Ok(Origin::Planned);
         }
         let call = K::call(missing).ok_or(Error::Undecodable)?;
         let fetching = self.dispatch.fetch(call, read.terms.clone());
         match timeout_at(read.give_up, fetching).await.map_err(|_| Error::DeadlineExceeded)? {
             Ok(Response::Fetched(fetched)) => {
-                cost_counter.calls(&fetched.calls);
+                cost.calls(&fetched.calls);
                 Ok(Origin::Fetched(fetched))
             }
             Ok(Response::Cached) => Ok(Origin::Cache),
             Err(failure) => {
-                cost_counter.calls(&failure.calls);
+                cost.calls(&failure.calls);
                 Err(failure.error.into())
             }
         }

@@ -42,7 +42,7 @@ impl CostCounter {
     }
 
     /// The cost so far.
-    pub fn cost(&self) -> pb::Cost {
+    pub fn total(&self) -> pb::Cost {
         pb::Cost {
             amazon_calls: self.calls.len().try_into().unwrap_or(i32::MAX),
             from_memory: self.from_memory,

@@ -9,11 +9,11 @@
 //! # Edge cases
 //!
 //! An estimate is from above. By the time the request is made others may have filled the cache, and a call that it shares
-//! with others is counted in full.
+//! with others is counted in full. A dry run that fails has counted what the request would spend before it fails.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Catalog, CostCounter, Error, ReadContext, SearchPlan};
+use super::{Catalog, CostCounter, ReadContext, SearchPlan};
 use crate::{catalog::products::Lookup, dispatch::Calls};
 use amazon_catalog::{Asin, BrowseNodeId};
 use stockroom_proto::pb;
@@ -34,15 +34,15 @@ pub(super) fn planned_freshness() -> pb::Freshness {
 impl Catalog {
     /// What these products would cost.
     pub async fn estimate_products(&self, read: &ReadContext, asins: impl IntoIterator<Item = Asin>) -> CostCounter {
-        let mut cost_counter = CostCounter::default();
+        let mut cost = CostCounter::default();
         let mut lookups = self.products(&dry(read), asins).await;
         while let Some(Lookup { outcome, calls, .. }) = lookups.recv().await {
-            cost_counter.calls(&calls);
+            cost.calls(&calls);
             if let Ok(found) = outcome {
-                cost_counter.answer(&found.freshness);
+                cost.answer(&found.freshness);
             }
         }
-        cost_counter
+        cost
     }
 
     /// What a run of a search's results would cost.
@@ -53,31 +53,34 @@ impl Catalog {
         from: usize,
         wanted: usize,
     ) -> CostCounter {
-        cost(self.search(&dry(read), plan, from, wanted).await.map(|slice| slice.cost_counter))
+        let mut cost = CostCounter::default();
+        let _ = self.search(&dry(read), plan, from, wanted, &mut cost).await;
+        cost
     }
 
     /// What a page of a variation family would cost.
     pub async fn estimate_variations(&self, read: &ReadContext, asin: Asin, from: usize) -> CostCounter {
         let wanted = amazon_catalog::IDS_PER_CALL;
-        cost(self.variations(&dry(read), asin, from, wanted).await.map(|page| page.cost_counter))
+        let mut cost = CostCounter::default();
+        let _ = self.variations(&dry(read), asin, from, wanted, &mut cost).await;
+        cost
     }
 
     /// What a walk over browse nodes would cost.
     pub async fn estimate_nodes(&self, read: &ReadContext, ids: &[BrowseNodeId], depth: usize) -> CostCounter {
-        cost(self.browse(&dry(read), ids, depth).await.map(|tree| tree.cost_counter))
+        let mut cost = CostCounter::default();
+        let _ = self.browse(&dry(read), ids, depth, &mut cost).await;
+        cost
     }
 
     /// What a list of trending products or deals would cost.
     pub async fn estimate_ranking(&self, read: &ReadContext, plan: &SearchPlan, limit: usize) -> CostCounter {
-        cost(self.trending(&dry(read), plan, limit).await.map(|list| list.cost_counter))
+        let mut cost = CostCounter::default();
+        let _ = self.trending(&dry(read), plan, limit, &mut cost).await;
+        cost
     }
 }
 
 fn dry(read: &ReadContext) -> ReadContext {
     ReadContext { estimate: true, ..read.clone() }
-}
-
-/// A dry run fails only where the request would, which costs nothing more.
-fn cost(counter: Result<CostCounter, Error>) -> CostCounter {
-    counter.unwrap_or_default()
 }

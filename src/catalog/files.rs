@@ -1,5 +1,7 @@
 //! Feeds and reports: asked of Amazon as anything else is, in their turn and on the account's day, and never kept.
 
+use std::sync::Arc;
+
 use tokio::time::timeout_at;
 
 use super::{Catalog, CostCounter, Error, ReadContext};
@@ -8,26 +10,28 @@ use amazon_catalog::{CatalogRequest, CatalogResponse, FileLink, GetFileLink, Lis
 use stockroom_proto::pb;
 
 impl Catalog {
-    /// The files that Amazon keeps ready.
+    /// Lists the files that Amazon holds.
     pub async fn files(
         &self,
         read: &ReadContext,
         list: ListFiles,
-    ) -> Result<(Vec<pb::AccountFile>, CostCounter), Error> {
-        match self.ask_now(read, CatalogRequest::Files(list)).await? {
-            (CatalogResponse::Files(files), cost_counter) => Ok((files, cost_counter)),
+        cost: &mut CostCounter,
+    ) -> Result<Vec<pb::AccountFile>, Error> {
+        match &*self.ask_now(read, CatalogRequest::Files(list), cost).await? {
+            CatalogResponse::Files(files) => Ok(files.clone()),
             _ => Err(Error::Undecodable),
         }
     }
 
-    /// A link to one of them; `None` where there is no such file.
+    /// Fetches a link to one of them; `None` where there is no such file.
     pub async fn file_link(
         &self,
         read: &ReadContext,
         link: GetFileLink,
-    ) -> Result<(Option<FileLink>, CostCounter), Error> {
-        match self.ask_now(read, CatalogRequest::FileLink(link)).await? {
-            (CatalogResponse::FileLink(link), cost_counter) => Ok((link, cost_counter)),
+        cost: &mut CostCounter,
+    ) -> Result<Option<FileLink>, Error> {
+        match &*self.ask_now(read, CatalogRequest::FileLink(link), cost).await? {
+            CatalogResponse::FileLink(link) => Ok(link.clone()),
             _ => Err(Error::Undecodable),
         }
     }
@@ -35,15 +39,21 @@ impl Catalog {
     async fn ask_now(
         &self,
         read: &ReadContext,
-        question: CatalogRequest,
-    ) -> Result<(CatalogResponse, CostCounter), Error> {
-        let fetching = self.dispatch.fetch(question, read.terms.clone());
+        request: CatalogRequest,
+        cost: &mut CostCounter,
+    ) -> Result<Arc<CatalogResponse>, Error> {
+        let fetching = self.dispatch.fetch(request, read.terms.clone());
         let response = timeout_at(read.give_up, fetching).await.map_err(|_| Error::DeadlineExceeded)?;
-        let Response::Fetched(fetched) = response.map_err(|failure| failure.error)? else {
-            return Err(Error::Undecodable);
-        };
-        let mut cost_counter = CostCounter::default();
-        cost_counter.calls(&fetched.calls);
-        Ok(((*fetched.answer).clone(), cost_counter))
+        match response {
+            Ok(Response::Fetched(fetched)) => {
+                cost.calls(&fetched.calls);
+                Ok(fetched.answer)
+            }
+            Ok(Response::Cached) => Err(Error::Undecodable),
+            Err(failure) => {
+                cost.calls(&failure.calls);
+                Err(failure.error.into())
+            }
+        }
     }
 }

@@ -44,8 +44,6 @@ pub struct SearchSlice {
     pub dropped: i32,
     /// Why it ends early, where it does.
     pub cut_short: Option<Error>,
-    /// What it cost.
-    pub cost_counter: CostCounter,
 }
 
 /// A page of a search as it is kept: the products themselves are kept as products.
@@ -115,10 +113,11 @@ impl Catalog {
         plan: &SearchPlan,
         from: usize,
         wanted: usize,
+        cost: &mut CostCounter,
     ) -> Result<SearchSlice, Error> {
-        let mut slice = self.slice_of_page(read, plan, from, wanted).await?;
+        let mut slice = self.slice_of_page(read, plan, from, wanted, cost).await?;
         while let Some(next) = slice.next.filter(|_| slice.products.len() < wanted && slice.cut_short.is_none()) {
-            match self.slice_of_page(read, plan, next, wanted - slice.products.len()).await {
+            match self.slice_of_page(read, plan, next, wanted - slice.products.len(), cost).await {
                 Ok(more) => slice.append(more),
                 Err(error) => {
                     slice.cut_short = Some(error);
@@ -137,8 +136,9 @@ impl Catalog {
         plan: &SearchPlan,
         from: usize,
         wanted: usize,
+        cost: &mut CostCounter,
     ) -> Result<SearchSlice, Error> {
-        let mut slice = self.slice_of_page(read, plan, from, wanted).await?;
+        let mut slice = self.slice_of_page(read, plan, from, wanted, cost).await?;
         plan.priceless_last(&mut slice.products);
         Ok(slice)
     }
@@ -149,9 +149,10 @@ impl Catalog {
         plan: &SearchPlan,
         from: usize,
         wanted: usize,
+        cost: &mut CostCounter,
     ) -> Result<SearchSlice, Error> {
         let mut slice = SearchSlice::default();
-        let page = self.resolved_page(read, plan.page(from / IDS_PER_CALL + 1), &mut slice.cost_counter).await?;
+        let page = self.resolved_page(read, plan.page(from / IDS_PER_CALL + 1), cost).await?;
         let reachable = usize::try_from(page.total_results).unwrap_or(0).min(REACHABLE);
         let empty = page.known.is_empty();
         let mut place = from;
@@ -194,17 +195,17 @@ impl Catalog {
         &self,
         read: &ReadContext,
         search: SearchItems,
-        cost_counter: &mut CostCounter,
+        cost: &mut CostCounter,
     ) -> Result<ResolvedPage, Error> {
-        let mut answers = self.cached(read, vec![search], cost_counter).await;
+        let mut answers = self.cached(read, vec![search], cost).await;
         let (_, answer) = answers.pop().ok_or(Error::Undecodable)?;
         let cached = answer?;
         let kept = cached.value.unwrap_or_default();
         let known = self.products_of(read, &cached.origin, &kept.asins).await;
         for known in &known {
-            cost_counter.calls(&known.calls);
+            cost.calls(&known.calls);
             if let Ok(found) = &known.outcome {
-                cost_counter.answer(&found.freshness);
+                cost.answer(&found.freshness);
             }
         }
         Ok(ResolvedPage { known, total_results: kept.total_results, search_url: kept.search_url, facets: kept.facets })
@@ -244,7 +245,6 @@ impl SearchSlice {
         self.next = more.next;
         self.dropped += more.dropped;
         self.cut_short = more.cut_short;
-        self.cost_counter.merge(&more.cost_counter);
     }
 }
 

@@ -20,8 +20,6 @@ pub struct VariationPage {
     pub summary: pb::VariationSummary,
     /// Where the next run begins; `None` at the end.
     pub next: Option<usize>,
-    /// What it cost.
-    pub cost_counter: CostCounter,
 }
 
 /// A page of a family as it is kept: the children themselves are kept as products.
@@ -46,19 +44,20 @@ impl Catalog {
         asin: Asin,
         from: usize,
         wanted: usize,
+        cost: &mut CostCounter,
     ) -> Result<VariationPage, Error> {
         let mut family = VariationPage::default();
         let number = u32::try_from(from / IDS_PER_CALL + 1).unwrap_or(u32::MAX);
         let asked = GetVariations { locale: read.locale, asin, page: number };
-        let mut answers = self.cached(read, vec![asked], &mut family.cost_counter).await;
+        let mut answers = self.cached(read, vec![asked], cost).await;
         let cached = answers.pop().ok_or(Error::Undecodable)?.1?;
         let Some(kept) = cached.value else { return Ok(family) };
         let known = self.products_of(read, &cached.origin, &kept.asins).await;
         let on_page = known.len();
         for known in known.into_iter().skip(from % IDS_PER_CALL).take(wanted) {
-            family.cost_counter.calls(&known.calls);
+            cost.calls(&known.calls);
             if let Some(found) = known.into_listed()? {
-                family.cost_counter.answer(&found.freshness);
+                cost.answer(&found.freshness);
                 family.children.push(found.entry(read.parts));
             }
         }

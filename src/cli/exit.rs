@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
 };
 
-use crate::config::Faults;
+use crate::config::ConfigErrors;
 use stockroom_client::Code;
 
 /// The exit codes, for the help. The numbers above 63 are those of BSD's sysexits.h.
@@ -45,7 +45,7 @@ pub(super) enum Failure {
     Usage(String),
     /// The configuration is wrong.
     #[error(transparent)]
-    Config(#[from] Faults),
+    Config(#[from] ConfigErrors),
     /// The gateway's address is wrong.
     #[error(transparent)]
     Connect(#[from] stockroom_client::ConnectError),

@@ -16,7 +16,7 @@ use super::{
     settings::{Environment, Sources},
 };
 use crate::{
-    config::{Config, Settings},
+    config::{Config, Effective, Settings},
     gateway, server, telemetry,
 };
 
@@ -54,16 +54,21 @@ pub(super) struct Serve {
     log_filter: Option<String>,
 }
 
+/// What the reload compares with.
+#[derive(Debug)]
+struct Running {
+    environment: Environment,
+    warnings: Vec<String>,
+    effective: Effective,
+}
+
 impl Serve {
     pub(super) async fn run(self, environment: Environment) -> Result<Outcome, Failure> {
         let settings = self.settings(environment.clone())?;
         // Checked before any port is opened.
-        let config = self.config(&settings)?;
-        if self.sandbox {
-            self.serve_sandbox(environment, settings, config).await
-        } else {
-            self.serve(environment, settings, config).await
-        }
+        let (config, effective) = self.config(&settings)?;
+        let running = Running { environment, warnings: settings.warnings().to_vec(), effective };
+        if self.sandbox { self.serve_sandbox(running, config).await } else { self.serve(running, config).await }
     }
 
     fn settings(&self, environment: Environment) -> Result<Settings, Failure> {
@@ -74,29 +79,27 @@ impl Serve {
             .flag("log.filter", "--log-filter", self.log_filter.as_deref()))
     }
 
-    /// The configuration; where a sandbox is, it does not know yet.
-    fn config(&self, settings: &Settings) -> Result<Config, Failure> {
+    /// The configuration. The endpoint of a sandbox is set once the sandbox runs.
+    fn config(&self, settings: &Settings) -> Result<(Config, Effective), Failure> {
         Ok(if self.sandbox {
             Config::for_sandbox(settings, sandbox::accounts(self.protocol)?)?
         } else {
-            Config::from_settings(settings)?
+            Config::with_effective(settings)?
         })
     }
 
-    async fn serve_sandbox(
-        self,
-        environment: Environment,
-        settings: Settings,
-        mut config: Config,
-    ) -> Result<Outcome, Failure> {
+    async fn serve_sandbox(self, running: Running, mut config: Config) -> Result<Outcome, Failure> {
         let sandbox = sandbox::start(&mut config).await?;
-        let outcome = self.serve(environment, settings, config).await;
+        let outcome = self.serve(running, config).await;
         sandbox.stop().await;
         outcome
     }
 
-    async fn serve(self, environment: Environment, settings: Settings, config: Config) -> Result<Outcome, Failure> {
+    async fn serve(self, running: Running, config: Config) -> Result<Outcome, Failure> {
         telemetry::start(&config.log).map_err(Failure::local("the log cannot be written"))?;
+        for warning in &running.warnings {
+            tracing::warn!("{warning}");
+        }
         let shutdown = shutdown_signal()?;
         let hangup = signal(SignalKind::hangup()).map_err(Failure::local("signals cannot be received"))?;
         let (catalog, rotation) = gateway::rotatable(&config).map_err(Failure::local("the gateway cannot be built"))?;
@@ -104,7 +107,7 @@ impl Serve {
         let address = listener.local_addr().map_err(Failure::local("the port's address cannot be told"))?;
         // Whoever does not read the greeting gets the service all the same.
         let _ = Out::stdout(Format::Table).text(&greeting(&config, address));
-        let reload = Reload { command: self, environment, settings, config: config.clone(), rotation };
+        let reload = Reload { command: self, running, rotation };
         let reloading = tokio::spawn(reload.at_each(hangup));
         let served = server::serve(config, catalog, listener, shutdown).await;
         reloading.abort();

@@ -1,17 +1,30 @@
-//! Where a gateway's settings come from, and `stockroom config`, which shows what they come to.
+//! The sources of a gateway's settings, and `stockroom config`, which checks and prints them.
 
-use std::{ffi::OsString, fs, path::PathBuf};
+use std::{
+    ffi::OsString,
+    fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
+use serde_json::json;
 
 use super::{
     exit::{Failure, Outcome},
     out::{Format, Out},
 };
-use crate::config::{self, Config, Fault, Faults, Settings};
+use crate::config::{self, Config, ConfigError, ConfigErrors, Settings};
 
-/// The file that is read where none is named and this one exists.
+/// The file that is read if none is named and this one exists.
 const DEFAULT_FILE: &str = "stockroom.toml";
+
+const EXAMPLES: &str = "\
+Examples:
+  stockroom config
+  stockroom config --config production.toml --json
+  stockroom config --reference
+  stockroom config --schema > stockroom.schema.json";
 
 /// The environment, as it was when the program started.
 pub(super) type Environment = Vec<(OsString, OsString)>;
@@ -24,27 +37,31 @@ pub(super) struct Sources {
     config: Option<PathBuf>,
 }
 
-/// Checks the configuration and shows it, each value with where it came from; secrets stay hidden
+/// Checks the configuration and prints every value with its origin; secrets are hidden
 #[derive(Args, Debug)]
-#[command(
-    after_help = "Examples:\n  stockroom config\n  stockroom config --config production.toml\n  stockroom config --reference"
-)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct ShowConfig {
     #[command(flatten)]
     sources: Sources,
-    /// The reference of all keys, as Markdown
+    /// Print the configuration, or its errors, as JSON
     #[arg(long)]
+    json: bool,
+    /// Print the reference of all keys, as Markdown
+    #[arg(long, conflicts_with = "json")]
     reference: bool,
+    /// Print a JSON Schema of the configuration file
+    #[arg(long, conflicts_with_all = ["json", "reference"])]
+    schema: bool,
 }
 
 impl Sources {
-    /// The settings of the file and, above them, of the environment.
+    /// The settings of the file, overridden by those of the environment.
     pub(super) fn load(&self, environment: Environment) -> Result<Settings, Failure> {
         let named = self.config.clone().or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists()));
         let settings = match named {
             Some(file) => {
                 let path = file.display().to_string();
-                let text = fs::read_to_string(&file).map_err(|error| unreadable(&path, &error))?;
+                let text = fs::read_to_string(&file).map_err(|error| unreadable(&file, &error))?;
                 Settings::default().file(&path, &text)
             }
             None => Settings::default(),
@@ -55,18 +72,48 @@ impl Sources {
 
 impl ShowConfig {
     pub(super) fn run(self, environment: Environment) -> Result<Outcome, Failure> {
-        let text = if self.reference {
-            config::reference()
+        let mut out = Out::stdout(Format::Table);
+        if self.reference {
+            out.text(&config::reference())?;
+        } else if self.schema {
+            out.text(&pretty(&config::schema()))?;
         } else {
-            let settings = self.sources.load(environment)?;
-            Config::from_settings(&settings)?.effective(&settings)
-        };
-        Out::stdout(Format::Table).text(&text)?;
+            self.show(environment, &mut out)?;
+        }
         Ok(Outcome::Done)
+    }
+
+    fn show(&self, environment: Environment, out: &mut Out) -> Result<(), Failure> {
+        let checked = self.sources.load(environment).and_then(|settings| {
+            let (_, effective) = Config::with_effective(&settings)?;
+            Ok((settings, effective))
+        });
+        match checked {
+            Ok((settings, effective)) => {
+                for warning in settings.warnings() {
+                    // A warning that nobody can read changes nothing.
+                    let _ = writeln!(io::stderr(), "warning: {warning}");
+                }
+                let text = if self.json { pretty(&effective.to_json()) } else { effective.to_toml() };
+                out.text(&text)
+            }
+            Err(Failure::Config(errors)) if self.json => {
+                out.text(&pretty(&json!({ "errors": errors.0 })))?;
+                Err(Failure::Config(errors))
+            }
+            Err(failure) => Err(failure),
+        }
     }
 }
 
-fn unreadable(path: &str, error: &std::io::Error) -> Failure {
-    let problem = format!("{path} cannot be read: {error}");
-    Failure::Config(Faults(vec![Fault { key: String::new(), value: None, origin: None, problem }]))
+fn pretty(json: &serde_json::Value) -> String {
+    format!("{json:#}\n")
+}
+
+fn unreadable(file: &Path, error: &io::Error) -> Failure {
+    let mut problem = format!("{} cannot be read: {error}", file.display());
+    if file.is_dir() {
+        problem.push_str("; it is a folder, which is what a container's bind mount creates for a file that is missing");
+    }
+    Failure::Config(ConfigErrors(vec![ConfigError::new("", problem)]))
 }

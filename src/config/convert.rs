@@ -1,50 +1,55 @@
-//! Settings become a [`Config`] in one conversion that reports every fault.
+//! Converts settings into a [`Config`], or into every error that they contain.
 
 use std::time::Duration;
 
 use super::{
-    Account, Cache, Config, Credentials, Faults, Log, LogFormat, Redis, Server, Settings,
+    Account, Cache, Config, ConfigErrors, Credentials, Effective, Log, LogFormat, Redis, RedisUrl, Server, Settings,
     accounts::{read_accounts, read_callers},
     reader::Reader,
+    value::Value,
 };
 use amazon_catalog::Marketplace;
 
-/// What must be known of a sandbox to use it as an account.
+/// An account whose Amazon is a sandbox.
 #[derive(Clone, Debug)]
 pub struct SandboxAccount {
     /// The account's name.
     pub name: String,
     /// The sandbox's URL.
     pub endpoint: String,
-    /// Credentials that it knows, and with them the API that it is to speak.
+    /// The credentials that the sandbox accepts; their kind says which API the account uses.
     pub credentials: Credentials,
-    /// The partner tags that it knows.
+    /// The partner tags that the sandbox accepts.
     pub partner_tags: Vec<(Marketplace, String)>,
-    /// The calls a second that it allows.
+    /// The calls a second that the sandbox allows.
     pub calls_per_second: f64,
-    /// The calls in any 24 hours that it allows.
+    /// The calls in any 24 hours that the sandbox allows.
     pub calls_per_day: u32,
 }
 
 impl Config {
-    /// Checks the settings and makes them a configuration, or tells everything that is wrong with them.
+    /// Checks the settings. Returns the configuration, or every error in the settings.
     ///
-    /// Reads the files that hold secrets, and nothing else.
-    pub fn from_settings(settings: &Settings) -> Result<Self, Faults> {
+    /// Reads the files that hold secrets and certificate authorities, and no other.
+    pub fn from_settings(settings: &Settings) -> Result<Self, ConfigErrors> {
+        Self::with_effective(settings).map(|(config, _)| config)
+    }
+
+    /// As [`Self::from_settings`], with the effective value and the origin of each key.
+    pub fn with_effective(settings: &Settings) -> Result<(Self, Effective), ConfigErrors> {
         let mut read = Reader::new(settings);
         let accounts = read_accounts(&mut read);
         let config = read_config(&mut read, accounts);
         read.finish(config)
     }
 
-    /// The configuration of a gateway in front of a sandbox, which has all its accounts. Settings that name others are
-    /// refused.
-    pub fn for_sandbox(settings: &Settings, accounts: Vec<SandboxAccount>) -> Result<Self, Faults> {
+    /// The configuration of a gateway whose accounts are a sandbox's. Settings that contain other accounts are refused.
+    pub fn for_sandbox(settings: &Settings, accounts: Vec<SandboxAccount>) -> Result<(Self, Effective), ConfigErrors> {
         let mut read = Reader::new(settings);
         if !read.names_below("accounts").is_empty() {
-            read.fault(
+            read.error(
                 "accounts",
-                "accounts are set, and --sandbox would serve invented products; remove one of the two",
+                "accounts are configured, and --sandbox would serve invented products; remove one of the two",
             );
         }
         let config = read_config(&mut read, accounts.into_iter().map(Account::from).collect());
@@ -72,11 +77,11 @@ impl From<SandboxAccount> for Account {
     }
 }
 
-/// Everything but the accounts; `None` only where a fault was noted.
+/// Reads everything but the accounts. `None` only if an error was added.
 fn read_config(read: &mut Reader<'_>, accounts: Vec<Account>) -> Option<Config> {
     let default_marketplace = read_default_marketplace(read, &accounts);
-    let listen = read.address("listen");
-    let (redis, replicas) = (read_redis(read), read.count("replicas"));
+    let listen = read.get("listen");
+    let (redis, replicas) = (read_redis(read), read.get("replicas"));
     let (callers, cache, server, log) = (read_callers(read), read_cache(read), read_server(read), read_log(read));
     Some(Config {
         listen: listen?,
@@ -95,19 +100,22 @@ fn read_config(read: &mut Reader<'_>, accounts: Vec<Account>) -> Option<Config> 
 fn read_default_marketplace(read: &mut Reader<'_>, accounts: &[Account]) -> Option<Marketplace> {
     let served: Vec<Marketplace> =
         accounts.iter().flat_map(|account| &account.partner_tags).map(|(marketplace, _)| *marketplace).collect();
-    let Some(named) = read.marketplace("default_marketplace") else {
-        return served.iter().find(|marketplace| marketplace.code() == "US").or(served.first()).copied();
+    let named: Option<Marketplace> = read.get("default_marketplace");
+    let Some(named) = named else {
+        let chosen = served.iter().find(|marketplace| marketplace.code() == "US").or(served.first()).copied()?;
+        read.replace("default_marketplace", Value::Marketplace(chosen));
+        return Some(chosen);
     };
     if !served.is_empty() && !served.contains(&named) {
         let codes: Vec<&str> = served.iter().map(|marketplace| marketplace.code()).collect();
-        read.fault("default_marketplace", format!("no account serves it; served are {}", codes.join(", ")));
+        read.error("default_marketplace", format!("no account serves it; served are {}", codes.join(", ")));
     }
     Some(named)
 }
 
 fn read_cache(read: &mut Reader<'_>) -> Cache {
-    let memory_bytes = read.count("cache.memory").unwrap_or_default();
-    let ceiling = read.duration("cache.ceiling");
+    let memory_bytes = read.get_or_zero("cache.memory");
+    let ceiling: Duration = read.get_or_zero("cache.ceiling");
     let offers_stale = read.duration_within("cache.offers_stale", ceiling, "cache.ceiling");
     let offers_fresh = read.duration_within("cache.offers_fresh", offers_stale, "cache.offers_stale");
     let catalog_fresh = read.duration_within("cache.catalog_fresh", ceiling, "cache.ceiling");
@@ -115,36 +123,32 @@ fn read_cache(read: &mut Reader<'_>) -> Cache {
 }
 
 fn read_redis(read: &mut Reader<'_>) -> Option<Redis> {
-    if read.names_below("redis").is_empty() {
-        return None;
-    }
-    let (url, prefix) = (read.secret("redis.url"), read.text("redis.prefix"));
-    Some(Redis {
-        url: url?,
-        prefix: prefix?,
-        timeout: read.duration("redis.timeout"),
-        ca_file: read.file("redis.ca_file"),
-    })
+    let url: Option<RedisUrl> =
+        if read.names_below("redis").is_empty() { read.get("redis.url") } else { read.required("redis.url") };
+    let (prefix, timeout) = (read.get("redis.prefix"), read.get_or_zero("redis.timeout"));
+    let ca_file = read.get("redis.ca_file");
+    Some(Redis { url: url?, prefix: prefix?, timeout, ca_file })
 }
 
 fn read_server(read: &mut Reader<'_>) -> Server {
-    let max_deadline = read.duration("server.max_deadline");
+    let max_deadline = read.get_or_zero("server.max_deadline");
     Server {
         default_deadline: read.duration_within("server.default_deadline", max_deadline, "server.max_deadline"),
         max_deadline,
-        max_concurrent_calls: read.count("server.max_concurrent_calls").unwrap_or_default(),
-        max_connections: read.count("server.max_connections").unwrap_or_default(),
-        drain: read.duration("server.drain"),
-        lame_duck: read.duration("server.lame_duck"),
-        reflection: read.flag("server.reflection"),
+        max_concurrent_calls: read.get_or_zero("server.max_concurrent_calls"),
+        max_connections: read.get_or_zero("server.max_connections"),
+        drain: read.get_or_zero("server.drain"),
+        lame_duck: read.get_or_zero("server.lame_duck"),
+        reflection: read.get_or_zero("server.reflection"),
     }
 }
 
 fn read_log(read: &mut Reader<'_>) -> Log {
-    let format = match read.text("log.format").as_deref() {
+    let format: Option<String> = read.get("log.format");
+    let format = match format.as_deref() {
         Some("pretty") => LogFormat::Pretty,
         Some("json") => LogFormat::Json,
         _ => LogFormat::Auto,
     };
-    Log { format, filter: read.text("log.filter").unwrap_or_default() }
+    Log { format, filter: read.get_or_zero("log.filter") }
 }

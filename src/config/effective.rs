@@ -1,138 +1,130 @@
-//! A configuration as it took effect, as TOML in which each line tells where its value came from. No secret is told.
+//! The effective configuration: every value that the gateway uses and where it comes from, as TOML and as JSON. No secret is shown.
 
-use std::fmt::{Display, Write as _};
+use serde_json::{Map, Value as Json, json};
 
 use super::{
-    Account, Config, Credentials, LogFormat, Settings,
-    value::{show_duration, show_size},
+    keys::{KEYS, Key, NAME, Reload},
+    raw::Origin,
+    value::Value,
 };
 
-const HIDDEN: &str = "\"(hidden)\"";
+/// The effective configuration.
+#[derive(Clone, Debug)]
+pub struct Effective {
+    entries: Vec<Entry>,
+}
 
-impl Config {
-    /// The configuration as TOML. What `settings` does not hold is marked as the default.
-    pub fn effective(&self, settings: &Settings) -> String {
-        let mut page = Page { settings, table: String::new(), text: String::new() };
-        page.line("listen", quoted(self.listen));
-        page.line("default_marketplace", quoted(self.default_marketplace.code()));
-        page.line("replicas", self.replicas);
-        self.accounts.iter().for_each(|account| page.account(account));
-        for caller in &self.callers {
-            page.begin(format!("callers.{}", caller.name));
-            page.line("token", HIDDEN);
-            page.line("admin", caller.admin);
-            page.maybe("calls_per_day", caller.calls_per_day);
-            page.line("weight", caller.weight);
+/// A key whose value the gateway uses.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) path: String,
+    pub(super) key: &'static Key,
+    /// `None`: the key is not set and has no default.
+    pub(super) value: Option<Value>,
+    /// `None`: the value is the default.
+    pub(super) origin: Option<Origin>,
+}
+
+/// A key that two configurations set differently.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The key, as `accounts.main.timeout`.
+    pub key: String,
+    /// When the new value takes effect.
+    pub reload: Reload,
+}
+
+impl Effective {
+    pub(super) fn new(mut entries: Vec<Entry>) -> Self {
+        entries.sort_by_cached_key(|entry| {
+            let (table, first_part) = (entry.table(), entry.path.split('.').next());
+            let index = KEYS.iter().position(|key| key.path == entry.key.path);
+            let start = KEYS.iter().position(|key| key.path.split('.').next() == first_part);
+            (if table.is_empty() { index } else { start }, table, index, entry.path.clone())
+        });
+        Self { entries }
+    }
+
+    /// As TOML, with the origin of each value in a comment.
+    pub fn to_toml(&self) -> String {
+        let (mut text, mut table) = (String::new(), String::new());
+        for entry in &self.entries {
+            if entry.table() != table {
+                table = entry.table();
+                text.push_str(&format!("\n[{table}]\n"));
+            }
+            let key = entry.path.strip_prefix(&table).map_or(entry.path.as_str(), |rest| rest.trim_start_matches('.'));
+            text.push_str(&match &entry.value {
+                Some(value) => format!("{key} = {} # {}\n", toml_text(&value.shown()), entry.origin_text()),
+                None => format!("# {key} = (not set)\n"),
+            });
         }
-        page.begin("cache".to_owned());
-        page.line("memory", quoted(show_size(self.cache.memory_bytes)));
-        page.line("offers_fresh", quoted(show_duration(self.cache.offers_fresh)));
-        page.line("catalog_fresh", quoted(show_duration(self.cache.catalog_fresh)));
-        page.line("offers_stale", quoted(show_duration(self.cache.offers_stale)));
-        page.line("ceiling", quoted(show_duration(self.cache.ceiling)));
-        page.begin("redis".to_owned());
-        page.maybe("url", self.redis.as_ref().map(|_| HIDDEN));
-        if let Some(redis) = &self.redis {
-            page.line("prefix", quoted(&redis.prefix));
-            page.line("timeout", quoted(show_duration(redis.timeout)));
-            page.maybe("ca_file", redis.ca_file.as_ref().map(|file| quoted(file.display())));
+        text
+    }
+
+    /// As JSON: `settings`, nested as in a file, and `origins` by key.
+    pub fn to_json(&self) -> Json {
+        let (mut settings, mut origins) = (Json::Object(Map::new()), Map::new());
+        for entry in &self.entries {
+            let Some(value) = &entry.value else { continue };
+            insert(&mut settings, &entry.path, value.shown());
+            origins.insert(entry.path.clone(), json!(entry.origin_text()));
         }
-        page.begin("server".to_owned());
-        page.line("default_deadline", quoted(show_duration(self.server.default_deadline)));
-        page.line("max_deadline", quoted(show_duration(self.server.max_deadline)));
-        page.line("max_concurrent_calls", self.server.max_concurrent_calls);
-        page.line("max_connections", self.server.max_connections);
-        page.line("drain", quoted(show_duration(self.server.drain)));
-        page.line("lame_duck", quoted(show_duration(self.server.lame_duck)));
-        page.line("reflection", self.server.reflection);
-        page.begin("log".to_owned());
-        let format = match self.log.format {
-            LogFormat::Auto => "auto",
-            LogFormat::Pretty => "pretty",
-            LogFormat::Json => "json",
+        json!({ "settings": settings, "origins": origins })
+    }
+
+    /// What a newer configuration sets differently, in the order of keys. Values are compared with the content of the files
+    /// that they name.
+    pub fn changes(&self, newer: &Self) -> Vec<Change> {
+        let differs = |entry: &Entry, others: &Self| match (&entry.value, others.value(&entry.path)) {
+            (Some(value), Some(other)) => !value.is_same(other),
+            (None, None) => false,
+            (Some(_), None) | (None, Some(_)) => true,
         };
-        page.line("format", quoted(format));
-        page.line("filter", quoted(&self.log.filter));
-        page.text
+        let changed = self.entries.iter().filter(|entry| differs(entry, newer));
+        let added = newer.entries.iter().filter(|entry| self.entry(&entry.path).is_none() && entry.value.is_some());
+        let mut changes: Vec<Change> =
+            changed.chain(added).map(|entry| Change { key: entry.path.clone(), reload: entry.key.reload }).collect();
+        changes.sort_by(|one, other| one.key.cmp(&other.key));
+        changes
+    }
+
+    fn entry(&self, path: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.path == path)
+    }
+
+    fn value(&self, path: &str) -> Option<&Value> {
+        self.entry(path)?.value.as_ref()
     }
 }
 
-struct Page<'a> {
-    settings: &'a Settings,
-    table: String,
-    text: String,
-}
-
-impl Page<'_> {
-    fn account(&mut self, account: &Account) {
-        self.begin(format!("accounts.{}", account.name));
-        match &account.credentials {
-            Credentials::Creators { version, token_endpoint, .. } => {
-                self.line("protocol", quoted("creators"));
-                self.line("credential_id", HIDDEN);
-                self.line("credential_secret", HIDDEN);
-                self.line("credential_version", quoted(version));
-                self.maybe("token_endpoint", token_endpoint.as_ref().map(quoted));
-            }
-            Credentials::Paapi5 { .. } => {
-                self.line("protocol", quoted("paapi5"));
-                self.line("access_key", HIDDEN);
-                self.line("secret_key", HIDDEN);
-            }
-        }
-        for (marketplace, tag) in &account.partner_tags {
-            self.line(&format!("partner_tags.{}", marketplace.code()), quoted(tag));
-        }
-        self.line("calls_per_second", account.calls_per_second);
-        self.line("calls_per_day", account.calls_per_day);
-        self.maybe("endpoint", account.endpoint.as_ref().map(quoted));
-        self.maybe("ca_file", account.ca_file.as_ref().map(|file| quoted(file.display())));
-        self.maybe("proxy", account.proxy.as_ref().map(|url| quoted(without_password(url))));
-        self.line("connect_timeout", quoted(show_duration(account.connect_timeout)));
-        self.line("timeout", quoted(show_duration(account.timeout)));
-        self.line("max_body", quoted(show_size(account.max_body_bytes as u64)));
-        self.line("queue_capacity", account.queue_capacity);
-        for (marketplace, entity) in &account.content_notice_entities {
-            self.line(&format!("content_notice_entities.{}", marketplace.code()), quoted(entity));
+impl Entry {
+    /// The TOML table of the key: `accounts.main` for `accounts.main.partner_tags.US`, empty for `listen`.
+    fn table(&self) -> String {
+        let parts = if self.key.path.split('.').nth(1) == Some(NAME) { 2 } else { 1 };
+        match self.path.contains('.') {
+            true => self.path.split('.').take(parts).collect::<Vec<_>>().join("."),
+            false => String::new(),
         }
     }
 
-    fn begin(&mut self, table: String) {
-        self.put(format_args!("\n[{table}]\n"));
-        self.table = table + ".";
-    }
-
-    fn line(&mut self, key: &str, value: impl Display) {
-        let path = format!("{}{key}", self.table);
-        let setting = self.settings.get(&path).or_else(|| self.settings.get(&format!("{path}_file")));
-        match setting {
-            Some(setting) => self.put(format_args!("{key} = {value} # {}\n", setting.origin)),
-            None => self.put(format_args!("{key} = {value} # default\n")),
-        }
-    }
-
-    fn maybe(&mut self, key: &str, value: Option<impl Display>) {
-        match value {
-            Some(value) => self.line(key, value),
-            None => self.put(format_args!("# {key} = (not set)\n")),
-        }
-    }
-
-    fn put(&mut self, text: std::fmt::Arguments<'_>) {
-        // Writing to a String cannot fail.
-        let _ = self.text.write_fmt(text);
+    fn origin_text(&self) -> String {
+        self.origin.as_ref().map_or("default".to_owned(), ToString::to_string)
     }
 }
 
-/// A TOML string.
-fn quoted(value: impl Display) -> String {
-    toml::Value::String(value.to_string()).to_string()
+/// A JSON scalar as TOML.
+fn toml_text(value: &Json) -> String {
+    match value {
+        Json::String(text) => toml::Value::String(text.clone()).to_string(),
+        other => other.to_string(),
+    }
 }
 
-/// A URL, with what stands before an `@` in its host hidden.
-fn without_password(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://(hidden)@{host}"),
-        _ => url.to_owned(),
+fn insert(object: &mut Json, path: &str, value: Json) {
+    let Json::Object(fields) = object else { return };
+    match path.split_once('.') {
+        Some((first, rest)) => insert(fields.entry(first).or_insert_with(|| json!({})), rest, value),
+        None => drop(fields.insert(path.to_owned(), value)),
     }
 }

@@ -1,6 +1,6 @@
-//! What was written, in a file, the environment and flags: texts by their path, each remembering where it came from.
+//! Collects settings from a file, the environment and flags: texts by path, each with its origin.
 //!
-//! Whatever is put later wins. No value is judged here, only whether its key is known.
+//! A setting that is added later overrides an earlier one. This module checks that keys are known. It does not check values.
 
 use std::{collections::BTreeMap, ffi::OsString, fmt};
 
@@ -10,23 +10,24 @@ use toml::{
 };
 
 use super::{
-    fault::Fault,
+    error::ConfigError,
     keys::{self, MARKETPLACE, NAME},
 };
 use amazon_catalog::Marketplace;
 
 const PREFIX: &str = "STOCKROOM_";
-/// Variables of the command line itself.
+/// Variables of the command line, which are no keys.
 const NOT_KEYS: [&str; 4] = ["STOCKROOM_CONFIG", "STOCKROOM_SERVER", "STOCKROOM_TOKEN", "STOCKROOM_MARKETPLACE"];
 
 /// The merged settings.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     values: BTreeMap<Vec<String>, Setting>,
-    faults: Vec<Fault>,
+    errors: Vec<ConfigError>,
+    warnings: Vec<String>,
 }
 
-/// One value as it was written.
+/// One value as written.
 #[derive(Clone)]
 pub(super) struct Setting {
     pub(super) text: String,
@@ -59,7 +60,7 @@ impl fmt::Debug for Setting {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File { path, line } => write!(f, "{path} line {line}"),
+            Self::File { path, line } => write!(f, "{path}:{line}"),
             Self::Environment(name) => write!(f, "environment variable {name}"),
             Self::Flag(name) => write!(f, "flag {name}"),
         }
@@ -67,7 +68,7 @@ impl fmt::Display for Origin {
 }
 
 impl Settings {
-    /// Adds what a TOML file says; `path` is only told, not opened.
+    /// Adds the content of a TOML file. `path` names it in errors and is not opened.
     pub fn file(mut self, path: &str, toml: &str) -> Self {
         let line_at = |offset: usize| toml.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1;
         let origin = |offset| Origin::File { path: path.to_owned(), line: line_at(offset) };
@@ -76,13 +77,15 @@ impl Settings {
             Err(error) => {
                 // Only the message: the error's own display quotes the line, which may hold a secret.
                 let at = origin(error.span().map_or(0, |span| span.start));
-                self.faults.push(Fault::new("", format!("this is not TOML: {}", error.message())).at(&at));
+                self.errors.push(ConfigError::new("", format!("this is not valid TOML: {}", error.message())).at(&at));
             }
         }
         self
     }
 
-    /// Adds what the environment says: `STOCKROOM_` and the path in upper case, with `__` for each dot.
+    /// Adds the variables of the environment whose names are `STOCKROOM_` and a path in upper case, with `__` for each dot.
+    ///
+    /// A name that looks like a misspelled key is an error. Any other name that begins with `STOCKROOM_` is a warning.
     pub fn environment(mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         for (name, value) in variables {
             let Some(name) = name.to_str() else { continue };
@@ -93,15 +96,20 @@ impl Settings {
             let origin = Origin::Environment(name.to_owned());
             let path: Vec<String> = key.split("__").map(str::to_ascii_lowercase).collect();
             let path = self.with_known_name(path);
+            let parts: Vec<&str> = path.iter().map(String::as_str).collect();
+            if keys::find(&parts).is_none() && !keys::is_table(&parts) && keys::nearest(&parts).is_none() {
+                self.warnings.push(format!("{name} is not the variable of any key; it has no effect"));
+                continue;
+            }
             match value.into_string() {
                 Ok(text) => self.put(&path, text, origin),
-                Err(_) => self.faults.push(Fault::new(path.join("."), "the value is not UTF-8").at(&origin)),
+                Err(_) => self.errors.push(ConfigError::new(path.join("."), "the value is not UTF-8").at(&origin)),
             }
         }
         self
     }
 
-    /// Adds what a flag says, where it was given.
+    /// Adds the value of a flag, if it was given.
     pub fn flag(mut self, key: &str, flag: &str, value: Option<&str>) -> Self {
         if let Some(value) = value {
             let path: Vec<String> = key.split('.').map(str::to_owned).collect();
@@ -110,13 +118,18 @@ impl Settings {
         self
     }
 
-    /// What was written at a path.
+    /// Things that are no errors but probably mistakes.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The setting at a path.
     pub(super) fn get(&self, path: &str) -> Option<&Setting> {
         let path: Vec<String> = path.split('.').map(str::to_owned).collect();
         self.values.get(&path)
     }
 
-    /// The names that stand directly below a path, in order.
+    /// The names directly below a path, in order.
     pub(super) fn names_below(&self, path: &str) -> Vec<&str> {
         let path: Vec<&str> = path.split('.').collect();
         let below = self.values.keys().filter(|written| written.iter().zip(&path).all(|(a, b)| a == b));
@@ -125,17 +138,18 @@ impl Settings {
         names
     }
 
-    /// Every value by its path, secrets and all.
-    pub(super) fn texts(&self) -> BTreeMap<String, String> {
-        self.values.iter().map(|(path, setting)| (path.join("."), setting.text.clone())).collect()
-    }
-
-    /// What was found wrong while the settings were put together.
-    pub(super) fn faults(&self) -> &[Fault] {
-        &self.faults
+    /// The errors that were found while the settings were collected.
+    pub(super) fn errors(&self) -> &[ConfigError] {
+        &self.errors
     }
 
     fn put_table(&mut self, above: &[String], table: &DeTable<'_>, origin: &impl Fn(usize) -> Origin) {
+        if let [_, _] = above
+            && table.is_empty()
+        {
+            // An empty [callers.web] would otherwise vanish, and with it the need for a token.
+            self.errors.push(ConfigError::new(above.join("."), "the table is empty; set its keys or remove it"));
+        }
         for (key, value) in table {
             let path: Vec<String> = above.iter().cloned().chain([key.get_ref().clone().into_owned()]).collect();
             self.put_value(&path, value, origin);
@@ -148,7 +162,7 @@ impl Settings {
             DeValue::Table(table) => return self.put_table(path, table, origin),
             DeValue::Array(_) => {
                 let problem = "a list is not accepted here";
-                return self.faults.push(Fault::new(path.join("."), problem).at(&at));
+                return self.errors.push(ConfigError::new(path.join("."), problem).at(&at));
             }
             DeValue::String(text) => text.clone().into_owned(),
             DeValue::Integer(number) => number.to_string(),
@@ -162,36 +176,36 @@ impl Settings {
     fn put(&mut self, path: &[String], text: String, origin: Origin) {
         let parts: Vec<&str> = path.iter().map(String::as_str).collect();
         let Some(key) = keys::find(&parts) else {
-            // The value stays untold: a misspelled key may be that of a secret.
+            // The value is left out: a misspelled key may be that of a secret.
             let advice = keys::nearest(&parts).map_or(String::new(), |known| format!("; did you mean {known}?"));
             let problem = format!("there is no such key{advice}");
-            return self.faults.push(Fault::new(parts.join("."), problem).at(&origin));
+            return self.errors.push(ConfigError::new(parts.join("."), problem).at(&origin));
         };
         let mut canonical = Vec::new();
         for (part, known) in parts.iter().zip(key.path.split('.')) {
             let named = match known {
-                NAME => is_name(part).then(|| (*part).to_owned()).ok_or("a name has letters, digits, - and _ only"),
+                NAME => is_name(part).then(|| (*part).to_owned()).ok_or("a name consists of letters, digits, - and _"),
                 MARKETPLACE => Marketplace::parse(part)
                     .map(|marketplace| marketplace.code().to_owned())
-                    .ok_or("there is no such marketplace; name it as US or www.amazon.com"),
+                    .ok_or("there is no such marketplace; write it as US or www.amazon.com"),
                 _ => Ok((*part).to_owned()),
             };
             match named {
                 Ok(part) => canonical.push(part),
-                Err(problem) => return self.faults.push(Fault::new(parts.join("."), problem).at(&origin)),
+                Err(problem) => return self.errors.push(ConfigError::new(parts.join("."), problem).at(&origin)),
             }
         }
         let file = |origin: &Origin| matches!(origin, Origin::File { .. });
         match self.values.get(&canonical) {
             Some(first) if file(&first.origin) && file(&origin) => {
-                let problem = format!("it is set already ({})", first.origin);
-                self.faults.push(Fault::new(parts.join("."), problem).at(&origin));
+                let problem = format!("it is already set ({})", first.origin);
+                self.errors.push(ConfigError::new(parts.join("."), problem).at(&origin));
             }
             _ => drop(self.values.insert(canonical, Setting { text, origin })),
         }
     }
 
-    /// A path from the environment, with the name spelled as a file spelled it: a variable has no `-` and no case.
+    /// A path from the environment, with the name spelled as in a file: a variable has no `-` and no case.
     fn with_known_name(&self, mut path: Vec<String>) -> Vec<String> {
         if let [kind, name, _, ..] = path.as_mut_slice() {
             let plain = |name: &str| name.to_ascii_lowercase().replace('-', "_");
@@ -207,7 +221,7 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
-/// Whether Kubernetes put the variable there for a Service named `stockroom`, as `STOCKROOM_PORT_50051_TCP`
+/// Whether Kubernetes set the variable for a Service named `stockroom`, as `STOCKROOM_PORT_50051_TCP`
 /// (<https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables>).
 fn is_service_link(name: &str) -> bool {
     !name.contains("__") && (name.contains("_PORT") || name.ends_with("_SERVICE_HOST"))

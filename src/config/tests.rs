@@ -20,7 +20,7 @@ fn variables(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
     pairs.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))).collect()
 }
 
-fn faults(settings: &Settings) -> Vec<String> {
+fn errors(settings: &Settings) -> Vec<String> {
     Config::from_settings(settings).unwrap_err().0.iter().map(ToString::to_string).collect()
 }
 
@@ -83,97 +83,96 @@ fn variables_of_the_command_line_and_of_kubernetes_are_no_keys() {
 }
 
 #[test]
-fn each_fault_names_its_key_its_value_what_is_accepted_and_where_it_stands() {
+fn each_error_names_its_key_its_value_what_is_accepted_and_its_place() {
     let cases: &[(&str, &[&str])] = &[
         (
             "",
             &[
-                "accounts: no Amazon account is set; add [accounts.main] with its keys and partner tags, or try invented products with `stockroom serve --sandbox`",
+                "accounts: no Amazon account is configured; add [accounts.main] with its keys and partner tags, or try invented products with `stockroom serve --sandbox`",
             ],
         ),
         (
             "listen = \"here\"\nlisten_adress = 1\n",
             &[
-                "listen_adress: there is no such key (stockroom.toml line 2)",
-                "listen = \"here\": expected an address and port, as `127.0.0.1:50051` (stockroom.toml line 1)",
+                "listen_adress: there is no such key (stockroom.toml:2)",
+                "listen = \"here\": expected an address and port, as `127.0.0.1:50051` (stockroom.toml:1)",
             ],
         ),
         (
             "[cache]\nmemmory = \"1MiB\"\noffers_fresh = \"2h\"\ncatalog_fresh = 5\n",
             &[
-                "cache.memmory: there is no such key; did you mean cache.memory? (stockroom.toml line 2)",
+                "cache.memmory: there is no such key; did you mean cache.memory? (stockroom.toml:2)",
                 "cache.offers_fresh = \"2h\": expected a duration with its unit, from `1s` to `50m`; it can only be \
-                 shortened (stockroom.toml line 3)",
+                 shortened (stockroom.toml:3)",
                 "cache.catalog_fresh = \"5\": expected a duration with its unit, from `1s` to `12h`; it can only be \
-                 shortened (stockroom.toml line 4)",
+                 shortened (stockroom.toml:4)",
             ],
         ),
         (
             "[cache]\nceiling = \"1h\"\noffers_stale = \"2h\"\n",
-            &[
-                "cache.offers_stale = \"2h\": it may not be longer than cache.ceiling, which is 1h (stockroom.toml line 3)",
-            ],
+            &["cache.offers_stale = \"2h\": it may not be longer than cache.ceiling, which is 1h (stockroom.toml:3)"],
         ),
         (
             "[server]\nmax_connections = 0\nreflection = \"yes\"\n[log]\nformat = \"xml\"\nfilter = \"a=b=c\"\n",
             &[
-                "server.max_connections = \"0\": expected a whole number from 1 to 1000000 (stockroom.toml line 2)",
-                "server.reflection = \"yes\": expected `true` or `false` (stockroom.toml line 3)",
-                "log.format = \"xml\": expected `auto` or `pretty` or `json` (stockroom.toml line 5)",
-                "log.filter = \"a=b=c\": expected levels, and levels of targets, with commas between (stockroom.toml line 6)",
+                "server.max_connections = \"0\": expected a whole number from 1 to 1000000 (stockroom.toml:2)",
+                "server.reflection = \"yes\": expected `true` or `false` (stockroom.toml:3)",
+                "log.format = \"xml\": expected `auto` or `pretty` or `json` (stockroom.toml:5)",
+                "log.filter = \"a=b=c\": expected levels, and levels of targets, with commas between (stockroom.toml:6)",
             ],
         ),
         (
             "default_marketplace = \"JP\"\n",
-            &["default_marketplace = \"JP\": no account serves it; served are UK, US (stockroom.toml line 1)"],
+            &["default_marketplace = \"JP\": no account serves it; served are UK, US (stockroom.toml:1)"],
         ),
         (
             "[accounts.two]\nprotocol = \"creators\"\npartner_tags = { GB = \" \", XX = \"x\", US = \"x\", \"amazon.com\" = \"x\" }\n",
             &[
-                "accounts.two.partner_tags.XX: there is no such marketplace; name it as US or www.amazon.com (stockroom.toml line 3)",
-                "accounts.two.partner_tags.amazon.com: it is set already (stockroom.toml line 3) (stockroom.toml line 3)",
-                "accounts.two.partner_tags.UK = \" \": expected plain text without spaces around it (stockroom.toml line 3)",
+                "accounts.two.partner_tags.XX: there is no such marketplace; write it as US or www.amazon.com (stockroom.toml:3)",
+                "accounts.two.partner_tags.amazon.com: it is already set (stockroom.toml:3) (stockroom.toml:3)",
+                "accounts.two.partner_tags.UK = \" \": expected plain text without spaces around it (stockroom.toml:3)",
                 "accounts.two.credential_id: it is not set; set it or accounts.two.credential_id_file",
                 "accounts.two.credential_secret: it is not set; set it or accounts.two.credential_secret_file",
-                "accounts.two.credential_version: is not set; it stands beside the credential, as 2.1 or 3.2",
+                "accounts.two.credential_version: it is not set; Amazon prints it beside the credential, as 2.1 or 3.2",
             ],
         ),
         (
             "[accounts.two]\naccess_key = \"other\"\nsecret_key_file = \"/nowhere/secret\"\nendpoint = \"ftp://host\"\nprotocol = \"paapi5\"\n",
             &[
-                "accounts.two.partner_tags: none is set; give one for each marketplace to serve, as { US = \"mytag-20\" }",
+                "accounts.two.partner_tags: it is not set; give one tag for each marketplace to serve, as { US = \"mytag-20\" }",
                 "accounts.two.secret_key_file = \"/nowhere/secret\": the file cannot be read: No such file or directory \
-                 (os error 2) (stockroom.toml line 3)",
+                 (os error 2) (stockroom.toml:3)",
                 "accounts.two.endpoint = \"ftp://host\": expected a URL that starts with `http://` or `https://` \
-                 (stockroom.toml line 4)",
+                 (stockroom.toml:4)",
             ],
         ),
         (
             "[accounts.two]\naccess_key = \"a\"\nsecret_key = \"b\"\nsecret_key_file = \"c\"\nprotocol = \"paapi5\"\npartner_tags.US = \"x\"\n",
-            &[
-                "accounts.two.secret_key: accounts.two.secret_key_file is set as well (stockroom.toml line 4); keep one of \
-               the two (stockroom.toml line 3)",
-            ],
+            &["accounts.two.secret_key: accounts.two.secret_key_file is set as well (stockroom.toml:4); keep one of \
+               the two (stockroom.toml:3)"],
         ),
         (
             "[accounts.two]\naccess_key = \"a\"\nsecret_key = \"b\"\nprotocol = \"paapi5\"\npartner_tags.UK = \"x\"\n",
-            &["accounts.two.partner_tags.UK = \"x\": account main serves this marketplace already; a marketplace has \
-               one account (stockroom.toml line 5)"],
+            &["accounts.two.partner_tags.UK = \"x\": account main already serves this marketplace; only one \
+               account may (stockroom.toml:5)"],
         ),
         (
             "[callers.web]\ntoken = \"same\"\n[callers.zoo]\ntoken = \"same\"\n[callers.x]\nadmin = true\n",
             &[
                 "callers.x.token: it is not set; set it or callers.x.token_file",
-                "callers.zoo.token: caller web has the same token; each needs its own (stockroom.toml line 4)",
+                "callers.zoo.token: caller web has the same token; each needs its own (stockroom.toml:4)",
             ],
         ),
-        ("listen = \"unfinished\n", &["this is not TOML: invalid basic string, expected `\"` (stockroom.toml line 1)"]),
-        ("listen = [1]\n", &["listen: a list is not accepted here (stockroom.toml line 1)"]),
+        (
+            "listen = \"unfinished\n",
+            &["this is not valid TOML: invalid basic string, expected `\"` (stockroom.toml:1)"],
+        ),
+        ("listen = [1]\n", &["listen: a list is not accepted here (stockroom.toml:1)"]),
     ];
     for (toml, expected) in cases {
         let alone = toml.is_empty();
         let settings = if alone { settings("") } else { settings(toml).environment(account_in_variables()) };
-        assert_eq!(&faults(&settings), expected, "{toml}");
+        assert_eq!(&errors(&settings), expected, "{toml}");
     }
 }
 
@@ -188,12 +187,12 @@ fn account_in_variables() -> Vec<(OsString, OsString)> {
 }
 
 #[test]
-fn a_fault_of_the_environment_names_the_variable() {
+fn an_error_in_the_environment_names_the_variable() {
     let settings = settings(ACCOUNT)
         .environment(variables(&[("STOCKROOM_SERVER__DRAIN", "20"), ("STOCKROOM_LISTN", "x")]))
         .flag("log.format", "--log-format", Some("loud"));
     assert_eq!(
-        faults(&settings),
+        errors(&settings),
         [
             "listn: there is no such key; did you mean listen? (environment variable STOCKROOM_LISTN)",
             "server.drain = \"20\": expected a duration with its unit, from `0s` to `1h` (environment variable \
@@ -231,35 +230,36 @@ fn a_secret_is_read_from_its_file_without_the_line_end() {
 }
 
 #[test]
-fn no_secret_is_ever_told() {
+fn no_secret_is_ever_shown() {
     let good =
         format!("{ACCOUNT}proxy = \"http://me:hush-hush@proxy.example\"\n[callers.web]\ntoken = \"hush-hush\"\n");
     let settings_of = |toml: &str| settings(toml).environment(variables(&[]));
     let config = Config::from_settings(&settings_of(&good)).unwrap();
     let bad = good.replace("hush-hush", "hush-hush and more") + "tokn = \"hush-hush\"\n";
     let unfinished = "[callers.web]\ntoken = \"hush-hush\n";
-    let told = [
+    let shown = [
         format!("{:?}", config.accounts[0].credentials),
         format!("{:?}", config.callers),
-        config.effective(&settings_of(&good)),
+        Config::with_effective(&settings_of(&good)).unwrap().1.to_toml(),
         format!("{:?}", settings_of(&good)),
         Config::from_settings(&settings_of(&bad)).unwrap_err().to_string(),
         Config::from_settings(&settings_of(unfinished)).unwrap_err().to_string(),
     ];
-    for text in told {
+    for text in shown {
         assert!(!text.contains("hush") && !text.contains("AKEXAMPLE"), "{text}");
     }
 }
 
 #[test]
-fn the_effective_configuration_is_toml_that_tells_where_each_value_came_from() {
+fn the_effective_configuration_is_toml_with_the_origin_of_each_value() {
     let settings = settings(ACCOUNT).flag("listen", "--listen", Some("127.0.0.1:0"));
-    let text = Config::from_settings(&settings).unwrap().effective(&settings);
+    let effective = Config::with_effective(&settings).unwrap().1;
+    let text = effective.to_toml();
     assert!(text.parse::<toml::Table>().is_ok(), "{text}");
     for line in [
         "listen = \"127.0.0.1:0\" # flag --listen",
-        "secret_key = \"(hidden)\" # stockroom.toml line 4",
-        "partner_tags.UK = \"demo-21\" # stockroom.toml line 6",
+        "secret_key = \"(hidden)\" # stockroom.toml:4",
+        "partner_tags.UK = \"demo-21\" # stockroom.toml:6",
         "# proxy = (not set)",
         "offers_fresh = \"50m\" # default",
     ] {
@@ -280,14 +280,14 @@ fn a_sandbox_is_the_only_account_and_contradicts_others() {
             calls_per_day: 86_400,
         }]
     };
-    let config = Config::for_sandbox(&settings("listen = \"127.0.0.1:7\""), sandbox()).unwrap();
+    let (config, _) = Config::for_sandbox(&settings("listen = \"127.0.0.1:7\""), sandbox()).unwrap();
     assert_eq!((config.accounts.len(), config.accounts[0].partner_tags.len()), (1, 22));
     assert_eq!((config.listen.port(), config.default_marketplace.code()), (7, "US"));
     assert!(Config::for_sandbox(&settings(ACCOUNT), sandbox()).is_err());
 }
 
 #[test]
-fn a_creators_account_is_told_as_one_and_its_version_must_fit_its_marketplaces() {
+fn a_creators_version_must_fit_the_marketplaces() {
     let account = |tags: &str| {
         format!(
             "[accounts.eu]\ncredential_id = \"id-1\"\ncredential_secret = \"hush-hush\"\ncredential_version = \"3.2\"\n\
@@ -295,15 +295,115 @@ fn a_creators_account_is_told_as_one_and_its_version_must_fit_its_marketplaces()
         )
     };
     let settings_of = |tags: &str| settings(&account(tags));
-    let effective =
-        Config::from_settings(&settings_of("DE = \"x-21\"")).unwrap().effective(&settings_of("DE = \"x-21\""));
+    let effective = Config::with_effective(&settings_of("DE = \"x-21\"")).unwrap().1.to_toml();
     assert!(effective.contains("protocol = \"creators\" # default\ncredential_id = \"(hidden)\""), "{effective}");
-    assert!(effective.contains("[redis]\nurl = \"(hidden)\"") && !effective.contains("hush"), "{effective}");
-    let told = faults(&settings_of("DE = \"x-21\", US = \"x-20\""));
+    assert!(
+        effective.contains("[redis]\nurl = \"redis://(hidden)@host\"") && !effective.contains("hush"),
+        "{effective}"
+    );
+    let found = errors(&settings_of("DE = \"x-21\", US = \"x-20\""));
     assert_eq!(
-        told,
+        found,
         [
-            "accounts.eu.credential_version = \"3.2\": a credential of version 3.2 is for EU, and US is in NA (stockroom.toml line 4)"
+            "accounts.eu.credential_version = \"3.2\": a credential of version 3.2 is for EU, and US is in NA (stockroom.toml:4)"
         ]
     );
+}
+
+#[test]
+fn every_error_of_files_and_addresses_is_reported_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let not_pem = folder.path().join("ca.pem");
+    std::fs::write(&not_pem, "no certificate").unwrap();
+    let toml = format!(
+        "{ACCOUNT}ca_file = \"/nonexistent.pem\"\nproxy = \"http://me:hush@\"\n[redis]\nurl = \"redis://:hush#hush@h\"\nca_file = {:?}\n\
+         prefix = \"{{x}}\"\n",
+        not_pem.display().to_string()
+    );
+    let found = errors(&settings(&toml));
+    let expected = [
+        "accounts.main.ca_file = \"/nonexistent.pem\": the file cannot be read: No such file or directory (os error 2) \
+         (stockroom.toml:7)",
+        "accounts.main.proxy = \"http://(hidden)@\": expected a URL that starts with `http://` or `https://` (stockroom.toml:8)",
+        "redis.url = \"redis://(hidden)@h\": expected the URL of a Redis: write `/`, `#`, `?` and `%` of a user or password as \
+         `%2F`, `%23`, `%3F` and `%25` (stockroom.toml:10)",
+        "redis.prefix = \"{x}\": expected letters, digits, `-`, `_`, `.` and `:` (stockroom.toml:12)",
+    ];
+    for error in expected {
+        assert!(found.iter().any(|line| line == error), "{error} is not in {found:#?}");
+    }
+    assert!(
+        found.iter().any(|line| line.starts_with("redis.ca_file = ") && line.contains("holds no certificate")),
+        "{found:#?}"
+    );
+    assert_eq!(found.len(), 5);
+}
+
+#[test]
+fn a_table_without_keys_is_an_error_so_that_no_caller_vanishes() {
+    assert_eq!(
+        errors(&settings(&format!("{ACCOUNT}[callers.web]\n[cache]\n"))),
+        ["callers.web: the table is empty; set its keys or remove it"]
+    );
+}
+
+#[test]
+fn a_variable_that_resembles_no_key_is_a_warning() {
+    let settings_of = |name: &str| settings(ACCOUNT).environment(variables(&[(name, "1")]));
+    for name in ["STOCKROOM_VERSION", "STOCKROOM_HOME", "STOCKROOM_IMAGE_TAG"] {
+        let settings = settings_of(name);
+        assert!(Config::from_settings(&settings).is_ok(), "{name}");
+        assert!(settings.warnings()[0].starts_with(name), "{name}");
+    }
+    for name in ["STOCKROOM_LISTN", "STOCKROOM_REPLICA", "STOCKROOM_CACHE__ANYTHING", "STOCKROOM_LOG_FILTER"] {
+        assert!(Config::from_settings(&settings_of(name)).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn a_change_is_found_in_files_too_and_says_when_it_takes_effect() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    let effective = |token: &str, toml: String| {
+        std::fs::write(&file, token).unwrap();
+        let callers = format!("[callers.web]\ntoken_file = {:?}\n", file.display().to_string());
+        Config::with_effective(&settings(&(toml + &callers))).unwrap().1
+    };
+    let running = effective("before", ACCOUNT.to_owned());
+    let changes = |newer: &Effective| {
+        let changes = running.changes(newer).into_iter();
+        changes.map(|change| format!("{} {:?}", change.key, change.reload)).collect::<Vec<_>>()
+    };
+    assert_eq!(changes(&effective("before", ACCOUNT.to_owned())), [""; 0]);
+    assert_eq!(changes(&effective("after", ACCOUNT.to_owned())), ["callers.web.token_file Restart"]);
+    let other_keys = ACCOUNT.replace("hush-hush", "other");
+    assert_eq!(changes(&effective("before", other_keys)), ["accounts.main.secret_key Live"]);
+    let other_tag = ACCOUNT.replace("demo-21", "other-21");
+    assert_eq!(changes(&effective("before", other_tag)), ["accounts.main.partner_tags.UK Restart"]);
+    let more = format!("listen = \"127.0.0.1:7\"\nreplicas = 2\n{ACCOUNT}");
+    assert_eq!(changes(&effective("before", more)), ["listen Restart", "replicas Restart"]);
+}
+
+#[test]
+fn the_effective_configuration_as_json_nests_settings_and_names_origins() {
+    let settings = settings(ACCOUNT).flag("listen", "--listen", Some("127.0.0.1:0"));
+    let json = Config::with_effective(&settings).unwrap().1.to_json();
+    assert_eq!(json["settings"]["listen"], "127.0.0.1:0");
+    assert_eq!(json["settings"]["accounts"]["main"]["partner_tags"]["UK"], "demo-21");
+    assert_eq!(json["settings"]["accounts"]["main"]["secret_key"], "(hidden)");
+    assert_eq!(json["settings"]["replicas"], 1);
+    assert_eq!(json["origins"]["accounts.main.secret_key"], "stockroom.toml:4");
+    assert_eq!(json["origins"]["listen"], "flag --listen");
+    assert_eq!(json["origins"]["cache.memory"], "default");
+}
+
+#[test]
+fn the_example_starts_with_one_secret_and_everybody_is_an_admin() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "from-a-file\n").unwrap();
+    let example = include_str!("../../stockroom.example.toml");
+    let example = example.replace("/run/secrets/amazon_credential_secret", secret.to_str().unwrap());
+    let config = Config::from_settings(&settings(&example)).unwrap();
+    assert!(config.callers.is_empty() || config.callers.iter().any(|caller| caller.admin));
 }

@@ -1,78 +1,107 @@
-//! Durations and sizes as people write them: a whole number and its unit.
+//! A parsed value of a key: typed access, comparison, and its form in the effective configuration.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
-const DURATION_UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
-const SIZE_UNITS: [(&str, u64); 5] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value as Json, json};
 
-/// Reads a duration as `150ms`, `2s`, `50m` or `12h`; `None` without a number or a unit.
-pub fn parse_duration(text: &str) -> Option<Duration> {
-    parse(text, &DURATION_UNITS).map(Duration::from_millis)
+use super::{
+    ca_file::CaFile,
+    redis_url::{RedisUrl, without_credentials},
+    units::{show_duration, show_size},
+};
+use amazon_catalog::{Marketplace, creators::Version};
+
+/// A parsed value. `Debug` shows no secret.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    Address(SocketAddr),
+    Marketplace(Marketplace),
+    Text(String),
+    Secret(SecretString),
+    CaFile(CaFile),
+    HttpUrl(String),
+    RedisUrl(RedisUrl),
+    CredentialVersion(Version),
+    Flag(bool),
+    Count(u64),
+    Rate(f64),
+    Size(u64),
+    Duration(Duration),
+    /// A value that was read from a file.
+    InFile {
+        path: String,
+        content: Box<Value>,
+    },
 }
 
-/// Reads a size in bytes as `256MiB`; `None` without a number or a unit.
-pub(super) fn parse_size(text: &str) -> Option<u64> {
-    parse(text, &SIZE_UNITS)
-}
-
-/// A duration in the largest unit that leaves no remainder.
-pub(super) fn show_duration(duration: Duration) -> String {
-    match u64::try_from(duration.as_millis()) {
-        Ok(0) => "0s".to_owned(),
-        Ok(millis) => show(millis, &DURATION_UNITS),
-        Err(_) => format!("{}s", duration.as_secs()),
-    }
-}
-
-/// A size in the largest unit that leaves no remainder.
-pub(super) fn show_size(bytes: u64) -> String {
-    show(bytes, &SIZE_UNITS)
-}
-
-fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
-    let text = text.trim();
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
-    let (_, scale) = units.iter().find(|(name, _)| *name == unit.trim_start())?;
-    number.parse::<u64>().ok()?.checked_mul(*scale)
-}
-
-fn show(amount: u64, units: &[(&str, u64)]) -> String {
-    let unit = units.iter().find(|(_, scale)| amount >= *scale && amount.is_multiple_of(*scale));
-    unit.map_or_else(|| amount.to_string(), |(name, scale)| format!("{}{name}", amount / scale))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_duration_needs_a_whole_number_and_a_unit() {
-        let cases = [
-            ("150ms", Some(150)),
-            ("2s", Some(2000)),
-            ("50 m", Some(3_000_000)),
-            ("24h", Some(86_400_000)),
-            ("0s", Some(0)),
-            ("5", None),
-            ("s", None),
-            ("1.5h", None),
-            ("-1s", None),
-            ("2 weeks", None),
-            ("99999999999999999999s", None),
-            ("18446744073709551615h", None),
-        ];
-        for (text, millis) in cases {
-            assert_eq!(parse_duration(text), millis.map(Duration::from_millis), "{text}");
+impl Value {
+    /// The value as it appears in the effective configuration. Secrets and passwords are hidden.
+    pub(super) fn shown(&self) -> Json {
+        match self {
+            Self::Address(address) => json!(address.to_string()),
+            Self::Marketplace(marketplace) => json!(marketplace.code()),
+            Self::Text(text) => json!(text),
+            Self::Secret(_) => json!("(hidden)"),
+            Self::CaFile(file) => json!(file.path().display().to_string()),
+            Self::HttpUrl(url) => json!(without_credentials(url)),
+            Self::RedisUrl(url) => json!(url.to_string()),
+            Self::CredentialVersion(version) => json!(version.name()),
+            Self::Flag(flag) => json!(flag),
+            Self::Count(count) => json!(count),
+            Self::Rate(rate) if rate.fract() == 0.0 => json!(*rate as u64),
+            Self::Rate(rate) => json!(rate),
+            Self::Size(bytes) => json!(show_size(*bytes)),
+            Self::Duration(duration) => json!(show_duration(*duration)),
+            Self::InFile { path, .. } => json!(path),
         }
     }
 
-    #[test]
-    fn what_is_shown_is_read_back_as_it_was() {
-        for text in ["150ms", "90s", "50m", "12h", "24h", "0s"] {
-            assert_eq!(parse_duration(text).map(show_duration).as_deref(), Some(text));
-        }
-        for text in ["256MiB", "1025B", "1TiB"] {
-            assert_eq!(parse_size(text).map(show_size).as_deref(), Some(text));
+    /// Whether both mean the same to a running gateway, including the content of files.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::InFile { content, .. }, other) | (other, Self::InFile { content, .. }) => other.is_same(content),
+            (Self::Secret(one), Self::Secret(other)) => one.expose_secret() == other.expose_secret(),
+            (Self::RedisUrl(one), Self::RedisUrl(other)) => one == other,
+            (Self::HttpUrl(one), Self::HttpUrl(other)) => one == other,
+            (Self::CaFile(one), Self::CaFile(other)) => one == other,
+            _ => self.shown() == other.shown(),
         }
     }
 }
+
+/// A type that a [`Value`] can be read as.
+pub(super) trait FromValue: Sized {
+    /// The value; `None` where the key's kind has another type.
+    fn from_value(value: Value) -> Option<Self>;
+}
+
+macro_rules! from_value {
+    ($($type:ty: $($variant:ident)|+),* $(,)?) => {
+        $(impl FromValue for $type {
+            fn from_value(value: Value) -> Option<Self> {
+                match value {
+                    Value::InFile { content, .. } => Self::from_value(*content),
+                    $(Value::$variant(value) => Self::try_from(value).ok(),)+
+                    _ => None,
+                }
+            }
+        })*
+    };
+}
+
+from_value!(
+    SocketAddr: Address,
+    Marketplace: Marketplace,
+    String: Text | HttpUrl,
+    SecretString: Secret,
+    CaFile: CaFile,
+    RedisUrl: RedisUrl,
+    Version: CredentialVersion,
+    bool: Flag,
+    u64: Count | Size,
+    u32: Count,
+    usize: Count | Size,
+    f64: Rate,
+    Duration: Duration,
+);

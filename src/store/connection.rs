@@ -12,16 +12,17 @@ use std::{
 };
 
 use bb8_redis::redis::{
-    self, AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, ServerErrorKind,
-    TlsCertificates, TlsMode, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, Pipeline,
+    RedisConnectionInfo, RedisError, RedisFuture, ServerErrorKind, TlsCertificates, TlsMode, Value,
     aio::{ConnectionLike, MultiplexedConnection},
     cluster::{ClusterClient, ClusterConfig},
     cluster_async::ClusterConnection,
     sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType},
 };
+use secrecy::ExposeSecret;
 use tokio::{sync::Mutex, time::timeout};
 
-use super::address::{Address, NotAnAddress};
+use crate::config::{RedisDeployment, RedisUrl};
 
 /// How long making a connection may take. Nobody waits for it, since a question waits for the pool no longer than its
 /// own bound; a connection that comes later is used by the next. Much less would let four TLS handshakes on a busy
@@ -57,42 +58,41 @@ pub(super) enum Connector {
 }
 
 impl Connector {
-    pub(super) fn new(address: Address, ca_pem: Option<Vec<u8>>) -> Result<Self, NotAnAddress> {
+    /// A client for the address. Opens no connection.
+    pub(super) fn new(url: &RedisUrl, ca_pem: Option<Vec<u8>>) -> Result<Self, RedisError> {
         let certificates = ca_pem.map(|pem| TlsCertificates { client_tls: None, root_cert: Some(pem) });
-        Self::build(address, certificates).map_err(NotAnAddress::Hosts)
-    }
-
-    fn build(address: Address, certificates: Option<TlsCertificates>) -> Result<Self, RedisError> {
-        match address {
-            Address::Server(server) => Ok(Self::Server(Arc::new(match certificates {
-                Some(certificates) => Client::build_with_tls(server, certificates)?,
-                None => Client::open(server)?,
-            }))),
-            Address::Cluster(nodes) => {
-                let mut builder = ClusterClient::builder(nodes);
+        match &url.deployment {
+            RedisDeployment::Server { database } => {
+                let server = node(url, address(url).next(), *database)?;
+                Ok(Self::Server(Arc::new(match certificates {
+                    Some(certificates) => Client::build_with_tls(server, certificates)?,
+                    None => Client::open(server)?,
+                })))
+            }
+            RedisDeployment::Cluster => {
+                let nodes: Result<Vec<_>, _> = address(url).map(|address| node(url, Some(address), 0)).collect();
+                let mut builder = ClusterClient::builder(nodes?);
                 if let Some(certificates) = certificates {
                     builder = builder.certs(certificates);
                 }
                 Ok(Self::Cluster(Arc::new(builder.build()?)))
             }
-            Address::Sentinel { sentinels, service, database } => {
-                let addresses = sentinels.iter().map(|sentinel| sentinel.addr().clone());
-                let mut builder = SentinelClientBuilder::new(addresses, service, SentinelServerType::Master)?
-                    .set_client_to_redis_db(database);
-                if let Some(first) = sentinels.first() {
-                    if let Some(user) = first.redis_settings().username() {
-                        builder = builder.set_client_to_redis_username(user);
-                    }
-                    if let Some(password) = first.redis_settings().password() {
-                        builder = builder.set_client_to_redis_password(password);
-                    }
-                    if matches!(first.addr(), redis::ConnectionAddr::TcpTls { .. }) {
-                        builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure);
-                        if let Some(certificates) = certificates {
-                            builder = builder
-                                .set_client_to_redis_certificates(certificates.clone())
-                                .set_client_to_sentinel_certificates(certificates);
-                        }
+            RedisDeployment::Sentinel { service, database } => {
+                let mut builder =
+                    SentinelClientBuilder::new(address(url), service.clone(), SentinelServerType::Master)?
+                        .set_client_to_redis_db(*database);
+                if let Some(user) = &url.user {
+                    builder = builder.set_client_to_redis_username(user.clone());
+                }
+                if let Some(password) = &url.password {
+                    builder = builder.set_client_to_redis_password(password.expose_secret());
+                }
+                if url.tls {
+                    builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure);
+                    if let Some(certificates) = certificates {
+                        builder = builder
+                            .set_client_to_redis_certificates(certificates.clone())
+                            .set_client_to_sentinel_certificates(certificates);
                     }
                 }
                 Ok(Self::Sentinel(Arc::new(Mutex::new(builder.build()?))))
@@ -194,4 +194,25 @@ impl ConnectionLike for Connection {
             Link::Cluster(connection) => connection.get_db(),
         }
     }
+}
+
+/// The addresses of the hosts of a URL.
+fn address(url: &RedisUrl) -> impl Iterator<Item = ConnectionAddr> + '_ {
+    url.hosts.iter().map(|(host, port)| match url.tls {
+        false => ConnectionAddr::Tcp(host.clone(), *port),
+        true => ConnectionAddr::TcpTls { host: host.clone(), port: *port, insecure: false, tls_params: None },
+    })
+}
+
+/// One server, with the user and password of the URL.
+fn node(url: &RedisUrl, address: Option<ConnectionAddr>, database: i64) -> Result<ConnectionInfo, RedisError> {
+    let mut redis = RedisConnectionInfo::default().set_db(database);
+    if let Some(user) = &url.user {
+        redis = redis.set_username(user);
+    }
+    if let Some(password) = &url.password {
+        redis = redis.set_password(password.expose_secret());
+    }
+    let address = address.ok_or((ErrorKind::InvalidClientConfig, "the address has no host"))?;
+    Ok(address.into_connection_info()?.set_redis_settings(redis))
 }

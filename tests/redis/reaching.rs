@@ -11,7 +11,7 @@ use stockroom_proto::pb::Source;
 use crate::{
     MINUTE, get, has, page, product, put, replica_with,
     server::{RedisServer, eventually, free_port},
-    tier, told,
+    snapshot, tier,
 };
 
 /// That two replicas share answers and purges, whatever their Redis is made of.
@@ -20,7 +20,7 @@ async fn shares(redis: config::Redis) {
     let (one, other) = (replica_with(redis.clone()), replica_with(redis));
     let keys = [product(1), page(Namespace::Searches), product(2)];
     for key in &keys {
-        put(&one, key.clone(), told(MINUTE));
+        put(&one, key.clone(), snapshot(MINUTE));
     }
     for key in &keys {
         eventually("the other replica reads it", async || {
@@ -47,10 +47,10 @@ async fn it_works_with_a_password_and_over_tls() {
         "tls-auth-clients no".to_owned(),
     ];
     let server = RedisServer::start_with_password(&tls.each_ref().map(String::as_str)).await;
-    shares(config::Redis::at(server.url())).await;
+    shares(config::Redis::at(&server.url()).unwrap()).await;
     let _: String = server.run("FLUSHALL").await;
-    let over_tls = config::Redis::at(format!("rediss://:p%40ss@localhost:{tls_port}"));
-    shares(config::Redis { ca_file: Some(path("cert.pem")), ..over_tls.clone() }).await;
+    let over_tls = config::Redis::at(&format!("rediss://:p%40ss@localhost:{tls_port}")).unwrap();
+    shares(config::Redis { ca_file: Some(config::CaFile::read(path("cert.pem")).unwrap()), ..over_tls.clone() }).await;
 
     let distrustful = replica_with(over_tls);
     eventually("a certificate that nobody vouches for is refused", async || {
@@ -65,7 +65,7 @@ async fn it_works_through_sentinel() {
     let server = RedisServer::start_with_password(&[]).await;
     let sentinel = RedisServer::sentinel_of(&server, &["sentinel auth-pass primary p@ss"]).await;
     let address = sentinel.url().replace("redis://", "redis-sentinel://:p%40ss@");
-    shares(config::Redis::at(format!("{address}/primary"))).await;
+    shares(config::Redis::at(&format!("{address}/primary")).unwrap()).await;
 }
 
 #[tokio::test]
@@ -74,5 +74,5 @@ async fn it_works_on_a_cluster() {
     let _: String = server.run("CLUSTER ADDSLOTSRANGE 0 16383").await;
     eventually("the cluster is up", async || server.run::<String>("CLUSTER INFO").await.contains("cluster_state:ok"))
         .await;
-    shares(config::Redis::at(server.url().replace("redis://", "redis-cluster://"))).await;
+    shares(config::Redis::at(&server.url().replace("redis://", "redis-cluster://")).unwrap()).await;
 }

@@ -1,4 +1,4 @@
-//! Two replicas that miss the same product make one call.
+//! The fetch lock in Redis: two replicas that miss the same product make one call to Amazon.
 
 use std::{
     sync::{
@@ -23,9 +23,9 @@ use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    MINUTE, asin, kept, product, replica,
+    MINUTE, asin, product, replica,
     server::{RedisServer, eventually},
-    told, us,
+    snapshot, stored, us,
 };
 
 /// What a look-up finds that wants an answer of now.
@@ -49,7 +49,7 @@ async fn one_replica_at_a_time_has_the_lock_on_a_key() {
     one.release(vec![keys[0].clone()]);
     one.flush().await;
     assert_eq!(states(&other, &keys[..1]).await, [Free]);
-    let lock = format!("PTTL stockroom:v1:products:{{example-20:US}}:en_US:USD:{}:lock", asin(1));
+    let lock = format!("PTTL {}", lock_key(1));
     assert!((1..=3000).contains(&server.run::<i64>(&lock).await), "it ends by itself");
     server.kill();
     assert_eq!(states(&one, &keys).await, [Free, Free], "without Redis everybody fetches");
@@ -59,8 +59,8 @@ async fn one_replica_at_a_time_has_the_lock_on_a_key() {
 async fn an_answer_that_another_replica_has_stored_meanwhile_is_found_once_and_an_older_one_is_not() {
     let server = RedisServer::start(&[]).await;
     let (one, other) = (replica(&server.url()), replica(&server.url()));
-    kept(&server, product(1), told(Duration::from_secs(1))).await;
-    kept(&server, product(2), told(2 * MINUTE)).await;
+    stored(&server, product(1), snapshot(Duration::from_secs(1))).await;
+    stored(&server, product(2), snapshot(2 * MINUTE)).await;
     let found = states(&one, &[product(1), product(2)]).await;
     assert!(matches!(&found[0], FetchState::Answered(Some(_))), "{found:?}");
     assert_eq!(found[1], FetchState::Free);
@@ -68,12 +68,22 @@ async fn an_answer_that_another_replica_has_stored_meanwhile_is_found_once_and_a
     assert_eq!(other.fetched_at(&product(1)), None);
 }
 
-/// Counts the calls, and answers when it is let.
+/// Counts the calls, and answers one for each permit.
 #[derive(Debug)]
 struct Amazon {
     calls: AtomicU32,
     may_answer: Semaphore,
-    well: bool,
+    succeeds: bool,
+}
+
+impl Amazon {
+    fn new(succeeds: bool) -> Arc<Self> {
+        Arc::new(Self { calls: AtomicU32::new(0), may_answer: Semaphore::new(0), succeeds })
+    }
+
+    fn calls(&self) -> u32 {
+        self.calls.load(Ordering::SeqCst)
+    }
 }
 
 impl Upstream for Amazon {
@@ -83,15 +93,15 @@ impl Upstream for Amazon {
 
     fn call<'a>(
         &'a self,
-        question: &'a CatalogRequest,
+        request: &'a CatalogRequest,
         _: Duration,
     ) -> BoxFuture<'a, Result<CatalogResponse, amazon_catalog::Error>> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         async move {
             self.may_answer.acquire().await.unwrap().forget();
-            let CatalogRequest::Items(items) = question else { panic!("only products are asked for") };
+            let CatalogRequest::Items(items) = request else { panic!("the test requests only items") };
             let products = items.asins.iter().map(|asin| Product { asin: asin.to_string(), ..Default::default() });
-            match self.well {
+            match self.succeeds {
                 true => Ok(CatalogResponse::Items(Items { products: products.collect(), missing: Vec::new() })),
                 false => {
                     Err(amazon_catalog::Error::Rejected { code: "No".to_owned(), parameter: None, request_id: None })
@@ -144,74 +154,85 @@ fn reading() -> ReadContext {
 #[tokio::test]
 async fn two_replicas_that_miss_the_same_product_make_one_call() {
     let server = RedisServer::start(&[]).await;
-    let amazon = Arc::new(Amazon { calls: AtomicU32::new(0), may_answer: Semaphore::new(0), well: true });
+    let amazon = Amazon::new(true);
     let (one, other) = (catalog(&server, &amazon), catalog(&server, &amazon));
     let mut first = one.products(&reading(), [asin(1)]).await;
-    eventually("the call is under way", async || amazon.calls.load(Ordering::SeqCst) == 1).await;
+    eventually("the call is in flight", async || amazon.calls() == 1).await;
     let mut second = other.products(&reading(), [asin(1)]).await;
     amazon.may_answer.add_permits(10);
-    let sources = [&mut first, &mut second].map(async |told| {
-        let found = told.recv().await.unwrap().outcome.unwrap();
+    let sources = [&mut first, &mut second].map(async |results| {
+        let found = results.recv().await.unwrap().outcome.unwrap();
         found.freshness.source()
     });
     assert_eq!(join_all(sources).await, [Source::Amazon, Source::Redis]);
-    assert!(second.recv().await.is_none(), "told once");
-    assert_eq!(amazon.calls.load(Ordering::SeqCst), 1);
+    assert!(second.recv().await.is_none(), "one result for one id");
+    assert_eq!(amazon.calls(), 1);
 }
 
 #[tokio::test]
-async fn a_replica_whose_call_fails_leaves_it_to_the_others_at_once() {
+async fn a_replica_whose_call_fails_releases_its_lock_to_the_others() {
     let server = RedisServer::start(&[]).await;
-    let ailing = Arc::new(Amazon { calls: AtomicU32::new(0), may_answer: Semaphore::new(0), well: false });
-    let well = Arc::new(Amazon { calls: AtomicU32::new(0), may_answer: Semaphore::new(10), well: true });
-    let (one, other) = (catalog(&server, &ailing), catalog(&server, &well));
+    let (failing, working) = (Amazon::new(false), Amazon::new(true));
+    working.may_answer.add_permits(10);
+    let (one, other) = (catalog(&server, &failing), catalog(&server, &working));
     let mut first = one.products(&reading(), [asin(1)]).await;
-    eventually("the call is under way", async || ailing.calls.load(Ordering::SeqCst) == 1).await;
+    eventually("the call is in flight", async || failing.calls() == 1).await;
+    // Without an expiry the lock can only go by a release.
+    assert_eq!(server.run::<u8>(&format!("PERSIST {}", lock_key(1))).await, 1);
+    let before = lookups(&server).await;
     let mut second = other.products(&reading(), [asin(1)]).await;
-    assert_eq!(well.calls.load(Ordering::SeqCst), 0, "it waits for the first");
-    let failed = Instant::now();
-    ailing.may_answer.add_permits(10);
+    eventually("the second replica polls for the answer", async || lookups(&server).await >= before + 3).await;
+    assert_eq!(working.calls(), 0, "it waits for the first replica");
+    failing.may_answer.add_permits(10);
     assert!(first.recv().await.unwrap().outcome.is_err());
     assert!(second.recv().await.unwrap().outcome.is_ok());
-    assert!(failed.elapsed() < Duration::from_secs(2), "before the claim has run out: {:?}", failed.elapsed());
+    eventually("the lock is released", async || server.run::<u8>(&format!("EXISTS {}", lock_key(1))).await == 0).await;
+}
+
+fn lock_key(n: u32) -> String {
+    format!("stockroom:v1:products:{{example-20:US}}:en_US:USD:{}:lock", asin(n))
+}
+
+/// How many lookups of entries the server has answered.
+async fn lookups(server: &RedisServer) -> u64 {
+    let statistics = server.run::<String>("INFO commandstats").await;
+    let calls = |line: &str| line.split_once("calls=")?.1.split(',').next()?.parse::<u64>().ok();
+    let lookups = statistics.lines().filter(|line| line.contains("_evalsha:") || line.contains("_mget:"));
+    lookups.filter_map(calls).sum()
 }
 
 #[tokio::test]
 async fn a_hundred_callers_of_what_another_replica_fetches_are_one_poll() {
     let server = RedisServer::start(&[]).await;
-    let amazon = Arc::new(Amazon { calls: AtomicU32::new(0), may_answer: Semaphore::new(0), well: true });
+    let amazon = Amazon::new(true);
     let (one, other) = (catalog(&server, &amazon), catalog(&server, &amazon));
     let mut first = one.products(&reading(), [asin(1)]).await;
-    eventually("the call is in flight", async || amazon.calls.load(Ordering::SeqCst) == 1).await;
+    eventually("the call is in flight", async || amazon.calls() == 1).await;
     let mut waiting = Vec::new();
     for _ in 0..100 {
         waiting.push(other.products(&reading(), [asin(1)]).await);
     }
-    let commands = async || {
-        let stats = server.run::<String>("INFO commandstats").await;
-        let calls = |line: &str| line.split_once("calls=")?.1.split(',').next()?.parse::<u64>().ok();
-        stats.lines().filter(|line| line.contains("evalsha:") || line.contains("mget:")).filter_map(calls).sum::<u64>()
-    };
-    let before = commands().await;
-    let since = Instant::now();
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    let (asked, polls) = (commands().await - before, since.elapsed().as_millis() / 50);
-    assert!(u128::from(asked) <= polls + 2, "{asked} questions where {polls} polls fit");
+    let before = lookups(&server).await;
+    let polling = Instant::now();
+    eventually("it polls", async || lookups(&server).await >= before + 5).await;
+    let (asked, fit) = (lookups(&server).await - before, polling.elapsed().as_millis() / 50);
+    assert!(u128::from(asked) <= fit + 2, "{asked} questions where {fit} polls fit");
     amazon.may_answer.add_permits(10);
     assert!(first.recv().await.unwrap().outcome.is_ok());
     for mut told in waiting {
         assert!(told.recv().await.unwrap().outcome.is_ok());
     }
-    assert_eq!(amazon.calls.load(Ordering::SeqCst), 1);
+    assert_eq!(amazon.calls(), 1);
 }
 
 #[tokio::test]
 async fn what_two_replicas_have_stale_is_refreshed_once() {
     let server = RedisServer::start(&[]).await;
-    let amazon = Arc::new(Amazon { calls: AtomicU32::new(0), may_answer: Semaphore::new(100), well: true });
+    let amazon = Amazon::new(true);
+    amazon.may_answer.add_permits(100);
     let (one, other) = (catalog(&server, &amazon), catalog(&server, &amazon));
     for n in 1..=10 {
-        kept(&server, product(n), told(61 * MINUTE)).await;
+        stored(&server, product(n), snapshot(61 * MINUTE)).await;
     }
     for catalog in [&one, &other] {
         let offers = ReadContext { parts: ProductMask::from_parts([]), ..reading() };
@@ -232,5 +253,5 @@ async fn what_two_replicas_have_stale_is_refreshed_once() {
         fresh == 20
     })
     .await;
-    assert_eq!(amazon.calls.load(Ordering::SeqCst), 1);
+    assert_eq!(amazon.calls(), 1);
 }
