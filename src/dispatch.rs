@@ -198,22 +198,22 @@ pub struct Failure {
 
 /// Calls to Amazon, each attempt by an id that is unique in this process, for counting what a request cost.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Calls(Arc<[u64]>);
+pub struct Calls(Option<Arc<[u64]>>);
 
 impl Calls {
     /// The calls with these ids.
     pub(crate) fn from_ids(ids: &[u64]) -> Self {
-        Self(ids.into())
+        Self((!ids.is_empty()).then(|| ids.into()))
     }
 
     /// The ids.
     pub fn ids(&self) -> &[u64] {
-        &self.0
+        self.0.as_deref().unwrap_or_default()
     }
 
     /// Whether no call was made.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 }
 

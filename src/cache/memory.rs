@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use foldhash::fast::RandomState;
 use moka::{Expiry, sync};
 
 use super::{
@@ -24,7 +25,7 @@ const OVERHEAD_BYTES: usize = 512;
 
 #[derive(Debug)]
 pub(crate) struct Memory {
-    entries: sync::Cache<Key, MemoryEntry>,
+    entries: sync::Cache<Key, MemoryEntry, RandomState>,
     capacity_bytes: u64,
     counts: TierCounts,
 }
@@ -71,7 +72,7 @@ impl Memory {
             .max_capacity(capacity_bytes)
             .weigher(|key: &Key, entry: &MemoryEntry| weight(key, &entry.snapshot))
             .expire_after(EntryExpiry(policy))
-            .build();
+            .build_with_hasher(RandomState::default());
         Self { entries, capacity_bytes, counts: TierCounts::default() }
     }
 

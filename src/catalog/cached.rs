@@ -128,9 +128,14 @@ impl Catalog {
                     for request in missing {
                         let (value, freshness) = match &origin {
                             Origin::Fetched(fetched) => {
-                                let requirement = read.requirement();
-                                let freshness =
-                                    self.freshness(&fetched.stamp, pb::Source::Amazon, Freshness::Fresh, &requirement);
+                                let (requirement, now) = (read.requirement(), self.cache.now());
+                                let freshness = self.freshness(
+                                    &fetched.stamp,
+                                    pb::Source::Amazon,
+                                    Freshness::Fresh,
+                                    &requirement,
+                                    now,
+                                );
                                 (request.page(&fetched.answer), freshness)
                             }
                             Origin::Planned | Origin::Cache => (Some(request.planned_page()), planned_freshness()),
@@ -156,12 +161,13 @@ impl Catalog {
     ) -> (Vec<Slot<K>>, Vec<K>, Vec<(K, std::time::SystemTime)>) {
         let requirement = read.requirement();
         let keys: Vec<Key> = asked.iter().map(|request| request.key(read.locale)).collect();
-        let hits = self.cache.get_many(&keys, &requirement, self.cache.now()).await;
+        let now = self.cache.now();
+        let hits = self.cache.get_many(&keys, &requirement, now).await;
         let (mut answers, mut missing, mut stale) = (Vec::new(), Vec::new(), Vec::new());
         for (request, hit) in asked.into_iter().zip(hits) {
             let answer = hit.and_then(|hit| {
                 let value = decode(&request, &hit)?;
-                let freshness = self.freshness(&hit.snapshot, hit.source, hit.freshness, &requirement);
+                let freshness = self.freshness(&hit.snapshot, hit.source, hit.freshness, &requirement, now);
                 Some((hit, Cached { value, freshness, origin: Origin::Cache }))
             });
             match &answer {

@@ -36,7 +36,7 @@ impl Catalog {
     pub async fn estimate_products(&self, read: &ReadContext, asins: impl IntoIterator<Item = Asin>) -> CostCounter {
         let mut cost = CostCounter::default();
         let mut lookups = self.products(&dry(read), asins).await;
-        while let Some(Lookup { outcome, calls, .. }) = lookups.recv().await {
+        while let Some(Lookup { outcome, calls, .. }) = lookups.next().await {
             cost.calls(&calls);
             if let Ok(found) = outcome {
                 cost.answer(&found.freshness);

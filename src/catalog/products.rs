@@ -1,8 +1,9 @@
 //! The primitive under everything that shows products: many ids in, each one's outcome out as soon as it is known.
 
-use std::collections::{HashMap, HashSet};
+use std::{collections::HashMap, time::SystemTime};
 
 use bytes::Bytes;
+use foldhash::{HashSet, HashSetExt};
 use prost::Message;
 use tokio::{sync::mpsc, time::timeout_at};
 
@@ -57,8 +58,8 @@ pub struct CachedProduct {
 
 impl CachedProduct {
     /// For an answer: the parts that are wanted, still encoded.
-    pub fn entry(&self, parts: ProductMask) -> served::ProductEntry {
-        served::ProductEntry { product: parts.apply(&self.encoded), freshness: Some(self.freshness) }
+    pub fn entry(self, parts: ProductMask) -> served::ProductEntry {
+        served::ProductEntry { product: parts.apply(self.encoded), freshness: Some(self.freshness) }
     }
 
     /// Decoded, to filter, sort or compare it.
@@ -67,30 +68,49 @@ impl CachedProduct {
     }
 }
 
-impl Catalog {
-    /// Sends each different id's outcome once, in the order they become known: cached products at once, the others as
-    /// Amazon's answers arrive. The channel ends after the last. A stale product is sent and marked for a refresh.
+/// The outcomes of a lookup of many ids, each id's once.
+#[derive(Debug)]
+pub struct Lookups {
+    /// What was known at once, in the order of the request.
+    known: std::vec::IntoIter<Lookup>,
+    /// The rest, in the order it becomes known; `None` where there is no rest.
+    pending: Option<mpsc::UnboundedReceiver<Lookup>>,
+}
+
+impl Lookups {
+    /// The next outcome: first what is known, then the rest as it becomes known. `None` after the last.
     ///
-    /// Dropping the receiver abandons nothing that was sent to Amazon: it is finished and cached.
-    pub async fn products(
-        &self,
-        read: &ReadContext,
-        asins: impl IntoIterator<Item = Asin>,
-    ) -> mpsc::UnboundedReceiver<Lookup> {
-        let (tx, known) = mpsc::unbounded_channel();
+    /// Dropping this future loses nothing.
+    pub async fn next(&mut self) -> Option<Lookup> {
+        match self.known.next() {
+            Some(known) => Some(known),
+            None => self.pending.as_mut()?.recv().await,
+        }
+    }
+}
+
+impl Catalog {
+    /// Looks products up: cached products are known at once, the others as Amazon's answers arrive. A stale product is
+    /// returned and marked for a refresh.
+    ///
+    /// Complete at its first poll where memory has all of them fresh. Dropping the lookups abandons nothing that was sent to
+    /// Amazon: it is finished and cached.
+    pub async fn products(&self, read: &ReadContext, asins: impl IntoIterator<Item = Asin>) -> Lookups {
         let (requirement, now) = (read.requirement(), self.cache.now());
-        let (mut missing, mut fallback) = (Vec::new(), HashMap::new());
-        let mut seen = HashSet::new();
-        let asins: Vec<Asin> = asins.into_iter().filter(|asin| seen.insert(*asin)).collect();
+        let asins = asins.into_iter();
+        let mut seen = HashSet::with_capacity(asins.size_hint().0);
+        let asins: Vec<Asin> = asins.filter(|asin| seen.insert(*asin)).collect();
         let keys: Vec<Key> = asins.iter().map(|asin| Key::Product(read.locale, *asin)).collect();
-        for (asin, hit) in asins.into_iter().zip(self.cache.get_many(&keys, &requirement, now).await) {
+        let hits = self.cache.get_many(&keys, &requirement, now).await;
+        let mut known = Vec::with_capacity(hits.len());
+        let (mut missing, mut fallback) = (Vec::new(), HashMap::new());
+        for (asin, hit) in asins.into_iter().zip(hits) {
             match hit {
                 Some(hit) if hit.freshness != Freshness::StaleIfError => {
                     if hit.freshness == Freshness::StaleWhileRevalidate && !read.cache_only && !read.estimate {
                         self.dispatch.mark_stale(&FetchKey::Item(read.locale, asin), hit.snapshot.fetched_at);
                     }
-                    // The receiver is held here.
-                    let _ = tx.send(self.known(asin, hit, &requirement, Calls::default()));
+                    known.push(self.known(asin, hit, &requirement, now, Calls::default()));
                 }
                 other => {
                     fallback.extend(other.map(|hit| (asin, hit)));
@@ -99,20 +119,17 @@ impl Catalog {
             }
         }
         if read.cache_only {
-            for asin in missing {
-                let _ = tx.send(Lookup { asin, outcome: Err(Error::NotCached), calls: Calls::default() });
-            }
+            let not_cached = |asin| Lookup { asin, outcome: Err(Error::NotCached), calls: Calls::default() };
+            known.extend(missing.drain(..).map(not_cached));
         } else if read.estimate {
             for batch in missing.chunks(IDS_PER_CALL) {
                 let calls = planned_call();
-                for asin in batch {
-                    let _ = tx.send(Lookup { calls: calls.clone(), ..Lookup::planned(*asin) });
-                }
+                known.extend(batch.iter().map(|asin| Lookup { calls: calls.clone(), ..Lookup::planned(*asin) }));
             }
-        } else if !missing.is_empty() {
-            self.fetch(read, missing, fallback, tx).await;
+            missing.clear();
         }
-        known
+        let pending = if missing.is_empty() { None } else { Some(self.fetch(read, missing, fallback).await) };
+        Lookups { known: known.into_iter(), pending }
     }
 
     /// How fresh an answer is for somebody with a requirement.
@@ -122,6 +139,7 @@ impl Catalog {
         source: pb::Source,
         freshness: Freshness,
         requirement: &FreshnessRequirement,
+        now: SystemTime,
     ) -> pb::Freshness {
         let horizon = self.cache.policy().fresh(snapshot.content.as_ref().err().copied(), requirement);
         pb::Freshness {
@@ -130,7 +148,7 @@ impl Catalog {
             source: source.into(),
             is_stale: freshness != Freshness::Fresh,
             protocol: snapshot.protocol.into(),
-            price_stamp_required: requirement.offers && snapshot.age(self.cache.now()) >= STAMP_AFTER,
+            price_stamp_required: requirement.offers && snapshot.age(now) >= STAMP_AFTER,
         }
     }
 
@@ -144,11 +162,19 @@ impl Catalog {
     ) -> Lookup {
         // Without a call of its own, this process got it from another replica.
         let source = if calls.is_empty() { pb::Source::Redis } else { pb::Source::Amazon };
-        self.known(asin, CacheHit { snapshot, source, freshness: Freshness::Fresh }, requirement, calls)
+        let hit = CacheHit { snapshot, source, freshness: Freshness::Fresh };
+        self.known(asin, hit, requirement, self.cache.now(), calls)
     }
 
-    fn known(&self, asin: Asin, hit: CacheHit, requirement: &FreshnessRequirement, calls: Calls) -> Lookup {
-        let freshness = self.freshness(&hit.snapshot, hit.source, hit.freshness, requirement);
+    fn known(
+        &self,
+        asin: Asin,
+        hit: CacheHit,
+        requirement: &FreshnessRequirement,
+        now: SystemTime,
+        calls: Calls,
+    ) -> Lookup {
+        let freshness = self.freshness(&hit.snapshot, hit.source, hit.freshness, requirement, now);
         let outcome = match hit.snapshot.content {
             Ok(encoded) => Ok(CachedProduct { encoded, freshness }),
             Err(missing) => Err(Error::Missing { asin, missing }),
@@ -163,8 +189,8 @@ impl Catalog {
         read: &ReadContext,
         asins: Vec<Asin>,
         mut fallback: HashMap<Asin, CacheHit>,
-        tx: mpsc::UnboundedSender<Lookup>,
-    ) {
+    ) -> mpsc::UnboundedReceiver<Lookup> {
+        let (tx, pending) = mpsc::unbounded_channel();
         let (catalog, requirement, give_up) = (self.clone(), read.requirement(), read.give_up);
         let mut results = self.dispatch.fetch_items(read.locale, asins.clone(), read.terms.clone()).await;
         // Ends with the last id, which the dispatcher bounds, or when the read gives up.
@@ -173,7 +199,7 @@ impl Catalog {
             let mut send = |asin: Asin, result: Result<Snapshot, Error>, calls: Calls| {
                 let lookup = match (result, fallback.remove(&asin)) {
                     (Ok(snapshot), _) => catalog.just_fetched(asin, snapshot, &requirement, calls),
-                    (Err(_), Some(hit)) => catalog.known(asin, hit, &requirement, calls),
+                    (Err(_), Some(hit)) => catalog.known(asin, hit, &requirement, catalog.cache.now(), calls),
                     (Err(error), None) => Lookup { asin, outcome: Err(error), calls },
                 };
                 // Whoever asked may have gone.
@@ -189,5 +215,6 @@ impl Catalog {
                 send(asin, Err(Error::DeadlineExceeded), Calls::default());
             }
         });
+        pending
     }
 }

@@ -161,11 +161,11 @@ async fn two_replicas_that_miss_the_same_product_make_one_call() {
     let mut second = other.products(&reading(), [asin(1)]).await;
     amazon.may_answer.add_permits(10);
     let sources = [&mut first, &mut second].map(async |results| {
-        let found = results.recv().await.unwrap().outcome.unwrap();
+        let found = results.next().await.unwrap().outcome.unwrap();
         found.freshness.source()
     });
     assert_eq!(join_all(sources).await, [Source::Amazon, Source::Redis]);
-    assert!(second.recv().await.is_none(), "one result for one id");
+    assert!(second.next().await.is_none(), "one result for one id");
     assert_eq!(amazon.calls(), 1);
 }
 
@@ -184,8 +184,8 @@ async fn a_replica_whose_call_fails_releases_its_lock_to_the_others() {
     eventually("the second replica polls for the answer", async || lookups(&server).await >= before + 3).await;
     assert_eq!(working.calls(), 0, "it waits for the first replica");
     failing.may_answer.add_permits(10);
-    assert!(first.recv().await.unwrap().outcome.is_err());
-    assert!(second.recv().await.unwrap().outcome.is_ok());
+    assert!(first.next().await.unwrap().outcome.is_err());
+    assert!(second.next().await.unwrap().outcome.is_ok());
     eventually("the lock is released", async || server.run::<u8>(&format!("EXISTS {}", lock_key(1))).await == 0).await;
 }
 
@@ -218,9 +218,9 @@ async fn a_hundred_callers_of_what_another_replica_fetches_are_one_poll() {
     let (asked, fit) = (lookups(&server).await - before, polling.elapsed().as_millis() / 50);
     assert!(u128::from(asked) <= fit + 2, "{asked} questions where {fit} polls fit");
     amazon.may_answer.add_permits(10);
-    assert!(first.recv().await.unwrap().outcome.is_ok());
+    assert!(first.next().await.unwrap().outcome.is_ok());
     for mut told in waiting {
-        assert!(told.recv().await.unwrap().outcome.is_ok());
+        assert!(told.next().await.unwrap().outcome.is_ok());
     }
     assert_eq!(amazon.calls(), 1);
 }
@@ -237,7 +237,7 @@ async fn what_two_replicas_have_stale_is_refreshed_once() {
     for catalog in [&one, &other] {
         let offers = ReadContext { parts: ProductMask::from_parts([]), ..reading() };
         let mut found = catalog.products(&offers, (1..=10).map(asin)).await;
-        while let Some(found) = found.recv().await {
+        while let Some(found) = found.next().await {
             assert!(found.outcome.unwrap().freshness.is_stale);
         }
     }
@@ -246,7 +246,7 @@ async fn what_two_replicas_have_stale_is_refreshed_once() {
         for catalog in [&one, &other] {
             let only = ReadContext { cache_only: true, ..reading() };
             let mut found = catalog.products(&only, (1..=10).map(asin)).await;
-            while let Some(found) = found.recv().await {
+            while let Some(found) = found.next().await {
                 fresh += usize::from(found.outcome.is_ok_and(|found| !found.freshness.is_stale));
             }
         }
