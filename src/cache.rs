@@ -1,11 +1,14 @@
 //! The cache of Amazon's answers: this process's memory, and behind it the Redis that all replicas share.
 //!
-//! An entry is a [`Snapshot`]: an encoded message with the moment at which Amazon gave it. A hit goes to the wire without
-//! being decoded. Whether an entry may still be returned is decided by [`freshness`] at each read; the cache itself only
-//! forgets what may not be returned to anybody any more. An answer replaces the one before it: there is no history.
+//! An entry is a [`Snapshot`]: an encoded message, or that there is none, with the time of the call that brought it. A hit
+//! goes to the wire without being decoded. Whether an entry may be returned is decided by [`freshness`] at each read. The
+//! cache drops entries that are expired for every read, that are purged, and that exceed its bytes. An answer replaces the
+//! one before it: there is no history.
 //!
-//! The shared tier saves calls to Amazon and is never waited for longer than its timeout: whatever ails it is a miss. What
-//! memory has fresh is returned without asking it.
+//! The shared tier saves calls to Amazon and is never waited for longer than `redis.timeout`: any failure of it is a miss.
+//! Redis is not asked for what memory has fresh.
+//!
+//! The young answer wins: an older one, from a call that took long or from Redis, never replaces a younger one in memory.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -42,13 +45,13 @@ pub struct Cache {
     clock: Clock,
 }
 
-/// What an answer is cached under. The partner tag is not in it, since a process has one tag a marketplace; the shared tier,
-/// which may serve processes with others, adds it.
+/// What an answer is cached under. The partner tag is not part of it, since a process has one tag per marketplace. The
+/// shared tier adds it, because other processes on the same Redis may have other tags.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Key {
     /// A product.
     Product(Locale, Asin),
-    /// Anything else, by the normalised request.
+    /// Anything else (a page of a search or of variations, a browse node), by the normalised request.
     Page {
         /// The kind.
         namespace: Namespace,
@@ -83,7 +86,7 @@ pub enum Purge {
     Everything,
 }
 
-/// An answer that may be returned.
+/// An answer that is not expired for the read that found it.
 #[derive(Clone, Debug)]
 pub struct CacheHit {
     /// The answer.
@@ -99,8 +102,8 @@ pub struct CacheHit {
 pub struct Purged {
     /// Entries dropped from this process's memory.
     pub dropped: u64,
-    /// Whether the shared tier and every other replica drop it too, which takes them a moment. Otherwise only this process
-    /// has dropped it, and the purge should be repeated.
+    /// Whether the purge is in Redis' journal, from which every replica takes it within a moment. Otherwise only this
+    /// process has dropped the entries, and the purge should be repeated.
     pub everywhere: bool,
 }
 
@@ -240,7 +243,7 @@ impl Cache {
             && entry.snapshot.content.is_ok()
             && entry.is_first_read(requirement.offers)
         {
-            let fresh = self.policy.fresh(None, &FreshnessRequirement { max_age: None, ..*requirement });
+            let fresh = self.policy.freshness_lifetime(None, &FreshnessRequirement { max_age: None, ..*requirement });
             let (key, age) = (FetchKey::Item(*locale, *asin), entry.snapshot.age(now));
             self.refresh_queue.mark_read(&key, entry.snapshot.fetched_at, fresh, age);
         }

@@ -51,7 +51,11 @@ struct EntryExpiry(FreshnessPolicy);
 
 impl EntryExpiry {
     fn left(&self, snapshot: &Snapshot) -> Option<Duration> {
-        Some(self.0.keep_from(snapshot.fetched_at, snapshot.content.as_ref().err().copied(), SystemTime::now()))
+        Some(self.0.remaining_retention(
+            snapshot.fetched_at,
+            snapshot.content.as_ref().err().copied(),
+            SystemTime::now(),
+        ))
     }
 }
 

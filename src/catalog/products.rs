@@ -141,7 +141,7 @@ impl Catalog {
         requirement: &FreshnessRequirement,
         now: SystemTime,
     ) -> pb::Freshness {
-        let horizon = self.cache.policy().fresh(snapshot.content.as_ref().err().copied(), requirement);
+        let horizon = self.cache.policy().freshness_lifetime(snapshot.content.as_ref().err().copied(), requirement);
         pb::Freshness {
             fetch_time: Some(snapshot.fetched_at.into()),
             expire_time: Some((snapshot.fetched_at + horizon).into()),

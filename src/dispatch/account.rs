@@ -55,7 +55,7 @@ const MAX_REFRESH_LINGER: Duration = Duration::from_secs(300);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// How long another replica's lock is waited for. The lock itself holds as long.
 pub(crate) const FETCH_LOCK_TIME: Duration = Duration::from_secs(3);
-/// Refusals in a row after which the account pauses, and for how long: doubled with each further refusal.
+/// Equal refusals in a row after which the account pauses, and for how long: doubled with each further refusal.
 const MAX_REFUSALS: u32 = 3;
 const FIRST_REFUSAL_PAUSE: Duration = Duration::from_secs(5);
 const MAX_REFUSAL_PAUSE: Duration = Duration::from_secs(300);
@@ -204,7 +204,7 @@ impl AccountActor {
             let next = self.next_send(now);
             let sync = self.budget.sync_at();
             let deadline = self.queue.next_deadline();
-            let poll = (self.poll.is_empty() && !self.queue.remote(now).is_empty()).then_some(self.poll_at);
+            let poll = (self.poll.is_empty() && self.queue.has_remote()).then_some(self.poll_at);
             tokio::select! {
                 message = inbox.recv() => match message {
                     Some(ActorMessage::Stop(reply)) => return Some(reply),
@@ -493,11 +493,10 @@ impl AccountActor {
 
     /// Exchanges counters with the other replicas. What they spent paces this replica, too.
     async fn sync(&mut self) {
-        let was_offline = self.budget.offline_since().is_some();
         for _ in 0..self.budget.sync().await {
             self.bucket.spend(Instant::now());
         }
-        if !was_offline && self.budget.offline_since().is_some() {
+        if self.budget.offline_since().is_some() {
             self.refuse_hurried();
         }
     }
@@ -709,8 +708,12 @@ impl Refusals {
         match error {
             // A partner tag is one marketplace's, and the account serves others.
             Some(amazon_catalog::Error::Refused { refusal: Refusal::BadPartnerTag, .. }) => {}
-            Some(error @ amazon_catalog::Error::Refused { .. }) => {
-                self.in_a_row = if self.credentials == credentials { self.in_a_row + 1 } else { 1 };
+            Some(error @ amazon_catalog::Error::Refused { refusal, .. }) => {
+                let is_same = |last: &amazon_catalog::Error| {
+                    matches!(last, amazon_catalog::Error::Refused { refusal: before, .. } if before == refusal)
+                };
+                let is_next = self.credentials == credentials && self.last.as_deref().is_some_and(is_same);
+                self.in_a_row = if is_next { self.in_a_row + 1 } else { 1 };
                 self.credentials = credentials;
                 self.last = Some(Arc::new(error.clone()));
                 let doublings = self.in_a_row.checked_sub(MAX_REFUSALS);

@@ -377,6 +377,11 @@ impl Queue {
         }
     }
 
+    /// Whether another replica fetches any key.
+    pub(super) fn has_remote(&self) -> bool {
+        self.pending.values().any(|pending| matches!(pending.state, State::Remote { .. }))
+    }
+
     /// The keys that another replica fetches, which answer of it is known, and whether the replica's lock has ended.
     pub(super) fn remote(&self, now: Instant) -> Vec<(FetchKey, SystemTime, bool)> {
         let remote = |(key, pending): (&FetchKey, &Pending)| match pending.state {

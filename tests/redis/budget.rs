@@ -317,20 +317,110 @@ async fn without_redis_from_the_start_the_only_replica_calls_and_one_of_several_
 }
 
 #[tokio::test]
-async fn one_replica_too_many_makes_no_calls_until_another_stops() {
-    let server = RedisServer::start(&[]).await;
+async fn any_number_of_replicas_calls_while_redis_answers_and_a_killed_one_s_successor_calls_at_once() {
+    let mut server = RedisServer::start(&[]).await;
     let amazon = Arc::new(Amazon::default());
     let limits = Limits { replicas: 1, ..BROAD };
-    let one = replica("one", &server.url(), &amazon, limits);
-    ask(&one, terms("a")).await.unwrap();
-    let surplus = replica("surplus", &server.url(), &amazon, limits);
-    eventually("it is refused", async || {
-        let hurried = RequestContext { deadline: Instant::now() + Duration::from_secs(1), ..terms("a") };
-        matches!(ask(&surplus, hurried).await, Err(Error::WaitExceedsDeadline { .. }))
-    })
-    .await;
-    assert_eq!(amazon.count_of("surplus"), 0);
-    one.stop().await;
-    assert!(matches!(ask(&one, terms("a")).await, Err(Error::Stopping)));
-    ask(&surplus, terms("a")).await.unwrap();
+    let mut relay = Relay::to(&server).await;
+    let killed = replica("killed", &relay.url(), &amazon, limits);
+    eventually("it calls", async || ask(&killed, terms("a")).await.is_ok()).await;
+    relay.cut();
+    let names = ["successor", "second", "third"];
+    let running: Vec<_> = names.iter().map(|name| replica(name, &server.url(), &amazon, limits)).collect();
+    for one in &running {
+        // The first exchange with Redis takes a moment; nobody waits for the lease of the killed one to end.
+        let hurried = || RequestContext { deadline: Instant::now() + Duration::from_secs(2), ..terms("a") };
+        eventually("it calls", async || ask(one, hurried()).await.is_ok()).await;
+    }
+    server.kill();
+    eventually("Redis is missed", async || report(&running[0]).await.offline_since.is_some()).await;
+    let hurried = RequestContext { deadline: Instant::now() + Duration::from_secs(9), ..terms("a") };
+    let refused = ask(&running[0], hurried).await;
+    assert!(matches!(refused, Err(Error::WaitExceedsDeadline { .. })), "three run where one may be alone: {refused:?}");
+    amazon.was_never_hurried(20);
+}
+
+#[tokio::test]
+async fn replicas_that_want_the_same_take_turns() {
+    let server = RedisServer::start(&[]).await;
+    let amazon = Arc::new(Amazon::default());
+    let mut tasks = JoinSet::new();
+    let names = ["one", "two", "three"];
+    let limits = Limits { replicas: 3, ..BROAD };
+    let running: Vec<_> =
+        names.iter().map(|name| flood(&mut tasks, replica(name, &server.url(), &amazon, limits))).collect();
+    eventually("all call", async || names.iter().all(|name| amazon.count_of(name) >= 3)).await;
+    let before = names.map(|name| amazon.count_of(name));
+    let count = amazon.count();
+    eventually("sixty more calls", async || amazon.count() >= count + 60).await;
+    let made: Vec<usize> = names.iter().zip(before).map(|(name, before)| amazon.count_of(name) - before).collect();
+    assert!(made.iter().all(|made| (17..=24).contains(made)), "{made:?}");
+    drop(running);
+}
+
+#[tokio::test]
+async fn a_caller_s_quota_holds_over_replicas_and_restarts() {
+    let server = RedisServer::start(&[]).await;
+    let amazon = Arc::new(Amazon::default());
+    let (one, other) = (replica("one", &server.url(), &amazon, BROAD), replica("other", &server.url(), &amazon, BROAD));
+    let greedy = || RequestContext { daily_quota: Some(3), ..terms("greedy") };
+    let asks = (0..20).flat_map(|_| [ask(&one, greedy()), ask(&other, greedy())]);
+    let results = join_all(asks).await;
+    let spent = |result: &Result<(), Error>| matches!(result, Err(Error::CallerShareSpent { .. }));
+    assert_eq!((results.iter().filter(|result| result.is_ok()).count(), amazon.count()), (3, 3));
+    assert_eq!(results.iter().filter(|result| spent(result)).count(), 37);
+    drop((one, other));
+    let restarted = replica("restarted", &server.url(), &amazon, BROAD);
+    assert!(spent(&ask(&restarted, greedy()).await));
+    assert!(ask(&restarted, terms("a")).await.is_ok());
+}
+
+#[tokio::test]
+async fn dead_replicas_give_their_slots_and_quotas_back() {
+    let server = RedisServer::start(&[]).await;
+    let amazon = Arc::new(Amazon::default());
+    let limits = Limits { replicas: 4, ..BROAD };
+    let mut relay = Relay::to(&server).await;
+    let names = ["dead 1", "dead 2", "dead 3"];
+    let mut dead: Vec<_> = names.iter().map(|name| replica(name, &relay.url(), &amazon, limits)).collect();
+    let survivor = replica("survivor", &server.url(), &amazon, limits);
+    for one in dead.iter().chain([&survivor]) {
+        eventually("it calls", async || ask(one, terms("a")).await.is_ok()).await;
+    }
+    relay.cut();
+    dead.clear();
+    let age = |ms: u64| {
+        let script = format!(
+            "local\tall=redis.call('HGETALL',KEYS[1])\tfor\ti=1,#all,2\tdo\tlocal\tm=cjson.decode(all[i+1])\tif\tm.lease<tonumber(redis.call('TIME')[1])*1000\tthen\tm.lease=m.lease-{ms}\tredis.call('HSET',KEYS[1],all[i],cjson.encode(m))\tend\tend"
+        );
+        format!("EVAL {script} 1 {MEMBERS}")
+    };
+    tokio::time::sleep(Duration::from_millis(2600)).await;
+    let _: Option<u8> = server.run(&age(121_000)).await;
+    let mut tasks = JoinSet::new();
+    let survivor = flood(&mut tasks, survivor);
+    let (count, since) = (amazon.count(), Instant::now());
+    eventually("a hundred calls", async || amazon.count() >= count + 100).await;
+    let rate = (amazon.count() - count) as f64 / since.elapsed().as_secs_f64();
+    assert!(rate >= 0.8 * 20.0, "{rate} calls a second of 20, on a busy machine");
+    amazon.was_never_hurried(20);
+    drop(survivor);
+}
+
+#[tokio::test]
+async fn what_somebody_else_writes_under_the_budget_s_keys_costs_no_calls_and_no_replica() {
+    let server = RedisServer::start(&[]).await;
+    let amazon = Arc::new(Amazon::default());
+    let one = replica("one", &server.url(), &amazon, BROAD);
+    assert!(ask(&one, terms("a")).await.is_ok());
+    for garbage in [
+        format!("HSET {MEMBERS} somebody garbage another {{\"lease\":\"x\"}}"),
+        format!("HSET {DAY} m:1 garbage m:x [] c:somebody 7 total x"),
+        "HSET stockroom:v2:budget:{test}:pace rate x next y queue garbage".to_owned(),
+    ] {
+        let _: u32 = server.run(&garbage).await;
+        assert!(ask(&one, terms("a")).await.is_ok(), "{garbage}");
+    }
+    eventually("the count is right again", async || counted(&server).await as usize == amazon.count()).await;
+    amazon.was_never_hurried(20);
 }

@@ -83,3 +83,21 @@ async fn a_purge_that_redis_does_not_take_says_so() {
     assert!(cache.get_many(&[product(1)], &another, SystemTime::now()).await.iter().all(Option::is_none));
     assert!(has(&cache, &product(1)).await, "finding the old one there does not cost the new one here");
 }
+
+#[tokio::test]
+async fn a_purge_reaches_a_call_in_flight_and_a_foreign_entry_does_not_end_the_journal() {
+    let server = RedisServer::start(&[]).await;
+    let (asked, other) = (replica(&server.url()), replica(&server.url()));
+    let _: String = server.run("XADD stockroom:v1:purges * entry \u{fffd} other field").await;
+    let bytes = "redis.call('XADD',KEYS[1],'*','entry','\\255\\254')";
+    let _: Option<u8> = server.run(&format!("EVAL {bytes} 1 stockroom:v1:purges")).await;
+    let sent = snapshot(Duration::ZERO);
+    assert!(asked.purge(&Purge::Everything).await.everywhere);
+    put(&asked, product(1), sent.clone());
+    assert!(!has(&asked, &product(1)).await, "its call was sent before the purge");
+    eventually("the other replica follows the journal", async || {
+        put(&other, product(1), sent.clone());
+        !has(&other, &product(1)).await
+    })
+    .await;
+}

@@ -95,3 +95,23 @@ async fn what_is_stale_here_may_be_fresh_there() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_is_not_the_answer_to_its_key_is_a_miss() {
+    let server = RedisServer::start(&[]).await;
+    stored(&server, product(1), snapshot(MINUTE)).await;
+    let name = |n: u32| format!("stockroom:v1:products:{{example-20:US}}:en_US:USD:{}", asin(n));
+    // Another product's answer, a text, an empty answer, and a list.
+    let _: u8 = server.run(&format!("COPY {} {}", name(1), name(2))).await;
+    let _: String = server.run(&format!("SET {} garbage", name(3))).await;
+    let empty = "local\tv=redis.call('GET',KEYS[1])\tredis.call('SET',KEYS[2],v:sub(1,11))";
+    let _: Option<u8> = server.run(&format!("EVAL {empty} 2 {} {}", name(1), name(4))).await;
+    let _: u8 = server.run(&format!("RPUSH {} garbage", name(5))).await;
+    let reader = replica(&server.url());
+    assert!(has(&reader, &product(1)).await);
+    for n in 2..=5 {
+        assert!(!has(&reader, &product(n)).await, "product {n}");
+        let found = reader.look_up(&[(product(n), SystemTime::UNIX_EPOCH)]).await;
+        assert_eq!(found, [stockroom::dispatch::FetchState::Free], "product {n}");
+    }
+}

@@ -75,7 +75,7 @@ impl Writer {
 /// How long an answer is stored: until it may not be returned any more, less up to a tenth, so that entries of one batch do
 /// not expire together.
 fn storage_time(snapshot: &Snapshot, policy: &FreshnessPolicy, now: SystemTime) -> Duration {
-    let left = policy.keep_from(snapshot.fetched_at, snapshot.content.as_ref().err().copied(), now);
+    let left = policy.remaining_retention(snapshot.fetched_at, snapshot.content.as_ref().err().copied(), now);
     left.mul_f64(1.0 - fastrand::f64() / 10.0)
 }
 

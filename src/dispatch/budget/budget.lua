@@ -207,11 +207,14 @@ local function turn(place)
     return at
 end
 
-local function wait_in_queue()
-    local place
+local function place_in_queue()
     for i, waiting in ipairs(queue) do
-        if waiting.id == id then place = i end
+        if waiting.id == id then return i end
     end
+end
+
+local function wait_in_queue()
+    local place = place_in_queue()
     if not place then
         place = #queue + 1
         queue[place] = {id = id}
@@ -260,7 +263,6 @@ if op == 'acquire' then
 elseif op == 'give_back' then
     raise(math.floor(arg.at_ms / 60000), {[id .. ' ' .. arg.caller] = {0, 1}}, by_adding)
     if granted == id .. ' ' .. text(arg.at_ms) then next_at = math.min(next_at, now) end
-    wait_until = next_at
 elseif op == 'throttled' then
     if arg.sent_ms > halved then
         rate, halved = math.max(rate / 2, math.min(set.min_rate, set.rate)), now
@@ -268,10 +270,8 @@ elseif op == 'throttled' then
     clean = now
     local pause = math.min(arg.retry_after_ms, set.max_retry_after_ms)
     next_at = math.max(next_at, now + math.max(pause, 1000 / rate))
-    wait_until = next_at
 elseif op == 'written' then
     next_at = math.max(next_at, math.min(arg.sent_ms, now) + 1000 / rate)
-    wait_until = next_at
 elseif op == 'sync' then
     for m, names in pairs(arg.report) do
         raise(tonumber(m), names, by_maximum)
@@ -303,12 +303,16 @@ elseif op == 'sync' then
         if read(counters) then minutes[text(m)] = counters end
     end
     next_minute = last + 1
-    wait_until = next_at
 elseif op == 'leave' then
     redis.call('HDEL', members, id)
     for i = #queue, 1, -1 do
         if queue[i].id == id then table.remove(queue, i) end
     end
+end
+
+if op ~= 'acquire' then
+    local place = place_in_queue()
+    wait_until = turn(place and place - 1 or #queue)
 end
 
 ---- What is kept ----

@@ -8,8 +8,8 @@
 //! # Rule
 //!
 //! A counter is two numbers that only grow: calls booked, and bookings given back. A minute leaves the window 24 hours after
-//! its end, so a call counts for up to a minute longer than a day and never shorter. Times are milliseconds by the account's
-//! clock.
+//! its end, so a call counts for up to a minute longer than a day and never shorter; the time that is predicted for it is
+//! a day at most. Times are milliseconds by the account's clock.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -110,7 +110,7 @@ impl DayCounters {
 
     /// How long until the oldest calls leave the window; `None` where none are in it.
     pub(super) fn next_release_in(&self, now_ms: u64) -> Option<Duration> {
-        self.minutes.keys().next().map(|minute| leaves_in(*minute, now_ms))
+        self.minutes.keys().next().map(|minute| leaves_in(*minute, now_ms).min(DAY))
     }
 
     fn add(&mut self, replica: &str, caller: &str, at_ms: u64, more: Counter) {
@@ -142,7 +142,7 @@ impl DayCounters {
             let passing = counters.iter().filter(|(name, _)| passes(name));
             released += passing.map(|(_, counter)| counter.calls()).sum::<u32>();
             if released > calls {
-                return leaves_in(*minute, now_ms);
+                return leaves_in(*minute, now_ms).min(DAY);
             }
         }
         DAY
@@ -221,14 +221,14 @@ mod tests {
         day.give_back("r", "a", 0);
         assert_eq!((day.spent(0), day.spent_for(1, 0), day.caller_spent_for("a", 1, 0)), (0, None, None));
         day.book("r", "a", 1);
-        assert_eq!(day.spent_for(1, 1), Some(DAY + MINUTE - Duration::from_millis(1)));
+        assert_eq!(day.spent_for(1, 1), Some(DAY));
     }
 
     #[test]
     fn a_caller_s_quota_is_its_own() {
         let mut day = DayCounters::new(100);
         day.book("r", "a", 0);
-        assert_eq!(day.caller_spent_for("a", 1, 0), Some(DAY + MINUTE));
+        assert_eq!(day.caller_spent_for("a", 1, 0), Some(DAY));
         assert_eq!(day.caller_spent_for("b", 1, 0), None);
         assert_eq!(day.caller_spent_for("b", 0, 0), Some(DAY), "a quota of nothing allows nothing");
         assert_eq!(day.caller_spent_for("a", 1, DAY_MS + MINUTE_MS), None);

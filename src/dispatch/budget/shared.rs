@@ -27,6 +27,7 @@
 //! - Where more run than `replicas` says, none has a slot.
 //! - Counters in Redis that are younger than those here (an emptied Redis) are filled up first. Permits wait
 //!   [`SETTLE_TIME`] for the other replicas to do the same.
+//! - For [`MAX_BLIP`] Redis is expected back, so a single late answer refuses nobody.
 //! - The clock of Redis may be set, or be another server's. A question that it calls late was not taken, and tells the time.
 
 use std::{
@@ -51,6 +52,8 @@ pub(super) const LEASE: Duration = Duration::from_millis(2500);
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// How soon Redis is asked again when it has not answered.
 const RETRY_INTERVAL: Duration = Duration::from_millis(100);
+/// How long Redis may be silent before waiters are refused for it: a few attempts.
+const MAX_BLIP: Duration = Duration::from_millis(500);
 /// How long permits wait after the counters in Redis were lost: two exchanges.
 pub(super) const SETTLE_TIME: Duration = Duration::from_millis(2000);
 /// How long after its lease has ended a replica may call in full without Redis.
@@ -106,6 +109,8 @@ pub(super) struct SharedBudget {
 #[derive(Debug)]
 struct Offline {
     since: SystemTime,
+    /// Until then Redis may be back in a moment, and nobody is refused for it.
+    blip_until: Instant,
     quiet_until: Instant,
     /// The calls made in it.
     calls: u32,
@@ -125,6 +130,7 @@ impl SharedBudget {
             offline_quota: if is_only { options.calls_per_day } else { 0 },
             offline: Some(Offline {
                 since: SystemTime::now(),
+                blip_until: now + MAX_BLIP,
                 quiet_until: now + quiet_time(timeout, interval),
                 calls: 0,
             }),
@@ -160,6 +166,9 @@ impl SharedBudget {
     /// The earliest time at which a permit may be asked for.
     pub(super) fn next(&self, local: &LocalBudget, now: Instant) -> Instant {
         let Some(offline) = &self.offline else { return local.rate_limit.next() };
+        if now < offline.blip_until {
+            return self.sync_at.max(now) + RETRY_INTERVAL;
+        }
         let Some(slot) = self.slot else { return offline.quiet_until.max(now + NO_END) };
         let from = now.max(local.rate_limit.next()).max(offline.quiet_until);
         if self.replicas == 1 {
@@ -370,7 +379,7 @@ impl SharedBudget {
         let (account, quota) = (self.script.account(), self.offline_quota);
         tracing::warn!(account, quota, "Redis does not answer; this replica keeps to its offline quota");
         let quiet_until = now + quiet_time(self.timeout, local.rate_limit.interval());
-        self.offline = Some(Offline { since: SystemTime::now(), quiet_until, calls: 0 });
+        self.offline = Some(Offline { since: SystemTime::now(), blip_until: now + MAX_BLIP, quiet_until, calls: 0 });
         self.sync_at = now;
     }
 }
