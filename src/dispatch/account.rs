@@ -709,9 +709,7 @@ impl Refusals {
             // A partner tag is one marketplace's, and the account serves others.
             Some(amazon_catalog::Error::Refused { refusal: Refusal::BadPartnerTag, .. }) => {}
             Some(error @ amazon_catalog::Error::Refused { refusal, .. }) => {
-                let is_same = |last: &amazon_catalog::Error| {
-                    matches!(last, amazon_catalog::Error::Refused { refusal: before, .. } if before == refusal)
-                };
+                let is_same = |last: &amazon_catalog::Error| matches!(last, amazon_catalog::Error::Refused { refusal: before, .. } if before == refusal);
                 let is_next = self.credentials == credentials && self.last.as_deref().is_some_and(is_same);
                 self.in_a_row = if is_next { self.in_a_row + 1 } else { 1 };
                 self.credentials = credentials;
