@@ -26,6 +26,7 @@ use self::{
 mod admin;
 mod auth;
 mod browse;
+mod coalesced_io;
 mod completion;
 mod context;
 mod deadline;
@@ -33,7 +34,9 @@ mod edge;
 mod error;
 mod files;
 mod health;
+mod inline_executor;
 mod listener;
+mod outcomes;
 mod page_token;
 mod product;
 mod query;
