@@ -44,11 +44,12 @@ test-clients: build stubs $(BIN)/grpcurl ## Install each client package into an 
 	diff -r gen/go/stockroomv1 clients/go/stockroomv1
 	cd clients/go && go vet ./... && go test ./...
 	clients/with-gateway clients/try
-	clients/install go python
+	clients/install go python typescript
 	clients/conformance/run \
 	    'go=.tools/try/go/conformance' \
 	    'python=.tools/try/python/bin/python .tools/try/python/conformance.py sync' \
-	    'python asyncio=.tools/try/python/bin/python .tools/try/python/conformance.py asyncio'
+	    'python asyncio=.tools/try/python/bin/python .tools/try/python/conformance.py asyncio' \
+	    'typescript=node .tools/try/typescript/conformance.mjs'
 
 test-deploy: build .tools/deploy/.made $(BIN)/kustomize $(BIN)/helm $(BIN)/promtool ## Render and validate deploy/: manifests, chart, alerts, dashboard
 	.tools/deploy/bin/python deploy/check
@@ -98,10 +99,17 @@ gen/python/.made: $(PROTOS) $(wildcard clients/python/src/stockroom/*) clients/p
 	python -m grpc_tools.protoc --proto_path=proto --{python,pyi,grpc_python}_out=$(@D) $(PROTOS)
 	touch $@
 
-gen/.made: $(PROTOS) buf.gen.yaml $(VENV)/.made $(NODE)/.package-lock.json \
+# TypeScript has no library with the messages of error details; their proto files come with googleapis-common-protos.
+gen/.made: $(PROTOS) buf.gen.yaml $(wildcard clients/typescript/*.json clients/typescript/src/*) clients/service-config.json $(VENV)/.made $(NODE)/.package-lock.json \
     $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc $(BIN)/protoc-gen-grpc-java
 	rm -rf gen/go gen/java gen/typescript
 	buf generate
+	google=$$(python -c 'import google.rpc as g; print(*g.__path__)'); \
+	buf generate "$$google/../.." --path "$$google/error_details.proto" --template \
+	    '{version: v2, plugins: [{local: protoc-gen-es, out: gen/typescript/src/gen, opt: [target=ts, import_extension=js]}]}'
+	cp -r clients/typescript/{package.json,tsconfig.json,README.md,src} gen/typescript
+	{ echo -n 'export const serviceConfig = '; printf '%s as const;\n' "$$(cat clients/service-config.json)"; } > gen/typescript/src/service-config.ts
+	ln -s ../../$(NODE) gen/typescript/node_modules
 	touch $@
 
 $(VENV)/.made: clients/python/requirements.txt
