@@ -16,7 +16,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, missing_docs, reason = "a bench")]
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -112,20 +112,20 @@ impl Upstream for Counter {
         async move {
             sleep(CALL_TAKES).await;
             let product = |asin: &Asin| pb::Product { asin: asin.to_string(), ..Default::default() };
-            let page = |page: u32| on_page(page).map(|id| product(&asin(id))).collect();
+            let page = |page: u32| on_page(page).map(|id| Some(product(&asin(id)))).collect();
             Ok(match question {
                 CatalogRequest::Items(items) => CatalogResponse::Items(Items {
                     products: items.asins.iter().map(product).collect(),
                     ..Items::default()
                 }),
                 CatalogRequest::Search(search) => CatalogResponse::Search(SearchPage {
-                    products: page(search.keywords.as_ref().unwrap().parse().unwrap()),
-                    total_results: 10,
+                    places: page(search.keywords.as_ref().unwrap().parse().unwrap()),
+                    total_results: Some(10),
                     ..SearchPage::default()
                 }),
                 CatalogRequest::Variations(family) => CatalogResponse::Variations(Some(VariationsPage {
-                    products: page(family.asin.as_str()[1..].parse().unwrap()),
-                    page_count: 1,
+                    places: page(family.asin.as_str()[1..].parse().unwrap()),
+                    page_count: Some(1),
                     ..VariationsPage::default()
                 })),
                 _ => unreachable!("nothing else is asked for"),
@@ -263,7 +263,9 @@ impl Scenario {
                         let plan = SearchPlan { first_page, min_rating: None };
                         tokio::spawn(async move {
                             let mut cost = CostCounter::default();
-                            drop(catalog.search_page(&read_context, &plan, 0, 10, &mut cost).await);
+                            drop(
+                                catalog.search_page(&read_context, &plan, 0, 10, &mut HashSet::new(), &mut cost).await,
+                            );
                         });
                         continue;
                     }

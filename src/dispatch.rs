@@ -15,7 +15,6 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use prost::Message;
 use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
@@ -24,8 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{clock::Clock, store::Store};
 use amazon_catalog::{
-    Asin, CatalogRequest, CatalogResponse, Items, Locale, Marketplace, Missing, Operation, Snapshot, Unsupported,
-    Upstream,
+    Asin, CatalogRequest, CatalogResponse, Locale, Marketplace, Operation, Snapshot, Unsupported, Upstream,
 };
 
 use self::account::ActorMessage;
@@ -392,14 +390,4 @@ impl Dispatch {
             .and_then(|index| self.accounts.get(*index))
             .ok_or(Error::NotServed(marketplace))
     }
-}
-
-/// What Amazon said of each id.
-fn item_contents(items: Items) -> HashMap<Asin, Result<bytes::Bytes, Missing>> {
-    let found = items.products.iter().filter_map(|product| {
-        let asin = Asin::parse(&product.asin).ok()?;
-        Some((asin, Ok(product.encode_to_vec().into())))
-    });
-    let missing = items.missing.iter().map(|(asin, why)| (*asin, Err(*why)));
-    missing.chain(found).collect()
 }

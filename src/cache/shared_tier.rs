@@ -33,7 +33,7 @@ use super::{
     stats::{Stats, TierCounts},
 };
 use crate::store::Store;
-use amazon_catalog::{BrowseNodeId, Marketplace, Snapshot};
+use amazon_catalog::{BrowseNodeId, Items, Marketplace, Snapshot};
 use stockroom_proto::pb;
 
 mod entry;
@@ -153,7 +153,7 @@ fn is_answer_to(key: &Key, snapshot: &Snapshot) -> bool {
     let Ok(content) = &snapshot.content else { return true };
     match key {
         Key::Product(_, asin) => {
-            pb::Product::decode(content.clone()).is_ok_and(|product| product.asin == asin.as_str())
+            pb::Product::decode(content.clone()).is_ok_and(|product| Items::asin_of(&product) == Some(*asin))
         }
         Key::Page { namespace: Namespace::BrowseNodes, .. } => {
             pb::BrowseNode::decode(content.clone()).is_ok_and(|node| BrowseNodeId::parse(&node.id).is_ok())

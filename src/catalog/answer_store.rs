@@ -1,7 +1,8 @@
 //! The one place where answers of Amazon's are written to the cache, and where the dispatcher learns what other replicas
 //! have written.
 //!
-//! Products are cached under their own ids, also those that came with a page; a page holds ids only.
+//! Products are cached under their own ids, also those that came with a page; a page holds ids only. Products of a search
+//! that filters offers are not whole, and are cached inside their page.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -14,6 +15,7 @@ use prost::Message;
 use super::{
     browse::Node,
     cached::{PageRequest, page_snapshot},
+    search::filters_offers,
 };
 use crate::{
     cache::{Cache, Key},
@@ -31,6 +33,12 @@ impl AnswerStore {
     pub fn new(cache: Arc<Cache>) -> Self {
         Self(cache)
     }
+
+    fn store_page<K: PageRequest>(&self, request: &K, locale: Locale, response: &CatalogResponse, stamp: &Snapshot) {
+        if let Some(snapshot) = page_snapshot(request, response, stamp) {
+            self.0.put(request.key(locale), snapshot);
+        }
+    }
 }
 
 impl AnswerSink for AnswerStore {
@@ -39,21 +47,16 @@ impl AnswerSink for AnswerStore {
     }
 
     fn store_response(&self, request: &CatalogRequest, response: &CatalogResponse, stamp: &Snapshot) {
-        for (asin, snapshot) in products(response, stamp) {
-            self.store_item(request.locale(), asin, &snapshot);
-        }
         let locale = request.locale();
+        let is_whole = !matches!(request, CatalogRequest::Search(search) if filters_offers(search));
+        for (asin, snapshot) in products_in_places(response, stamp).into_iter().flatten().filter(|_| is_whole) {
+            self.store_item(locale, asin, &snapshot);
+        }
         match request {
-            CatalogRequest::Search(search) => {
-                self.0.put(search.key(locale), page_snapshot(&**search, response, stamp));
-            }
-            CatalogRequest::Variations(page) => {
-                self.0.put(page.key(locale), page_snapshot(page, response, stamp));
-            }
+            CatalogRequest::Search(search) => self.store_page(&**search, locale, response, stamp),
+            CatalogRequest::Variations(page) => self.store_page(page, locale, response, stamp),
             CatalogRequest::BrowseNodes(nodes) => {
-                for node in nodes_of(nodes) {
-                    self.0.put(node.key(locale), page_snapshot(&node, response, stamp));
-                }
+                nodes_of(nodes).for_each(|node| self.store_page(&node, locale, response, stamp));
             }
             // Products come with `store_item`, and files are not cached.
             CatalogRequest::Items(_) | CatalogRequest::Files(_) | CatalogRequest::FileLink(_) => {}
@@ -111,13 +114,13 @@ fn whole(parts: impl Iterator<Item = FetchState>) -> FetchState {
     }
 }
 
-/// The products of a response.
-pub(super) fn products(response: &CatalogResponse, stamp: &Snapshot) -> Vec<(Asin, Snapshot)> {
-    let products: &[pb::Product] = match response {
-        CatalogResponse::Search(page) => &page.products,
-        CatalogResponse::Variations(Some(page)) => &page.products,
-        CatalogResponse::Items(items) => &items.products,
-        CatalogResponse::Variations(None)
+/// The products of a list's page in their places; `None` where the item could not be read.
+pub(super) fn products_in_places(response: &CatalogResponse, stamp: &Snapshot) -> Vec<Option<(Asin, Snapshot)>> {
+    let places: &[Option<pb::Product>] = match response {
+        CatalogResponse::Search(page) => &page.places,
+        CatalogResponse::Variations(Some(page)) => &page.places,
+        CatalogResponse::Items(_)
+        | CatalogResponse::Variations(None)
         | CatalogResponse::BrowseNodes(_)
         | CatalogResponse::Files(_)
         | CatalogResponse::FileLink(_) => &[],
@@ -126,7 +129,7 @@ pub(super) fn products(response: &CatalogResponse, stamp: &Snapshot) -> Vec<(Asi
         let content = Ok(product.encode_to_vec().into());
         Some((Asin::parse(&product.asin).ok()?, Snapshot { content, ..stamp.clone() }))
     };
-    products.iter().filter_map(snapshot).collect()
+    places.iter().map(|place| place.as_ref().and_then(snapshot)).collect()
 }
 
 fn locale(key: &FetchKey) -> Locale {

@@ -91,21 +91,27 @@ fn children(level: &[BrowseNodeId], nodes: &NodeMap) -> Vec<BrowseNodeId> {
 
 fn outcome(id: BrowseNodeId, nodes: &NodeMap, depth: usize) -> pb::BrowseNodeOutcome {
     let freshness = nodes.get(&id).map(|(_, freshness)| *freshness);
-    pb::BrowseNodeOutcome { id: id.to_string(), node: tree(id, nodes, depth), freshness }
+    pb::BrowseNodeOutcome { id: id.to_string(), node: tree(id, nodes, depth, &mut HashSet::new()), freshness }
 }
 
-fn tree(id: BrowseNodeId, nodes: &NodeMap, depth: usize) -> Option<pb::BrowseNode> {
+/// A node with what is below it. Each node is expanded once, so that a tree in which Amazon puts a node below itself ends.
+fn tree(
+    id: BrowseNodeId,
+    nodes: &NodeMap,
+    depth: usize,
+    expanded: &mut HashSet<BrowseNodeId>,
+) -> Option<pb::BrowseNode> {
     let (node, _) = nodes.get(&id)?;
     let mut node = node.clone();
+    expanded.insert(id);
     if depth == 0 {
         node.children.clear();
     }
     for child in &mut node.children {
-        let expanded =
-            BrowseNodeId::parse(&child.id).ok().filter(|_| depth > 1).and_then(|id| tree(id, nodes, depth - 1));
-        if let Some(expanded) = expanded {
+        let id = BrowseNodeId::parse(&child.id).ok().filter(|id| depth > 1 && !expanded.contains(id));
+        if let Some(below) = id.and_then(|id| tree(id, nodes, depth - 1, expanded)) {
             // Its ancestors are the nodes it stands below.
-            *child = pb::BrowseNode { ancestors: Vec::new(), ..expanded };
+            *child = pb::BrowseNode { ancestors: Vec::new(), ..below };
         }
     }
     Some(node)
@@ -129,9 +135,13 @@ impl PageRequest for Node {
         Some(CatalogRequest::BrowseNodes(GetBrowseNodes { locale, ids }))
     }
 
-    fn page(&self, response: &CatalogResponse) -> Option<pb::BrowseNode> {
-        let CatalogResponse::BrowseNodes(found) = response else { return None };
-        found.iter().find(|found| BrowseNodeId::parse(&found.id) == Ok(self.id)).cloned()
+    fn page(&self, response: &CatalogResponse) -> Result<Option<pb::BrowseNode>, amazon_catalog::Error> {
+        let CatalogResponse::BrowseNodes(found) = response else { return Ok(None) };
+        // A node that Amazon failed to answer is neither found nor absent.
+        if let Some((_, error)) = found.failed.iter().find(|(id, _)| *id == self.id) {
+            return Err(error.clone());
+        }
+        Ok(found.nodes.iter().find(|found| BrowseNodeId::parse(&found.id) == Ok(self.id)).cloned())
     }
 
     fn is_plausible(&self, node: &pb::BrowseNode) -> bool {

@@ -4,7 +4,7 @@
 //! their arguments. An answer that there is nothing is cached too. Answers are stored where they arrive (`answer_store`),
 //! not here.
 
-use std::{collections::BTreeMap, fmt::Display};
+use std::{collections::BTreeMap, fmt::Display, sync::Arc};
 
 use prost::Message;
 use tokio::time::timeout_at;
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     cache::{CacheHit, Freshness, Key, Namespace},
-    dispatch::{FetchKey, Fetched, Response},
+    dispatch::{self, Calls, FetchKey, Fetched, Response},
 };
 use amazon_catalog::{CatalogRequest, CatalogResponse, Locale, Missing, Snapshot};
 use stockroom_proto::pb;
@@ -39,8 +39,8 @@ pub(super) trait PageRequest: Clone + PartialEq + Send + Sync + 'static {
     /// The one call that answers all of some requests.
     fn call(asked: &[Self]) -> Option<CatalogRequest>;
 
-    /// Its answer in a response; `None` where there is nothing.
-    fn page(&self, response: &CatalogResponse) -> Option<Self::Page>;
+    /// Its answer in a response; `None` where there is nothing, an error where Amazon failed to answer this one.
+    fn page(&self, response: &CatalogResponse) -> Result<Option<Self::Page>, amazon_catalog::Error>;
 
     /// Whether a cached page can be the answer. What is stored in Redis may be anything.
     fn is_plausible(&self, page: &Self::Page) -> bool;
@@ -93,10 +93,14 @@ impl Arguments {
     }
 }
 
-/// A page as a snapshot of the response that it came with.
-pub(super) fn page_snapshot<K: PageRequest>(request: &K, response: &CatalogResponse, stamp: &Snapshot) -> Snapshot {
-    let content = request.page(response).map(|page| page.encode_to_vec().into()).ok_or(Missing::NotFound);
-    Snapshot { content, ..stamp.clone() }
+/// A page as a snapshot of the response that it came with; `None` where Amazon failed to answer it.
+pub(super) fn page_snapshot<K: PageRequest>(
+    request: &K,
+    response: &CatalogResponse,
+    stamp: &Snapshot,
+) -> Option<Snapshot> {
+    let content = request.page(response).ok()?.map(|page| page.encode_to_vec().into()).ok_or(Missing::NotFound);
+    Some(Snapshot { content, ..stamp.clone() })
 }
 
 impl Catalog {
@@ -127,17 +131,17 @@ impl Catalog {
                 Ok(origin) => {
                     for request in missing {
                         let (value, freshness) = match &origin {
-                            Origin::Fetched(fetched) => {
-                                let (requirement, now) = (read.requirement(), self.cache.now());
-                                let freshness = self.freshness(
-                                    &fetched.stamp,
-                                    pb::Source::Amazon,
-                                    Freshness::Fresh,
-                                    &requirement,
-                                    now,
-                                );
-                                (request.page(&fetched.answer), freshness)
-                            }
+                            Origin::Fetched(fetched) => match request.page(&fetched.answer) {
+                                Ok(value) => {
+                                    let (requirement, now) = (read.requirement(), self.cache.now());
+                                    let (source, fresh) = (pb::Source::Amazon, Freshness::Fresh);
+                                    (value, self.freshness(&fetched.stamp, source, fresh, &requirement, now))
+                                }
+                                Err(error) => {
+                                    failed = dispatch::Error::Upstream(Arc::new(error)).into();
+                                    continue;
+                                }
+                            },
                             Origin::Planned | Origin::Cache => (Some(request.planned_page()), planned_freshness()),
                         };
                         fill(&mut answers, &request, Some(Cached { value, freshness, origin: origin.clone() }));
@@ -150,6 +154,20 @@ impl Catalog {
         let answers: Vec<_> = answers.collect();
         answers.iter().flat_map(|(_, answer)| answer).for_each(|answer| cost.answer(&answer.freshness));
         answers
+    }
+
+    /// The pages that the cache has, without those that it does not have. Nothing is fetched.
+    pub(super) async fn cached_only<K: PageRequest>(
+        &self,
+        read: &ReadContext,
+        asked: impl IntoIterator<Item = K>,
+    ) -> Vec<K::Page> {
+        let asked: Vec<K> = asked.into_iter().collect();
+        if asked.is_empty() {
+            return Vec::new();
+        }
+        let (answers, ..) = self.read_pages(read, asked).await;
+        answers.into_iter().filter_map(|(_, answer)| answer?.value).collect()
     }
 
     /// Reads pages from the cache. Returns what is there, the requests that Amazon has to be asked for, and those whose
@@ -209,6 +227,16 @@ impl Catalog {
                 cost.calls(&failure.calls);
                 Err(failure.error.into())
             }
+        }
+    }
+}
+
+impl Origin {
+    /// The calls that were made for it.
+    pub(super) fn calls(&self) -> Calls {
+        match self {
+            Self::Fetched(fetched) => fetched.calls.clone(),
+            Self::Cache | Self::Planned => Calls::default(),
         }
     }
 }

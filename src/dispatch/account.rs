@@ -42,8 +42,11 @@ use super::{
     retry,
 };
 use amazon_catalog::{
-    Asin, CatalogRequest, CatalogResponse, IDS_PER_CALL, Locale, Missing, Operation, Refusal, SentNotice, Snapshot,
+    Asin, CatalogRequest, CatalogResponse, IDS_PER_CALL, Items, Locale, Missing, Operation, Refusal, SentNotice,
+    Snapshot,
 };
+use prost::Message;
+use stockroom_proto::pb;
 
 static NEXT_CALL: AtomicU64 = AtomicU64::new(1);
 /// To whom calls are booked that nobody waits for.
@@ -649,14 +652,28 @@ impl AccountActor {
         let answers = Arc::clone(&self.options.answers);
         match (batch.request(), answer) {
             (Some(CatalogRequest::Items(asked)), CatalogResponse::Items(items)) => {
-                let mut contents = super::item_contents(items);
+                let mut outcomes = item_outcomes(items);
                 for asin in asked.asins {
                     let key = FetchKey::Item(asked.locale, asin);
-                    let content = contents.remove(&asin).unwrap_or(Err(Missing::NotFound));
-                    let snapshot = Snapshot { content, ..stamp.clone() };
-                    answers.store_item(asked.locale, asin, &snapshot);
-                    let (waiters, calls) = self.queue.remove(&key);
-                    waiters.into_iter().for_each(|waiter| waiter.answer_item(&key, &snapshot, &calls));
+                    match outcomes.remove(&asin) {
+                        Some(ItemOutcome::Known(content)) => {
+                            let snapshot = Snapshot { content, ..stamp.clone() };
+                            answers.store_item(asked.locale, asin, &snapshot);
+                            let (waiters, calls) = self.queue.remove(&key);
+                            waiters.into_iter().for_each(|waiter| waiter.answer_item(&key, &snapshot, &calls));
+                        }
+                        Some(ItemOutcome::Unprocessed) => {
+                            answers.release(std::slice::from_ref(&key));
+                            let (waiters, calls) = self.queue.split(&key, batch.keys.len(), &unanswered());
+                            waiters.into_iter().for_each(|waiter| waiter.fail(&key, &unanswered(), &calls));
+                        }
+                        // A failure is no absence, so it is not stored.
+                        Some(ItemOutcome::Failed(error)) => {
+                            answers.release(std::slice::from_ref(&key));
+                            self.queue.fail(&key, &Error::Upstream(Arc::new(error)));
+                        }
+                        None => self.queue.fail(&key, &unanswered()),
+                    }
                 }
             }
             (Some(request), answer) => {
@@ -694,6 +711,32 @@ impl AccountActor {
             last_error: self.last_error.clone(),
         }
     }
+}
+
+/// What became of one id of a call.
+enum ItemOutcome {
+    /// A product, or an absence by Amazon's word.
+    Known(Result<bytes::Bytes, Missing>),
+    /// Amazon failed to answer this id.
+    Failed(amazon_catalog::Error),
+    /// Amazon rejected the call because of another id.
+    Unprocessed,
+}
+
+fn item_outcomes(items: Items) -> HashMap<Asin, ItemOutcome> {
+    let known = |product: &pb::Product| {
+        Some((Items::asin_of(product)?, ItemOutcome::Known(Ok(product.encode_to_vec().into()))))
+    };
+    let found = items.products.iter().filter_map(known);
+    let missing = items.missing.into_iter().map(|(asin, why)| (asin, ItemOutcome::Known(Err(why))));
+    let failed = items.failed.into_iter().map(|(asin, error)| (asin, ItemOutcome::Failed(error)));
+    let unprocessed = items.unprocessed.into_iter().map(|asin| (asin, ItemOutcome::Unprocessed));
+    missing.chain(failed).chain(unprocessed).chain(found).collect()
+}
+
+fn unanswered() -> Error {
+    let what = "neither a product nor an error for this id".to_owned();
+    Error::Upstream(Arc::new(amazon_catalog::Error::Malformed { what, request_id: None }))
 }
 
 impl Refusals {
