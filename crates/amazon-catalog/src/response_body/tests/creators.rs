@@ -5,18 +5,14 @@ use serde_json::json;
 use super::*;
 use crate::{
     FileKind, GetFileLink, Items, ListFiles, Missing, Refusal, SearchPage, pb,
-    test_fixtures::{asin, browse_nodes, http_response, image, items, locale, s, search, usd, variations},
+    test_fixtures::{asin, browse_nodes, image, items, locale, s, search, usd, variations},
 };
-
-fn read(request: &CatalogRequest, status: u16, body: &str) -> Result<CatalogResponse, Error> {
-    decode(request, &http_response(status, body), OffsetDateTime::UNIX_EPOCH)
-}
 
 #[test]
 fn a_product_has_what_the_api_states_and_nothing_else() {
     let json = include_str!("../../../tests/data/creators/items-full.json");
     let answer = read(&items(&["B0FAKELMP1"]), 200, json).unwrap();
-    let CatalogResponse::Items(Items { mut products, missing }) = answer else { panic!("{answer:?}") };
+    let CatalogResponse::Items(Items { mut products, missing, .. }) = answer else { panic!("{answer:?}") };
     assert_eq!((products.len(), missing.len()), (1, 0));
     let expected = pb::Product {
         asin: s("B0FAKELMP1"),
@@ -100,19 +96,20 @@ fn used_offer() -> pb::Offer {
 fn what_amazon_says_of_missing_items_stands_beside_the_found() {
     let request = items(&["B0FAKEKTL3", "B0FAKEBAD0", "B0FAKEHID9", "B0FAKENOT5"]);
     let answer = read(&request, 200, include_str!("../../../tests/data/creators/items-partial.json")).unwrap();
-    let CatalogResponse::Items(Items { products, missing }) = answer else { panic!("{answer:?}") };
+    let CatalogResponse::Items(Items { products, missing, failed, .. }) = answer else { panic!("{answer:?}") };
     assert_eq!(products.iter().map(|product| product.asin.as_str()).collect::<Vec<_>>(), ["B0FAKEKTL3"]);
     let expected = [(asin("B0FAKEBAD0"), Missing::NotFound), (asin("B0FAKEHID9"), Missing::NotAccessible)];
-    assert_eq!(missing, expected, "and not a word of B0FAKENOT5");
+    assert_eq!(missing, expected);
+    assert!(matches!(failed.as_slice(), [(id, Error::Failed { .. })] if *id == asin("B0FAKENOT5")), "{failed:?}");
 }
 
 #[test]
 fn a_search_keeps_amazon_s_order_count_and_facets() {
     let answer = read(&search(), 200, include_str!("../../../tests/data/creators/search.json")).unwrap();
     let CatalogResponse::Search(page) = answer else { panic!("{answer:?}") };
-    let asins: Vec<_> = page.products.iter().map(|product| product.asin.as_str()).collect();
+    let asins: Vec<_> = page.places.iter().flatten().map(|product| product.asin.as_str()).collect();
     assert_eq!(asins, ["B0FAKESHF2", "B0FAKELMP1"]);
-    assert_eq!(page.total_results, 412);
+    assert_eq!(page.total_results, Some(412));
     assert_eq!(page.search_url, "https://www.amazon.com/s?k=desk+lamp&tag=example-20");
     assert_eq!(page.facets.iter().map(|facet| facet.id.as_str()).collect::<Vec<_>>(), ["SearchIndex", "Brand"]);
 }
@@ -121,19 +118,19 @@ fn a_search_keeps_amazon_s_order_count_and_facets() {
 fn a_family_has_its_children_and_a_summary() {
     let json = include_str!("../../../tests/data/creators/variations.json");
     let CatalogResponse::Variations(Some(page)) = read(&variations(), 200, json).unwrap() else { panic!() };
-    assert_eq!((page.page_count, page.summary.variation_count), (2, 13));
+    assert_eq!((page.page_count, page.summary.variation_count), (Some(2), Some(13)));
     assert_eq!(page.summary.lowest_price, usd(27, 500_000_000, "$27.50"));
     assert_eq!(page.summary.highest_price, usd(36, 0, "$36.00"));
     assert_eq!(page.summary.dimensions[0].values, ["Moss", "Rust"]);
     let attribute = pb::VariationAttribute { name: s("color_name"), value: s("Moss") };
-    assert_eq!(page.products[0].variation, Some(pb::ProductVariation { attributes: vec![attribute] }));
+    assert_eq!(page.places[0].as_ref().unwrap().variation, Some(pb::ProductVariation { attributes: vec![attribute] }));
 }
 
 #[test]
 fn a_node_has_ancestors_and_children() {
     let json = include_str!("../../../tests/data/creators/browse-nodes.json");
     let CatalogResponse::BrowseNodes(nodes) = read(&browse_nodes(), 200, json).unwrap() else { panic!() };
-    let [node] = nodes.as_slice() else { panic!("{nodes:?}") };
+    let [node] = nodes.nodes.as_slice() else { panic!("{nodes:?}") };
     assert_eq!((node.id.as_str(), node.is_root, node.ancestors.len()), ("9000000002", Some(false), 1));
     assert_eq!((node.ancestors[0].id.as_str(), node.children[0].id.as_str()), ("9000000001", "9000000003"));
 }
@@ -144,11 +141,14 @@ fn that_there_is_nothing_is_an_answer_in_each_of_its_forms() {
         json!({ "type": "ResourceNotFoundException", "message": "No items found.", "resourceType": "Item" }),
         json!({ "__type": "com.amazon.creators#ResourceNotFoundException", "resourceId": "x" }),
     ];
+    let all_missing = Items { missing: vec![(asin("B0FAKEBAD0"), Missing::NotFound)], ..Items::default() };
+    let ids = ["9000000002", "12"].map(|id| crate::BrowseNodeId::parse(id).unwrap());
+    let no_nodes = BrowseNodes { missing: ids.to_vec(), ..BrowseNodes::default() };
     let empty = [
-        (items(&["B0FAKEBAD0"]), CatalogResponse::Items(Items::default())),
-        (search(), CatalogResponse::Search(SearchPage::default())),
+        (items(&["B0FAKEBAD0"]), CatalogResponse::Items(all_missing)),
+        (search(), CatalogResponse::Search(SearchPage { total_results: Some(0), ..SearchPage::default() })),
         (variations(), CatalogResponse::Variations(None)),
-        (browse_nodes(), CatalogResponse::BrowseNodes(Vec::new())),
+        (browse_nodes(), CatalogResponse::BrowseNodes(no_nodes)),
     ];
     for (request, expected) in &empty {
         for body in &exceptions {
@@ -163,7 +163,7 @@ fn that_there_is_nothing_is_an_answer_in_each_of_its_forms() {
     ] });
     let missing = vec![(asin("B0FAKEBAD0"), Missing::NotFound), (asin("B0FAKEHID9"), Missing::NotAccessible)];
     let answer = read(&items(&["B0FAKEBAD0", "B0FAKEHID9"]), 200, &faults.to_string()).unwrap();
-    assert_eq!(answer, CatalogResponse::Items(Items { products: Vec::new(), missing }));
+    assert_eq!(answer, CatalogResponse::Items(Items { missing, ..Items::default() }));
 }
 
 #[test]
@@ -178,21 +178,32 @@ fn a_fault_in_place_of_a_result_is_an_error() {
 }
 
 #[test]
-fn an_answer_that_is_none_is_malformed_and_never_empty() {
-    let cases = [
-        (200, ""),
-        (200, "<html></html>"),
-        (200, "[]"),
-        (200, "{}"),
-        (200, r#"{"errors": null}"#),
-        (200, r#"{"itemsResult": {}}"#),
-        (200, r#"{"itemsResult": {"items": [null, {"asin": "short"}]}}"#),
-        (200, r#"{"searchResult": {"items": []}}"#),
-        (404, "<html>no such page</html>"),
+fn json_that_says_nothing_is_malformed_and_what_is_no_json_is_a_failure() {
+    let malformed = [
+        "{}",
+        r#"{"errors": []}"#,
+        r#"{"itemsResult": null}"#,
+        r#"{"itemsResult": []}"#,
+        r#"{"itemsResult": {}}"#,
+        r#"{"itemsResult": {"items": {}}}"#,
+        r#"{"searchResult": {"items": []}}"#,
     ];
-    for (status, body) in cases {
-        let answer = read(&items(&["B0FAKEKTL3"]), status, body);
+    for body in malformed {
+        let answer = read(&items(&["B0FAKEKTL3"]), 200, body);
         assert!(matches!(answer, Err(Error::Malformed { .. })), "{body}: {answer:?}");
+    }
+    for body in ["", "<html></html>", "[]", "null", r#"{"itemsResult": {"items": [{"asin": "B0FAKEKTL3"}]}"#] {
+        let answer = read(&items(&["B0FAKEKTL3"]), 200, body);
+        assert!(matches!(answer, Err(Error::Failed { status: 200, .. })), "{body}: {answer:?}");
+    }
+}
+
+#[test]
+fn an_id_that_is_neither_answered_nor_named_fails_alone() {
+    for body in [r#"{"itemsResult": {"items": []}}"#, r#"{"itemsResult": {"items": [null, {"asin": "short"}]}}"#] {
+        let CatalogResponse::Items(answer) = read(&items(&["B0FAKEKTL3"]), 200, body).unwrap() else { panic!() };
+        assert!(answer.missing.is_empty() && answer.products.is_empty(), "{answer:?}");
+        assert!(matches!(answer.failed.as_slice(), [(_, Error::Failed { .. })]), "{answer:?}");
     }
 }
 
@@ -241,7 +252,7 @@ fn a_link_is_given_and_not_shown_or_there_is_no_such_file() {
 
 #[test]
 fn what_is_neither_list_nor_link_is_an_error() {
-    for (request, body) in [(list(FileKind::Feeds), "<html>"), (link(), "{}"), (link(), r#"{"url": ""}"#)] {
+    for (request, body) in [(list(FileKind::Feeds), r#"{"feeds": 7}"#), (link(), "{}"), (link(), r#"{"url": ""}"#)] {
         assert!(matches!(read(&request, 200, body), Err(Error::Malformed { .. })), "{body}");
     }
     let refused = r#"{"type": "AccessDeniedException", "reason": "AssociateNotEligible"}"#;

@@ -120,6 +120,7 @@ fn full_offers() -> pb::ProductOffers {
         id: s("FAKEofferListingId0001"),
         r#type: s("LIGHTNING_DEAL"),
         condition: pb::Condition::New.into(),
+        condition_text: String::new(),
         sub_condition: String::new(),
         condition_note: String::new(),
         price: usd(33, 990_000_000, "$33.99"),
@@ -174,6 +175,7 @@ fn full_offers() -> pb::ProductOffers {
     };
     let summary = pb::OfferSummary {
         condition: pb::Condition::New.into(),
+        condition_text: String::new(),
         lowest_price: usd(33, 990_000_000, "$33.99"),
         highest_price: usd(45, 0, "$45.00"),
         offer_count: Some(9),
@@ -211,6 +213,7 @@ fn a_product_of_odd_shapes_keeps_all_that_can_be_read() {
     };
     let expected = pb::Product {
         asin: s("B0FAKEODD1"),
+        requested_asin: s("B0FAKELMP1"),
         marketplace: s("www.amazon.com"),
         detail_page_url: s("https://www.amazon.com/dp/B0FAKEODD1?tag=example-20"),
         score: Some(0.5),
