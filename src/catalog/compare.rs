@@ -44,7 +44,10 @@ pub fn compare_row(
         star_rating,
         review_count,
         rating_in_words: rating::in_words(star_rating, review_count),
-        availability: availability.map(availability_text).unwrap_or_else(|| "Not available".to_owned()),
+        availability: match availability {
+            Some(_) => offer::availability_text(offer),
+            None => "Not available".to_owned(),
+        },
         delivery: delivery.map(|delivery| delivery.message.clone()).unwrap_or_default(),
         is_prime: delivery.and_then(|delivery| delivery.is_prime_eligible),
         sales_rank: product.categories.as_ref().and_then(|c| c.website_sales_rank.as_ref()).map(|rank| rank.rank),

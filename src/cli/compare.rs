@@ -10,6 +10,7 @@ use super::{
     remote::{Reading, Remote},
     words,
 };
+use amazon_catalog::money;
 use stockroom_proto::pb::{self, compare_products_response::Event};
 
 const EXAMPLES: &str = "\

@@ -11,6 +11,7 @@ use super::{
     remote::{Reading, Remote},
     words,
 };
+use amazon_catalog::{money, offer};
 use stockroom_proto::pb::{self, product_outcome};
 
 const EXAMPLES: &str = "\

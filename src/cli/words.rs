@@ -164,16 +164,22 @@ mod tests {
     fn no_price_a_price_of_nothing_and_a_withheld_price_differ() {
         let free = pb::Money { currency_code: "USD".to_owned(), display: "$0.00".to_owned(), ..Default::default() };
         let offer = |price, price_withheld| pb::Offer { price, price_withheld, ..Default::default() };
-        assert_eq!(price(None), "No price");
-        assert_eq!(price(Some(&offer(None, false))), "No price");
-        assert_eq!(price(Some(&offer(Some(free), false))), "$0.00");
-        assert_eq!(price(Some(&offer(None, true))), "See price in cart");
+        assert_eq!(offer::price_text(None), "No price");
+        assert_eq!(offer::price_text(Some(&offer(None, false))), "No price");
+        assert_eq!(offer::price_text(Some(&offer(Some(free), false))), "$0.00");
+        assert_eq!(offer::price_text(Some(&offer(None, true))), "See price in cart");
     }
 
     #[test]
     fn an_amount_without_amazons_words_is_told_by_its_digits() {
-        let amount =
-            |units, nanos| money(&pb::Money { currency_code: "EUR".to_owned(), units, nanos, display: String::new() });
+        let amount = |units, nanos| {
+            amazon_catalog::money::text(&pb::Money {
+                currency_code: "EUR".to_owned(),
+                units,
+                nanos,
+                display: String::new(),
+            })
+        };
         assert_eq!(amount(33, 990_000_000), "33.99 EUR");
         assert_eq!(amount(0, 0), "0.00 EUR");
         assert_eq!(amount(0, -500_000_000), "-0.50 EUR");
