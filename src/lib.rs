@@ -19,6 +19,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod dispatch;
+pub mod format;
 pub mod gateway;
 pub mod server;
 pub mod store;

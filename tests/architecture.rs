@@ -12,9 +12,9 @@ use std::{
 /// The floors from the top. Each may name those below it.
 const FLOORS: [&str; 7] = ["cli", "server", "gateway", "catalog", "cache", "dispatch", "store"];
 /// What every floor may name: it is handed in or generated, and knows no floor but what [`BESIDE`] says.
-const COMMON: [&str; 4] = ["clock", "config", "telemetry", "served"];
+const COMMON: [&str; 5] = ["clock", "config", "format", "telemetry", "served"];
 /// What stands beside the floors, with all that it may name.
-const BESIDE: [(&str, &[&str]); 2] = [("config", &[]), ("telemetry", &["config"])];
+const BESIDE: [(&str, &[&str]); 3] = [("config", &[]), ("format", &[]), ("telemetry", &["config"])];
 
 /// The libraries that are kept to some floors. The files at the root of `src` belong to the floor of their name.
 const LIBRARIES: [(&[&str], &[&str]); 7] = [

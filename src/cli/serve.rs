@@ -11,7 +11,7 @@ use tokio::{
 use self::reload::Reload;
 use super::{
     exit::{Failure, Outcome},
-    out::{Format, Out},
+    output::{Format, Output},
     sandbox::{self, Protocol},
     settings::{Environment, Sources},
 };
@@ -106,7 +106,7 @@ impl Serve {
         let listener = bind(config.listen).await?;
         let address = listener.local_addr().map_err(Failure::local("the port's address cannot be told"))?;
         // Whoever does not read the greeting gets the service all the same.
-        let _ = Out::stdout(Format::Table).text(&greeting(&config, address));
+        let _ = Output::stdout(Format::Table).text(&greeting(&config, address));
         let reload = Reload { command: self, running, rotation };
         let reloading = tokio::spawn(reload.at_each(hangup));
         let served = server::serve(config, catalog, listener, shutdown).await;
