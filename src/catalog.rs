@@ -12,7 +12,7 @@ use crate::{
     cache::{Cache, FreshnessRequirement, Purge, Purged, Stats},
     dispatch::{self, Dispatch, Priority, Report, RequestContext},
 };
-use amazon_catalog::{Asin, Locale, Missing};
+use amazon_catalog::{Asin, CatalogRequest, Locale, Missing, Unsupported};
 
 pub use self::{
     browse::{NodeMap, NodeTree},
@@ -21,7 +21,7 @@ pub use self::{
     cost::CostCounter,
     product_mask::ProductMask,
     products::{CachedProduct, Lookup},
-    ranking::RankedList,
+    ranking::{DealFilter, RankedList},
     search::{SearchPlan, SearchSlice},
     variations::VariationPage,
 };
@@ -108,6 +108,11 @@ impl Catalog {
         self.dispatch.stop().await;
     }
 
+    /// What the API of the account that serves the request's marketplace has no way to express in the request.
+    pub fn unsupported(&self, request: &CatalogRequest) -> Option<Unsupported> {
+        self.dispatch.unsupported(request)
+    }
+
     /// How each account does.
     pub async fn accounts(&self) -> Vec<Report> {
         self.dispatch.reports().await
@@ -136,63 +141,6 @@ impl ReadContext {
             deadline: Instant::now() + REFRESH_PATIENCE,
             abandoned: CancellationToken::new(),
             ..self.terms.clone()
-        }
-    }
-}
-
-impl Error {
-    /// The reason in upper case, as it stands in `google.rpc.ErrorInfo`.
-    pub fn reason(&self) -> &'static str {
-        use amazon_catalog::Error as Amazon;
-        match self {
-            Self::Missing { missing: Missing::NotFound, .. } => "PRODUCT_NOT_FOUND",
-            Self::Missing { missing: Missing::NotAccessible, .. } => "PRODUCT_NOT_ACCESSIBLE",
-            Self::NotCached => "NOT_CACHED",
-            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
-            Self::Undecodable => "UNDECODABLE",
-            Self::Dispatch(error) => match error {
-                dispatch::Error::DayBudgetSpent { .. } => "DAY_BUDGET_SPENT",
-                dispatch::Error::CallerShareSpent { .. } => "CALLER_SHARE_SPENT",
-                dispatch::Error::WaitExceedsDeadline { .. } => "WAIT_EXCEEDS_DEADLINE",
-                dispatch::Error::QueueFull { .. } => "QUEUE_FULL",
-                dispatch::Error::BreakerOpen { .. } => "UPSTREAM_PAUSED",
-                dispatch::Error::KeptForOthers { .. } => "KEPT_FOR_OTHERS",
-                dispatch::Error::NotServed(_) => "MARKETPLACE_NOT_SERVED",
-                dispatch::Error::Stopping => "STOPPING",
-                dispatch::Error::Upstream(error) => match &**error {
-                    Amazon::Throttled { .. } => "UPSTREAM_THROTTLED",
-                    Amazon::Failed { .. } => "UPSTREAM_FAILED",
-                    Amazon::TimedOut { .. } => "UPSTREAM_TIMED_OUT",
-                    Amazon::Unreachable { .. } => "UPSTREAM_UNREACHABLE",
-                    Amazon::Malformed { .. } => "UPSTREAM_MALFORMED",
-                    Amazon::Rejected { .. } => "UPSTREAM_REJECTED",
-                    Amazon::Refused { refusal, .. } => refusal.reason(),
-                },
-            },
-        }
-    }
-
-    /// When asking again can help; `None` where it cannot.
-    pub fn retry_after(&self) -> Option<Duration> {
-        use amazon_catalog::Error as Amazon;
-        match self {
-            Self::Missing { .. } | Self::NotCached | Self::DeadlineExceeded | Self::Undecodable => None,
-            Self::Dispatch(error) => match error {
-                dispatch::Error::DayBudgetSpent { resets_in, .. }
-                | dispatch::Error::CallerShareSpent { resets_in, .. }
-                | dispatch::Error::KeptForOthers { resets_in } => Some(*resets_in),
-                dispatch::Error::WaitExceedsDeadline { wait } | dispatch::Error::QueueFull { wait, .. } => Some(*wait),
-                dispatch::Error::BreakerOpen { retry_after, .. } => Some(*retry_after),
-                dispatch::Error::Stopping => Some(Duration::from_secs(1)),
-                dispatch::Error::NotServed(_) => None,
-                dispatch::Error::Upstream(error) => match &**error {
-                    Amazon::Throttled { retry_after, .. } => Some(retry_after.unwrap_or(Duration::from_secs(2))),
-                    Amazon::Failed { .. } | Amazon::TimedOut { .. } | Amazon::Unreachable { .. } => {
-                        Some(Duration::from_secs(1))
-                    }
-                    Amazon::Malformed { .. } | Amazon::Rejected { .. } | Amazon::Refused { .. } => None,
-                },
-            },
         }
     }
 }

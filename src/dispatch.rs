@@ -17,7 +17,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{clock::Clock, store::Store};
-use amazon_catalog::{Asin, CatalogRequest, CatalogResponse, Locale, Marketplace, Operation, Snapshot, Upstream};
+use amazon_catalog::{
+    Asin, CatalogRequest, CatalogResponse, Locale, Marketplace, Operation, Snapshot, Unsupported, Upstream,
+};
 
 use self::account::ActorMessage;
 pub use self::{breaker::BreakerState, report::Report};
@@ -45,6 +47,7 @@ pub struct Dispatch {
 
 #[derive(Debug)]
 struct Account {
+    upstream: Arc<dyn Upstream>,
     asks: mpsc::Sender<ActorMessage>,
 }
 
@@ -216,7 +219,10 @@ impl Dispatch {
             .flat_map(|(index, account)| account.marketplaces.iter().map(move |marketplace| (*marketplace, index)))
             .collect();
         Self {
-            accounts: accounts.into_iter().map(|options| Account { asks: account::start(options) }).collect(),
+            accounts: accounts
+                .into_iter()
+                .map(|options| Account { upstream: Arc::clone(&options.upstream), asks: account::start(options) })
+                .collect(),
             by_marketplace,
         }
     }
@@ -255,6 +261,12 @@ impl Dispatch {
         let (tell, told) = oneshot::channel();
         account.asks.send(ActorMessage::Request { question, terms, tell }).await.map_err(|_| Error::Stopping)?;
         told.await.map_err(|_| Error::Stopping)?
+    }
+
+    /// What the API of the account that serves the request's marketplace has no way to express in the request; `None`
+    /// where it can be asked all of it, and where no account serves the marketplace.
+    pub fn unsupported(&self, request: &CatalogRequest) -> Option<Unsupported> {
+        self.account(request.locale().marketplace).ok()?.upstream.unsupported(request)
     }
 
     /// How each account does.

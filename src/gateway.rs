@@ -11,7 +11,7 @@ use crate::{
     dispatch::{AnswerSink, Dispatch, Options},
     store::{self, Store},
 };
-use amazon_catalog::{BuildError, Upstream, creators, paapi5};
+use amazon_catalog::{BuildError, TransportOptions, Upstream, creators, paapi5};
 
 pub use self::credential_rotator::CredentialRotator;
 use self::credential_rotator::{Running, UpstreamClient};
@@ -79,30 +79,26 @@ fn options(account: &Account, upstream: Arc<dyn Upstream>, cache: &Arc<Cache>) -
 fn way(account: &Account) -> Result<UpstreamClient, Error> {
     let ca_pem = account.ca_file.as_ref().map(|file| file.pem().to_vec());
     let partner_tags = account.partner_tags.iter().cloned().collect();
+    let transport = TransportOptions {
+        endpoint: account.endpoint.clone(),
+        ca_pem,
+        proxy: account.proxy.clone(),
+        connect_timeout: account.connect_timeout,
+        max_body_bytes: account.max_body_bytes,
+    };
     let way = match account.credentials.clone() {
-        Credentials::Paapi5 { access_key, secret_key } => paapi5::Client::new(paapi5::Options {
-            access_key,
-            secret_key,
-            partner_tags,
-            endpoint: account.endpoint.clone(),
-            ca_pem,
-            proxy: account.proxy.clone(),
-            connect_timeout: account.connect_timeout,
-            max_body_bytes: account.max_body_bytes,
-        })
-        .map(|client| UpstreamClient::Paapi5(Arc::new(client))),
+        Credentials::Paapi5 { access_key, secret_key } => {
+            paapi5::Client::new(paapi5::Options { access_key, secret_key, partner_tags, transport })
+                .map(|client| UpstreamClient::Paapi5(Arc::new(client)))
+        }
         Credentials::Creators { credential_id, credential_secret, version, token_endpoint } => {
             creators::Client::new(creators::Options {
                 credential_id,
                 credential_secret,
                 version,
                 partner_tags,
-                endpoint: account.endpoint.clone(),
                 token_endpoint,
-                ca_pem,
-                proxy: account.proxy.clone(),
-                connect_timeout: account.connect_timeout,
-                max_body_bytes: account.max_body_bytes,
+                transport,
             })
             .map(|client| UpstreamClient::Creators(Arc::new(client)))
         }

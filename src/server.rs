@@ -30,6 +30,7 @@ mod completion;
 mod context;
 mod deadline;
 mod edge;
+mod error;
 mod files;
 mod health;
 mod listener;
@@ -38,7 +39,6 @@ mod product;
 mod query;
 mod search;
 mod service_state;
-mod status;
 mod tracked_body;
 mod violations;
 

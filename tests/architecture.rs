@@ -1,6 +1,7 @@
-//! Proves from the sources what ARCHITECTURE.md says of them: which floor may name which, and where a library may be named.
+//! Proves from the sources what ARCHITECTURE.md states about them: which layer may import which, where a library may be
+//! named, and which crate of the workspace may depend on which.
 //!
-//! Only code counts: comments and test modules are left out.
+//! Only code counts: the test removes comments and test modules before it searches.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that panics has failed")]
 
@@ -9,14 +10,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The floors from the top. Each may name those below it.
-const FLOORS: [&str; 7] = ["cli", "server", "gateway", "catalog", "cache", "dispatch", "store"];
-/// What every floor may name: it is handed in or generated, and knows no floor but what [`BESIDE`] says.
+/// The layers of `src` from the top. A layer may import those below it.
+const LAYERS: [&str; 7] = ["cli", "server", "gateway", "catalog", "cache", "dispatch", "store"];
+/// The modules that every layer may import. They import no layer, except as [`BESIDE`] says.
 const COMMON: [&str; 5] = ["clock", "config", "format", "telemetry", "served"];
-/// What stands beside the floors, with all that it may name.
+/// Modules outside the layers, with everything that they may import.
 const BESIDE: [(&str, &[&str]); 3] = [("config", &[]), ("format", &[]), ("telemetry", &["config"])];
 
-/// The libraries that are kept to some floors. The files at the root of `src` belong to the floor of their name.
+/// Libraries that only some layers may name. A file at the root of `src` belongs to the layer of its name.
 const LIBRARIES: [(&[&str], &[&str]); 7] = [
     (&["tonic", "tonic_health", "tonic_reflection", "tonic_types"], &["server", "lib"]),
     (&["bb8_redis", "redis"], &["store"]),
@@ -27,7 +28,16 @@ const LIBRARIES: [(&[&str], &[&str]); 7] = [
     (&["amazon_sandbox"], &["cli"]),
 ];
 
-/// One file of `src`, without comments and test modules.
+/// The crates of the workspace, each with the others that its code may use. Tests may use more.
+const CRATES: [(&str, &[&str]); 5] = [
+    ("stockroom-proto", &[]),
+    ("stockroom-client", &["stockroom-proto"]),
+    ("amazon-catalog", &["stockroom-proto"]),
+    ("amazon-sandbox", &["amazon-catalog"]),
+    ("stockroom", &["amazon-catalog", "amazon-sandbox", "stockroom-client", "stockroom-proto"]),
+];
+
+/// One source file: its text, and its code without comments and test modules.
 struct Source {
     path: PathBuf,
     text: String,
@@ -35,52 +45,80 @@ struct Source {
 }
 
 #[test]
-fn no_floor_names_one_above_it() {
+fn no_layer_imports_one_above_it() {
     let faults = sources().into_iter().flat_map(|source| {
         let named = source.modules_named();
-        let here = source.floor().to_owned();
+        let here = source.layer().to_owned();
         let wrong = named.into_iter().filter(move |there| !may_name(&here, there));
         wrong.map(move |there| format!("{} names crate::{there}", source.path.display())).collect::<Vec<_>>()
     });
-    none(faults, "an import points upwards or sideways; the floors are cli > server > ... > store");
+    none(faults, "an import points upwards or sideways; the layers are cli > server > ... > store");
 }
 
 #[test]
 fn a_library_is_named_only_where_it_belongs() {
     let sources = sources();
     let faults = LIBRARIES.iter().flat_map(|(names, homes)| {
-        let strangers = sources.iter().filter(|source| !homes.contains(&source.floor()));
-        let uses = strangers.flat_map(|source| names.iter().map(move |name| (source, name)));
+        let others = sources.iter().filter(|source| !homes.contains(&source.layer()));
+        let uses = others.flat_map(|source| names.iter().map(move |name| (source, name)));
         let uses = uses.filter(|(source, name)| paths(&source.code, name).next().is_some());
         uses.map(|(source, name)| format!("{} names {name}, which only {homes:?} may", source.path.display()))
             .collect::<Vec<_>>()
     });
-    none(faults, "a library has left its floor");
+    none(faults, "a library is named outside its layers");
 }
 
 #[test]
-fn every_file_begins_with_its_job() {
-    let faults = sources().into_iter().filter(|source| !source.text.starts_with("//! "));
+fn a_crate_depends_only_on_those_below_it() {
+    let mut faults = Vec::new();
+    for (package, allowed) in CRATES {
+        let folder = if package == "stockroom" { ".".to_owned() } else { format!("crates/{package}") };
+        let manifest = fs::read_to_string(format!("{folder}/Cargo.toml")).unwrap();
+        let manifest: toml::Table = toml::from_str(&manifest).unwrap();
+        for section in ["dependencies", "build-dependencies"] {
+            let named = manifest.get(section).and_then(toml::Value::as_table).into_iter().flat_map(toml::Table::keys);
+            let ours = named.filter(|name| CRATES.iter().any(|(package, _)| package == name));
+            let wrong = ours.filter(|name| !allowed.contains(&name.as_str()));
+            faults.extend(wrong.map(|name| format!("{package} has {name} among its {section}")));
+        }
+    }
+    none(faults, "a crate depends on one that is not below it");
+}
+
+#[test]
+fn every_crate_of_the_workspace_is_checked() {
+    let mut folders: Vec<String> =
+        fs::read_dir("crates").unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    folders.push("stockroom".to_owned());
+    folders.sort();
+    let mut checked = CRATES.map(|(package, _)| package.to_owned());
+    checked.sort();
+    assert_eq!(folders, checked);
+}
+
+#[test]
+fn every_file_begins_with_its_responsibility() {
+    let faults = all_sources().into_iter().filter(|source| !source.text.starts_with("//! "));
     none(
         faults.map(|source| source.path.display().to_string()),
-        "these files do not begin with `//!` and their one job",
+        "these files do not begin with `//!` and their responsibility",
     );
 }
 
 #[test]
-fn a_module_with_children_stands_beside_their_folder() {
-    let faults = sources().into_iter().filter(|source| source.path.ends_with("mod.rs"));
+fn no_module_is_in_a_mod_rs() {
+    let faults = all_sources().into_iter().filter(|source| source.path.ends_with("mod.rs"));
     none(faults.map(|source| source.path.display().to_string()), "write foo.rs beside foo/ in place of foo/mod.rs");
 }
 
 #[test]
-fn the_reader_sees_what_it_must() {
+fn the_search_finds_imports_in_code_only() {
     let code = without_comments_and_tests(
         "//! crate::cli\nuse crate::{cache::{CacheHit, cli}, served};\n#[cfg(test)]\nmod tests;\nfn f() { crate::store::get() } // crate::server\n\
          #[cfg(test)]\nmod inline {\n    use crate::cli;\n}\n",
     );
     let source = Source { path: "src/catalog/search.rs".into(), text: String::new(), code };
-    assert_eq!(source.floor(), "catalog");
+    assert_eq!(source.layer(), "catalog");
     assert_eq!(source.modules_named(), ["cache", "served", "store"]);
     assert!(may_name("catalog", "dispatch") && !may_name("dispatch", "catalog"));
 }
@@ -92,18 +130,18 @@ fn may_name(here: &str, there: &str) -> bool {
     if let Some((_, allowed)) = BESIDE.iter().find(|(name, _)| *name == here) {
         return allowed.contains(&there);
     }
-    let height = |name: &str| FLOORS.iter().position(|floor| *floor == name);
+    let height = |name: &str| LAYERS.iter().position(|floor| *floor == name);
     COMMON.contains(&there) || height(here).zip(height(there)).is_some_and(|(here, there)| here < there)
 }
 
 impl Source {
     /// The first name below `src`: `catalog` for `src/catalog.rs` and all of `src/catalog/`.
-    fn floor(&self) -> &str {
+    fn layer(&self) -> &str {
         let first = self.path.components().nth(1).and_then(|name| name.as_os_str().to_str()).unwrap();
         first.trim_end_matches(".rs")
     }
 
-    /// The modules at the root of the crate that the code names, by `crate::` or by climbing up to it.
+    /// The modules at the root of the crate that the code names through `crate::` or enough `super::`.
     fn modules_named(&self) -> Vec<String> {
         let depth = self.path.components().count() - 1;
         let climb = format!("super{}", "::super".repeat(depth - 1));
@@ -118,7 +156,7 @@ impl Source {
     }
 }
 
-/// What follows `root::` wherever it begins a path.
+/// The rest of every path that begins with `root::`.
 fn paths<'a>(code: &'a str, root: &'a str) -> impl Iterator<Item = &'a str> {
     let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
     let begins = move |at: &usize| !code[..*at].ends_with(is_part);
@@ -126,7 +164,7 @@ fn paths<'a>(code: &'a str, root: &'a str) -> impl Iterator<Item = &'a str> {
     places.filter_map(move |at| code[at + root.len()..].strip_prefix("::"))
 }
 
-/// The first names of a path, which are several where it is a list in braces.
+/// The first segments of a path: one, or several where the path is a list in braces.
 fn heads(path: &str) -> Vec<String> {
     let name = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
     let Some(list) = path.strip_prefix('{') else { return vec![name(path)] };
@@ -146,6 +184,17 @@ fn heads(path: &str) -> Vec<String> {
         }
     }
     heads
+}
+
+/// The sources of every crate of the workspace.
+fn all_sources() -> Vec<Source> {
+    let mut found = sources();
+    for (package, _) in CRATES.iter().filter(|(package, _)| *package != "stockroom") {
+        let before = found.len();
+        walk(&Path::new("crates").join(package).join("src"), &mut found);
+        assert!(found.len() > before, "{package} was not read");
+    }
+    found
 }
 
 fn sources() -> Vec<Source> {
@@ -168,7 +217,7 @@ fn walk(folder: &Path, found: &mut Vec<Source>) {
     }
 }
 
-/// The lines of code. rustfmt closes a test module where it began, so indentation tells its end.
+/// The lines of code. rustfmt closes a test module at the indentation where it opens, which marks its end.
 fn without_comments_and_tests(text: &str) -> String {
     let mut code = String::new();
     let mut lines = text.lines();

@@ -29,8 +29,6 @@ pub struct NodeTree {
     pub unexpanded: Vec<String>,
     /// Why the walk ended early, where it did.
     pub cut_short: Option<Error>,
-    /// What it cost.
-    pub cost_counter: CostCounter,
 }
 
 /// NodeMap by their ids.
@@ -38,10 +36,16 @@ pub type NodeMap = HashMap<BrowseNodeId, (pb::BrowseNode, pb::Freshness)>;
 
 impl Catalog {
     /// Answers nodes with their children down to a depth. Fails only where not even the nodes themselves can be had.
-    pub async fn browse(&self, read: &ReadContext, ids: &[BrowseNodeId], depth: usize) -> Result<NodeTree, Error> {
+    pub async fn browse(
+        &self,
+        read: &ReadContext,
+        ids: &[BrowseNodeId],
+        depth: usize,
+        cost: &mut CostCounter,
+    ) -> Result<NodeTree, Error> {
         let mut walk = NodeTree::default();
         let mut nodes = NodeMap::new();
-        self.nodes(read, ids, &mut nodes, &mut walk.cost_counter).await?;
+        self.nodes(read, ids, &mut nodes, cost).await?;
 
         let mut level: Vec<BrowseNodeId> = ids.to_vec();
         for _ in 1..depth {
@@ -49,7 +53,7 @@ impl Catalog {
             let room = WALK_BOUND.saturating_sub(nodes.len());
             let (expanded, left_out) = below.split_at(room.min(below.len()));
             walk.unexpanded.extend(left_out.iter().map(ToString::to_string));
-            if let Err(error) = self.nodes(read, expanded, &mut nodes, &mut walk.cost_counter).await {
+            if let Err(error) = self.nodes(read, expanded, &mut nodes, cost).await {
                 let missing = expanded.iter().filter(|id| !nodes.contains_key(id));
                 walk.unexpanded.extend(missing.map(ToString::to_string));
                 walk.cut_short = Some(error);
@@ -66,7 +70,7 @@ impl Catalog {
         read: &ReadContext,
         ids: &[BrowseNodeId],
         nodes: &mut NodeMap,
-        cost_counter: &mut CostCounter,
+        cost: &mut CostCounter,
     ) -> Result<(), Error> {
         for ids in ids.chunks(IDS_PER_CALL) {
             let asked = ids.iter().map(|id| Node { locale: read.locale, id: *id }).collect();
@@ -74,8 +78,8 @@ impl Catalog {
             let load = move |asked, terms| catalog.clone().load_nodes(asked, terms);
             for (node, answer) in self.cached::<_, pb::BrowseNode, _, _>(read, asked, load).await {
                 let Cached { value, freshness, response } = answer?;
-                cost_counter.answer(&freshness);
-                cost_counter.call(response.map(|response| response.call));
+                cost.answer(&freshness);
+                cost.call(response.map(|response| response.call));
                 nodes.extend(value.map(|value| (node.id, (value, freshness))));
             }
         }

@@ -52,7 +52,7 @@ impl CostCounter {
     }
 
     /// The cost so far.
-    pub fn cost(&self) -> pb::Cost {
+    pub fn total(&self) -> pb::Cost {
         pb::Cost {
             amazon_calls: (self.attempts_by_call.values().sum::<u32>() + self.would_call)
                 .try_into()

@@ -1,5 +1,7 @@
 //! Feeds and reports: asked of Amazon as anything else is, in their turn and on the account's day, and never kept.
 
+use std::sync::Arc;
+
 use tokio::time::timeout_at;
 
 use super::{Catalog, CostCounter, Error, ReadContext};
@@ -7,26 +9,28 @@ use amazon_catalog::{CatalogRequest, CatalogResponse, FileLink, GetFileLink, Lis
 use stockroom_proto::pb;
 
 impl Catalog {
-    /// The files that Amazon keeps ready.
+    /// Lists the files that Amazon holds.
     pub async fn files(
         &self,
         read: &ReadContext,
         list: ListFiles,
-    ) -> Result<(Vec<pb::AccountFile>, CostCounter), Error> {
-        match self.ask_now(read, CatalogRequest::Files(list)).await? {
-            (CatalogResponse::Files(files), cost_counter) => Ok((files, cost_counter)),
+        cost: &mut CostCounter,
+    ) -> Result<Vec<pb::AccountFile>, Error> {
+        match &*self.ask_now(read, CatalogRequest::Files(list), cost).await? {
+            CatalogResponse::Files(files) => Ok(files.clone()),
             _ => Err(Error::Undecodable),
         }
     }
 
-    /// A link to one of them; `None` where there is no such file.
+    /// Fetches a link to one of them; `None` where there is no such file.
     pub async fn file_link(
         &self,
         read: &ReadContext,
         link: GetFileLink,
-    ) -> Result<(Option<FileLink>, CostCounter), Error> {
-        match self.ask_now(read, CatalogRequest::FileLink(link)).await? {
-            (CatalogResponse::FileLink(link), cost_counter) => Ok((link, cost_counter)),
+        cost: &mut CostCounter,
+    ) -> Result<Option<FileLink>, Error> {
+        match &*self.ask_now(read, CatalogRequest::FileLink(link), cost).await? {
+            CatalogResponse::FileLink(link) => Ok(link.clone()),
             _ => Err(Error::Undecodable),
         }
     }
@@ -34,12 +38,12 @@ impl Catalog {
     async fn ask_now(
         &self,
         read: &ReadContext,
-        question: CatalogRequest,
-    ) -> Result<(CatalogResponse, CostCounter), Error> {
-        let response = timeout_at(read.give_up, self.dispatch.ask(question, read.terms.clone())).await;
+        request: CatalogRequest,
+        cost: &mut CostCounter,
+    ) -> Result<Arc<CatalogResponse>, Error> {
+        let response = timeout_at(read.give_up, self.dispatch.ask(request, read.terms.clone())).await;
         let response = response.map_err(|_| Error::DeadlineExceeded)??;
-        let mut cost_counter = CostCounter::default();
-        cost_counter.call(Some(response.call));
-        Ok(((*response.answer).clone(), cost_counter))
+        cost.call(Some(response.call));
+        Ok(response.answer)
     }
 }

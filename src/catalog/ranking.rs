@@ -4,12 +4,12 @@
 //! hold over the whole category, and the order is made here; `basis` says so in the answer.
 
 use super::{
-    Catalog, CostCounter, Error, ReadContext,
+    Catalog, Category, CostCounter, Error, ReadContext,
     compare::{reviews, saving, stars},
     search::SearchPlan,
 };
 use crate::served;
-use amazon_catalog::IDS_PER_CALL;
+use amazon_catalog::{IDS_PER_CALL, Locale, SearchItems};
 use stockroom_proto::pb;
 
 /// Pages of candidates beyond what the limit needs.
@@ -27,21 +27,55 @@ pub struct RankedList {
     pub basis: String,
     /// Why fewer candidates were seen than should be, where it is so.
     pub cut_short: Option<Error>,
-    /// What it cost.
-    pub cost_counter: CostCounter,
+}
+
+/// What a product must satisfy to be listed as a deal.
+#[derive(Clone, Copy, Debug)]
+pub struct DealFilter {
+    /// The highest price, in the smallest unit of the locale's currency.
+    pub max_price_minor_units: Option<u64>,
+    /// The least saving, 1 to 99 percent.
+    pub min_saving_percent: u8,
+    /// Whether only products with Prime delivery are listed.
+    pub prime_only: bool,
 }
 
 struct Candidates {
     found: Vec<(super::CachedProduct, pb::Product)>,
     total_results: i64,
     cut_short: Option<Error>,
-    cost_counter: CostCounter,
+}
+
+impl SearchPlan {
+    /// The search whose results [`Catalog::trending`] ranks: four stars and up, best reviewed first.
+    pub fn of_trending(locale: Locale, category: Category) -> Self {
+        let all = everything_in(locale, category);
+        let first_page = SearchItems { min_rating: Some(4), sort: pb::SortOrder::AverageReview, ..all };
+        Self { first_page, min_rating: None }
+    }
+
+    /// The search whose results [`Catalog::deals`] ranks.
+    pub fn of_deals(locale: Locale, category: Category, filter: DealFilter) -> Self {
+        let first_page = SearchItems {
+            max_price_minor_units: filter.max_price_minor_units,
+            min_saving_percent: Some(filter.min_saving_percent),
+            delivery_flags: filter.prime_only.then_some(pb::DeliveryFlag::Prime).into_iter().collect(),
+            ..everything_in(locale, category)
+        };
+        Self { first_page, min_rating: None }
+    }
 }
 
 impl Catalog {
     /// What is popular among a search's results: four stars and up, by rating and number of reviews.
-    pub async fn trending(&self, read: &ReadContext, plan: &SearchPlan, limit: usize) -> Result<RankedList, Error> {
-        let mut candidates = self.candidates(read, plan, limit).await?;
+    pub async fn trending(
+        &self,
+        read: &ReadContext,
+        plan: &SearchPlan,
+        limit: usize,
+        cost: &mut CostCounter,
+    ) -> Result<RankedList, Error> {
+        let mut candidates = self.candidates(read, plan, limit, cost).await?;
         if candidates.found.iter().all(|(_, product)| stars(product).is_none()) {
             // The Creators API filters and sorts by ratings, and tells none.
             let basis = format!(
@@ -62,8 +96,14 @@ impl Catalog {
     }
 
     /// What is reduced among a search's results, biggest saving first.
-    pub async fn deals(&self, read: &ReadContext, plan: &SearchPlan, limit: usize) -> Result<RankedList, Error> {
-        let mut candidates = self.candidates(read, plan, limit).await?;
+    pub async fn deals(
+        &self,
+        read: &ReadContext,
+        plan: &SearchPlan,
+        limit: usize,
+        cost: &mut CostCounter,
+    ) -> Result<RankedList, Error> {
+        let mut candidates = self.candidates(read, plan, limit, cost).await?;
         let looked_at = candidates.found.len();
         let least = i32::from(plan.first_page.min_saving_percent.unwrap_or(1));
         candidates.found.retain(|(_, product)| saving(product).is_some_and(|percent| percent >= least));
@@ -80,12 +120,17 @@ impl Catalog {
         self.estimate_search(read, plan, 0, candidate_pages(limit) * IDS_PER_CALL).await
     }
 
-    async fn candidates(&self, read: &ReadContext, plan: &SearchPlan, limit: usize) -> Result<Candidates, Error> {
+    async fn candidates(
+        &self,
+        read: &ReadContext,
+        plan: &SearchPlan,
+        limit: usize,
+        cost: &mut CostCounter,
+    ) -> Result<Candidates, Error> {
         let pages = candidate_pages(limit);
-        let mut all =
-            Candidates { found: Vec::new(), total_results: 0, cut_short: None, cost_counter: CostCounter::default() };
+        let mut all = Candidates { found: Vec::new(), total_results: 0, cut_short: None };
         for number in 1..=pages {
-            match self.resolved_page(read, plan.page(number), &mut all.cost_counter).await {
+            match self.resolved_page(read, plan.page(number), cost).await {
                 Ok(page) => {
                     all.total_results = page.total_results;
                     for known in page.known {
@@ -120,7 +165,32 @@ impl Catalog {
 impl Candidates {
     fn into_ranked_list(self, read: &ReadContext, limit: usize, basis: String) -> RankedList {
         let products = self.found.iter().take(limit).map(|(found, _)| found.entry(read.parts)).collect();
-        RankedList { products, basis, cut_short: self.cut_short, cost_counter: self.cost_counter }
+        RankedList { products, basis, cut_short: self.cut_short }
+    }
+}
+
+/// A search of a whole category. Amazon requires words beside a search index, so the category's own words are sent.
+fn everything_in(locale: Locale, category: Category) -> SearchItems {
+    SearchItems {
+        locale,
+        keywords: Some(category.words).filter(|words| !words.is_empty()),
+        title: None,
+        author: None,
+        brand: None,
+        actor: None,
+        artist: None,
+        search_index: category.index,
+        browse_node: None,
+        min_price_minor_units: None,
+        max_price_minor_units: None,
+        min_rating: None,
+        min_saving_percent: None,
+        delivery_flags: Vec::new(),
+        condition: pb::Condition::Unspecified,
+        availability: pb::AvailabilityFilter::Unspecified,
+        merchant: pb::MerchantFilter::Unspecified,
+        sort: pb::SortOrder::Unspecified,
+        page: 1,
     }
 }
 

@@ -47,8 +47,6 @@ pub struct SearchSlice {
     pub dropped: i32,
     /// Why it ends early, where it does.
     pub cut_short: Option<Error>,
-    /// What it cost.
-    pub cost_counter: CostCounter,
 }
 
 /// A page of a search as it is kept: the products themselves are kept as products.
@@ -118,10 +116,11 @@ impl Catalog {
         plan: &SearchPlan,
         from: usize,
         wanted: usize,
+        cost: &mut CostCounter,
     ) -> Result<SearchSlice, Error> {
-        let mut slice = self.slice_of_page(read, plan, from, wanted).await?;
+        let mut slice = self.slice_of_page(read, plan, from, wanted, cost).await?;
         while let Some(next) = slice.next.filter(|_| slice.products.len() < wanted && slice.cut_short.is_none()) {
-            match self.slice_of_page(read, plan, next, wanted - slice.products.len()).await {
+            match self.slice_of_page(read, plan, next, wanted - slice.products.len(), cost).await {
                 Ok(more) => slice.append(more),
                 Err(error) => {
                     slice.cut_short = Some(error);
@@ -140,8 +139,9 @@ impl Catalog {
         plan: &SearchPlan,
         from: usize,
         wanted: usize,
+        cost: &mut CostCounter,
     ) -> Result<SearchSlice, Error> {
-        let mut slice = self.slice_of_page(read, plan, from, wanted).await?;
+        let mut slice = self.slice_of_page(read, plan, from, wanted, cost).await?;
         plan.priceless_last(&mut slice.products);
         Ok(slice)
     }
@@ -152,9 +152,10 @@ impl Catalog {
         plan: &SearchPlan,
         from: usize,
         wanted: usize,
+        cost: &mut CostCounter,
     ) -> Result<SearchSlice, Error> {
         let mut slice = SearchSlice::default();
-        let page = self.resolved_page(read, plan.page(from / IDS_PER_CALL + 1), &mut slice.cost_counter).await?;
+        let page = self.resolved_page(read, plan.page(from / IDS_PER_CALL + 1), cost).await?;
         let reachable = usize::try_from(page.total_results).unwrap_or(0).min(REACHABLE);
         let empty = page.known.is_empty();
         let mut place = from;
@@ -197,21 +198,21 @@ impl Catalog {
         &self,
         read: &ReadContext,
         search: SearchItems,
-        cost_counter: &mut CostCounter,
+        cost: &mut CostCounter,
     ) -> Result<ResolvedPage, Error> {
         let catalog = self.clone();
         let load = move |asked: Vec<SearchItems>, terms| catalog.clone().load_page(asked, terms);
         let mut answers = self.cached::<_, KeptPage, _, _>(read, vec![search], load).await;
         let (_, answer) = answers.pop().ok_or(Error::Undecodable)?;
         let cached = answer?;
-        cost_counter.answer(&cached.freshness);
+        cost.answer(&cached.freshness);
         let kept = cached.value.unwrap_or_default();
         let known = self.products_of(read, cached.response.as_ref(), &kept.asins).await;
-        cost_counter.call(cached.response.map(|response| response.call));
+        cost.call(cached.response.map(|response| response.call));
         for known in &known {
-            cost_counter.call(known.call);
+            cost.call(known.call);
             if let Ok(found) = &known.outcome {
-                cost_counter.answer(&found.freshness);
+                cost.answer(&found.freshness);
             }
         }
         Ok(ResolvedPage { known, total_results: kept.total_results, search_url: kept.search_url, facets: kept.facets })
@@ -289,7 +290,6 @@ impl SearchSlice {
         self.next = more.next;
         self.dropped += more.dropped;
         self.cut_short = more.cut_short;
-        self.cost_counter.merge(&more.cost_counter);
     }
 }
 

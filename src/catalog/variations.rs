@@ -19,8 +19,6 @@ pub struct VariationPage {
     pub summary: pb::VariationSummary,
     /// Where the next run begins; `None` at the end.
     pub next: Option<usize>,
-    /// What it cost.
-    pub cost_counter: CostCounter,
 }
 
 /// A page of a family as it is kept: the children themselves are kept as products.
@@ -45,6 +43,7 @@ impl Catalog {
         asin: Asin,
         from: usize,
         wanted: usize,
+        cost: &mut CostCounter,
     ) -> Result<VariationPage, Error> {
         let mut family = VariationPage::default();
         let number = u32::try_from(from / IDS_PER_CALL + 1).unwrap_or(u32::MAX);
@@ -53,18 +52,18 @@ impl Catalog {
         let load = move |asked: Vec<GetVariations>, terms| catalog.clone().load_family(asked, terms);
         let mut answers = self.cached::<_, KeptPage, _, _>(read, vec![asked], load).await;
         let cached = answers.pop().ok_or(Error::Undecodable)?.1?;
-        family.cost_counter.answer(&cached.freshness);
+        cost.answer(&cached.freshness);
         let Some(kept) = cached.value else {
-            family.cost_counter.call(cached.response.map(|response| response.call));
+            cost.call(cached.response.map(|response| response.call));
             return Ok(family);
         };
-        family.cost_counter.call(cached.response.as_ref().map(|response| response.call));
+        cost.call(cached.response.as_ref().map(|response| response.call));
         let known = self.products_of(read, cached.response.as_ref(), &kept.asins).await;
         let on_page = known.len();
         for known in known.into_iter().skip(from % IDS_PER_CALL).take(wanted) {
-            family.cost_counter.call(known.call);
+            cost.call(known.call);
             if let Some(found) = known.into_listed()? {
-                family.cost_counter.answer(&found.freshness);
+                cost.answer(&found.freshness);
                 family.children.push(found.entry(read.parts));
             }
         }

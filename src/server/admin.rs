@@ -2,16 +2,16 @@
 
 use std::time::SystemTime;
 
-use tonic::{Code, Request, Response, Status};
+use tonic::{Request, Response, Status};
 
-use super::{context::CallContext, service_state::ServiceState, status, violations::Violations};
+use super::{context::CallContext, error::ErrorDescriptor, service_state::ServiceState, violations::Violations};
 use crate::{
     cache::{Namespace, Purge},
     dispatch::{BreakerState, Report},
     served,
 };
 use amazon_catalog::{Asin, FileKind};
-use stockroom_proto::pb;
+use stockroom_proto::pb::{self, ErrorReason};
 
 const MAX_ASINS: usize = 100;
 
@@ -47,10 +47,12 @@ impl served::admin_service_server::AdminService for AdminService {
         use pb::purge_cache_request::Target;
         let mut violations = Violations::default();
         let what = match request.into_inner().target {
-            Some(Target::Products(products)) => Some(self.products(&products, &mut violations)),
+            Some(Target::Products(products)) => self.products(&products, &mut violations),
             Some(Target::Namespace(namespace)) => {
-                let found = namespace_of(violations.known("namespace", namespace));
-                violations.take("namespace", found.ok_or("names no kind")).map(Purge::Namespace)
+                let namespace = violations.enum_value("namespace", namespace);
+                namespace.and_then(|namespace| {
+                    violations.parsed("namespace", namespace_of(namespace).ok_or("names no kind")).map(Purge::Namespace)
+                })
             }
             Some(Target::Everything(true)) => Some(Purge::Everything),
             Some(Target::Everything(false)) => {
@@ -62,13 +64,13 @@ impl served::admin_service_server::AdminService for AdminService {
                 None
             }
         };
-        violations.check()?;
-        // No fault was found, so there is one.
+        violations.into_result()?;
+        // Without a violation there is a target.
         let what = what.ok_or_else(|| Status::internal("a purge without a target"))?;
         let purged = self.0.catalog.purge(&what).await;
         if !purged.everywhere {
-            let message = "it is dropped in this process only: Redis did not take the purge; ask again";
-            return Err(status::plain(Code::Unavailable, "PURGE_NOT_SHARED", message));
+            let message = "the purge took effect in this process only: Redis did not accept it; retry";
+            return Err(ErrorDescriptor::new(ErrorReason::PurgeNotShared, message).into());
         }
         Ok(Response::new(pb::PurgeCacheResponse { dropped_count: signed(purged.dropped) }))
     }
@@ -113,14 +115,15 @@ impl served::admin_service_server::AdminService for AdminService {
 }
 
 impl AdminService {
-    fn products(&self, products: &pb::PurgeProducts, violations: &mut Violations) -> Purge {
+    fn products(&self, products: &pb::PurgeProducts, violations: &mut Violations) -> Option<Purge> {
         let marketplace = self.0.marketplace("products.marketplace", &products.marketplace, violations);
         if !(1..=MAX_ASINS).contains(&products.asins.len()) {
             violations.add("products.asins", format!("must be 1 to {MAX_ASINS}; there are {}", products.asins.len()));
         }
         let parsed = products.asins.iter().take(MAX_ASINS).enumerate();
-        let asins = parsed.filter_map(|(n, text)| violations.take(format!("products.asins[{n}]"), Asin::parse(text)));
-        Purge::Products(marketplace, asins.collect())
+        let asins = parsed.filter_map(|(n, text)| violations.parsed(format!("products.asins[{n}]"), Asin::parse(text)));
+        let asins = asins.collect();
+        Some(Purge::Products(marketplace?, asins))
     }
 
     fn account(&self, report: Report) -> pb::AccountStatus {

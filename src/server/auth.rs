@@ -5,13 +5,12 @@
 
 use std::sync::Arc;
 
+use super::error::ErrorDescriptor;
+use crate::{config, dispatch::Priority};
 use http::HeaderMap;
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
-use tonic::{Code, Status};
-
-use super::status;
-use crate::{config, dispatch::Priority};
+use stockroom_proto::pb::ErrorReason;
 
 /// The services that anybody may call: probes and tools have no tokens.
 const OPEN: [&str; 3] =
@@ -67,11 +66,11 @@ impl Callers {
     }
 
     /// Who may call a method with these headers, or why nobody may.
-    pub(crate) fn admit(&self, path: &str, headers: &HeaderMap) -> Result<Principal, Status> {
+    pub(crate) fn admit(&self, path: &str, headers: &HeaderMap) -> Result<Principal, ErrorDescriptor> {
         if self.0.is_empty() || is_open(path) {
             return Ok(Principal { name: named(headers), share: None, weight: 1.0, class: class(headers) });
         }
-        let unauthenticated = |message: &str| status::plain(Code::Unauthenticated, "CALLER_UNKNOWN", message);
+        let unauthenticated = |message: &str| ErrorDescriptor::new(ErrorReason::CallerUnknown, message);
         let header = headers.get(http::header::AUTHORIZATION).ok_or_else(|| {
             unauthenticated(
                 "this gateway asks its callers for a token: send the metadata authorization: Bearer <token>",
@@ -83,7 +82,7 @@ impl Callers {
         let caller = caller.ok_or_else(|| unauthenticated("the token is not one of a caller of this gateway"))?;
         if path.starts_with(ADMIN) && !caller.admin {
             let message = format!("{} is not an admin of this gateway", caller.principal.name);
-            return Err(status::plain(Code::PermissionDenied, "NOT_AN_ADMIN", message));
+            return Err(ErrorDescriptor::new(ErrorReason::NotAnAdmin, message));
         }
         Ok(Principal { class: class(headers), ..caller.principal.clone() })
     }

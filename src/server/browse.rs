@@ -6,13 +6,14 @@ use tonic::{Request, Response, Status};
 
 use super::{
     context::CallContext,
+    error::ErrorDescriptor,
+    query,
     service_state::{Served, ServiceState},
-    status,
     violations::Violations,
 };
 use crate::{
     cache::STAMP_AFTER,
-    catalog::{ProductMask, ReadContext, SearchPlan, category},
+    catalog::{CostCounter, DealFilter, Error, ProductMask, ReadContext, SearchPlan, category},
     served,
 };
 use amazon_catalog::{BrowseNodeId, IDS_PER_CALL, SearchIndex};
@@ -54,7 +55,7 @@ impl served::browse_service_server::BrowseService for BrowseService {
         let mut seen = HashSet::new();
         for (n, text) in request.ids.iter().enumerate().take(IDS_PER_CALL) {
             let field = format!("ids[{n}]");
-            if let Some(id) = violations.take(field.clone(), BrowseNodeId::parse(text)) {
+            if let Some(id) = violations.parsed(field.clone(), BrowseNodeId::parse(text)) {
                 if !seen.insert(id) {
                     violations.add(field, format!("{id} is named twice"));
                 }
@@ -64,21 +65,21 @@ impl served::browse_service_server::BrowseService for BrowseService {
         if !(0..=MAX_DEPTH).contains(&request.depth) {
             violations.add("depth", format!("must be between 0 and {MAX_DEPTH}; it is {}", request.depth));
         }
-        violations.check()?;
+        violations.into_result()?;
 
         if read.estimate {
-            let cost = Some(self.0.catalog.estimate_nodes(&read, &ids).await.cost());
+            let cost = Some(self.0.catalog.estimate_nodes(&read, &ids).await.total());
             return Ok(Response::new(pb::GetBrowseNodesResponse { cost, ..Default::default() }));
         }
         let depth = usize::try_from(request.depth).unwrap_or(0);
-        let walk = self.0.catalog.browse(&read, &ids, depth).await.map_err(|error| status::of(&error))?;
-        let cost = walk.cost_counter.cost();
         context.stats.ids(ids.len());
-        context.stats.cost(cost);
+        let mut cost = CostCounter::default();
+        let walk = self.0.catalog.browse(&read, &ids, depth, &mut cost).await;
+        let (cost, walk) = (context.stats.add(&cost), walk?);
         Ok(Response::new(pb::GetBrowseNodesResponse {
             outcomes: walk.outcomes,
             unexpanded_ids: walk.unexpanded,
-            incomplete: walk.cut_short.as_ref().map(status::incomplete),
+            incomplete: walk.cut_short.as_ref().map(|error| ErrorDescriptor::from(error).incomplete()),
             cost: Some(cost),
         }))
     }
@@ -89,7 +90,8 @@ impl served::browse_service_server::BrowseService for BrowseService {
     ) -> Result<Response<pb::ListCategoriesResponse>, Status> {
         let mut violations = Violations::default();
         let marketplace = self.0.marketplace("marketplace", &request.get_ref().marketplace, &mut violations);
-        violations.check()?;
+        violations.into_result()?;
+        let marketplace = marketplace.ok_or(Error::Undecodable)?;
         let categories = category::list(marketplace).map(|category| pb::Category {
             name: category.name,
             search_index: category.index.id().to_owned(),
@@ -114,15 +116,10 @@ impl served::browse_service_server::BrowseService for BrowseService {
         let request = request.into_inner();
         let mut violations = Violations::default();
         let read = self.0.read_context(request.options, &context, &mut violations);
-        let query = pb::SearchQuery {
-            category: request.category,
-            min_rating: Some(4.0),
-            sort: pb::SortOrder::AverageReview.into(),
-            ..Default::default()
-        };
-        let (plan, _) = self.0.plan(Some(query), &read, &mut violations);
+        let category = query::category("category", &request.category, read.locale, &mut violations);
         let limit = violations.count("limit", request.limit, MAX_RANKED, DEFAULT_RANKED);
-        violations.renamed("query.", "").check()?;
+        violations.into_result()?;
+        let plan = SearchPlan::of_trending(read.locale, category.ok_or(Error::Undecodable)?);
 
         let RankedResponse { products, basis, search_index, incomplete, cost } =
             self.listed(RankingKind::Trending, &context, &read, &plan, limit).await?;
@@ -137,17 +134,18 @@ impl served::browse_service_server::BrowseService for BrowseService {
         let request = request.into_inner();
         let mut violations = Violations::default();
         let read = self.0.read_context(request.options, &context, &mut violations);
-        let prime = request.prime_only.then_some(pb::DeliveryFlag::Prime.into());
-        let query = pb::SearchQuery {
-            category: request.category,
-            max_price: request.max_price,
-            delivery_flags: prime.into_iter().collect(),
-            min_saving_percent: Some(request.min_saving_percent.unwrap_or(DEFAULT_SAVING)),
-            ..Default::default()
-        };
-        let (plan, _) = self.0.plan(Some(query), &read, &mut violations);
+        let category = query::category("category", &request.category, read.locale, &mut violations);
+        let max_price = query::price("max_price", request.max_price.as_ref(), read.locale, &mut violations);
+        let percent = request.min_saving_percent.unwrap_or(DEFAULT_SAVING);
+        let min_saving_percent = query::saving("min_saving_percent", percent, &mut violations);
         let limit = violations.count("limit", request.limit, MAX_RANKED, DEFAULT_RANKED);
-        violations.renamed("query.", "").check()?;
+        violations.into_result()?;
+        let deals = DealFilter {
+            max_price_minor_units: max_price,
+            min_saving_percent: min_saving_percent.ok_or(Error::Undecodable)?,
+            prime_only: request.prime_only,
+        };
+        let plan = SearchPlan::of_deals(read.locale, category.ok_or(Error::Undecodable)?, deals);
 
         let RankedResponse { products, basis, search_index, incomplete, cost } =
             self.listed(RankingKind::Deals, &context, &read, &plan, limit).await?;
@@ -191,22 +189,21 @@ impl BrowseService {
     ) -> Result<RankedResponse, Status> {
         let catalog = &self.0.catalog;
         if read.estimate {
-            let cost = Some(catalog.estimate_ranking(read, plan, limit).await.cost());
+            let cost = Some(catalog.estimate_ranking(read, plan, limit).await.total());
             return Ok(RankedResponse { cost, ..RankedResponse::default() });
         }
+        let mut cost = CostCounter::default();
         let ranking = match picking {
-            RankingKind::Trending => catalog.trending(read, plan, limit).await,
-            RankingKind::Deals => catalog.deals(read, plan, limit).await,
+            RankingKind::Trending => catalog.trending(read, plan, limit, &mut cost).await,
+            RankingKind::Deals => catalog.deals(read, plan, limit, &mut cost).await,
         };
-        let ranking = ranking.map_err(|error| status::of(&error))?;
-        let cost = ranking.cost_counter.cost();
+        let (cost, ranking) = (context.stats.add(&cost), ranking?);
         context.stats.ids(ranking.products.len());
-        context.stats.cost(cost);
         Ok(RankedResponse {
             products: ranking.products,
             basis: ranking.basis,
             search_index: plan.first_page.search_index.id().to_owned(),
-            incomplete: ranking.cut_short.as_ref().map(status::incomplete),
+            incomplete: ranking.cut_short.as_ref().map(|error| ErrorDescriptor::from(error).incomplete()),
             cost: Some(cost),
         })
     }

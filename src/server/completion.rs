@@ -4,7 +4,11 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use super::{edge::CallRecord, status};
+use super::{
+    edge::CallRecord,
+    error::{self, DOMAIN, ErrorDescriptor},
+};
+use stockroom_proto::pb::ErrorReason;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// gRPC clients with a retry policy obey this; only applications read `RetryInfo` (gRFC A6).
@@ -12,9 +16,9 @@ const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 /// What a client's header list bears with room for others' headers (8 KiB in Java by default).
 const MAX_DETAILS_BYTES: usize = 4096;
 
-/// The status of a call that took too long.
-pub(crate) fn deadline_exceeded() -> Status {
-    status::plain(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", "the deadline came before the answer")
+/// The error of a call that took too long.
+pub(crate) fn deadline_exceeded() -> ErrorDescriptor {
+    ErrorDescriptor::new(ErrorReason::DeadlineExceeded, "the deadline came before the answer")
 }
 
 /// Completes the headers that end a call and writes its line.
@@ -35,7 +39,7 @@ pub(crate) fn finish(last: &mut HeaderMap, record: &CallRecord) {
 
 /// Writes the line of a call that the client left.
 pub(crate) fn abandoned(record: &CallRecord) {
-    log(Code::Cancelled, "CLIENT_GONE", record);
+    log(Code::Cancelled, error::reason_name(ErrorReason::ClientGone), record);
 }
 
 /// Gives a status what every error of this gateway carries: a reason, the request's id, and when to come back.
@@ -43,11 +47,14 @@ fn complete(status: Status, record: &CallRecord) -> (Status, String) {
     let details = status.get_error_details();
     let (code, reason) = match details.error_info() {
         Some(info) => (status.code(), info.reason.clone()),
-        None => foreign(&status),
+        None => {
+            let reason = reason_of_foreign(&status);
+            (error::code(reason), error::reason_name(reason).to_owned())
+        }
     };
     let mut completed = ErrorDetails::new();
     let facts = details.error_info().map(|info| info.metadata.clone()).unwrap_or_default();
-    completed.set_error_info(reason.clone(), status::DOMAIN, facts);
+    completed.set_error_info(reason.clone(), DOMAIN, facts);
     completed.set_request_info(record.request_id.to_str().unwrap_or_default(), "");
     let retry = details.retry_info().and_then(|info| info.retry_delay);
     if let Some(delay) = retry {
@@ -66,7 +73,7 @@ fn complete(status: Status, record: &CallRecord) -> (Status, String) {
     let mut status_with_details = Status::with_error_details(code, status.message(), completed);
     if status_with_details.details().len() > MAX_DETAILS_BYTES {
         let mut bare = ErrorDetails::new();
-        bare.set_error_info(reason.clone(), status::DOMAIN, std::collections::HashMap::new());
+        bare.set_error_info(reason.clone(), DOMAIN, std::collections::HashMap::new());
         bare.set_request_info(record.request_id.to_str().unwrap_or_default(), "");
         status_with_details = Status::with_error_details(code, status.message(), bare);
     }
@@ -77,21 +84,23 @@ fn complete(status: Status, record: &CallRecord) -> (Status, String) {
     (status_with_details, reason)
 }
 
-/// The code and reason of a status that tonic made.
-fn foreign(status: &Status) -> (Code, String) {
-    // tonic calls bytes that are no message its own fault; they are the caller's.
-    if status.code() == Code::Internal && status.message().contains("decode Protobuf") {
-        return (Code::InvalidArgument, "MALFORMED_MESSAGE".to_owned());
+/// The reason of a status that tonic or one of its services made.
+///
+/// tonic reports what is wrong with a request's bytes as its own failure (INTERNAL); the caller caused it. Its messages
+/// are all there is to tell them apart.
+fn reason_of_foreign(status: &Status) -> ErrorReason {
+    let says = |words: &str| status.message().contains(words);
+    match status.code() {
+        Code::Internal if says("decode Protobuf") => ErrorReason::MalformedMessage,
+        Code::Internal => ErrorReason::ProtocolError,
+        Code::Unimplemented if says("compressed with") => ErrorReason::UnsupportedEncoding,
+        Code::Unimplemented => ErrorReason::UnknownMethod,
+        Code::OutOfRange | Code::ResourceExhausted => ErrorReason::MessageTooLarge,
+        Code::NotFound => ErrorReason::ServiceUnknown,
+        Code::DeadlineExceeded => ErrorReason::DeadlineExceeded,
+        Code::Cancelled => ErrorReason::ClientGone,
+        _ => ErrorReason::ProtocolError,
     }
-    let reason = match status.code() {
-        Code::Unimplemented => "UNKNOWN_METHOD",
-        Code::OutOfRange => "MESSAGE_TOO_LARGE",
-        Code::NotFound => "NOT_FOUND",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::Cancelled => "CANCELLED",
-        _ => "PROTOCOL_ERROR",
-    };
-    (status.code(), reason.to_owned())
 }
 
 fn log(code: Code, reason: &str, record: &CallRecord) {

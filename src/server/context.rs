@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Request, Status};
+use tonic::Request;
 
-use super::{auth::Principal, status};
-use stockroom_proto::pb;
+use super::{auth::Principal, error::ErrorDescriptor};
+use crate::catalog::CostCounter;
+use stockroom_proto::pb::{self, ErrorReason};
 
 /// What a handler knows of the call it serves; put into the request's extensions by the edge.
 #[derive(Clone, Debug)]
@@ -35,8 +36,8 @@ pub(crate) struct CallStats {
 
 impl CallContext {
     /// The context of a request; every request that came through the edge has one.
-    pub(crate) fn of<T>(request: &Request<T>) -> Result<Self, Status> {
-        let missing = || status::plain(Code::Internal, "NO_CONTEXT", "the call did not come through the edge");
+    pub(crate) fn of<T>(request: &Request<T>) -> Result<Self, ErrorDescriptor> {
+        let missing = || ErrorDescriptor::new(ErrorReason::Panic, "the call did not pass the edge");
         request.extensions().get::<Self>().cloned().ok_or_else(missing)
     }
 }
@@ -47,9 +48,12 @@ impl CallStatsHandle {
         self.change(|stats| stats.ids = count);
     }
 
-    /// What the call cost so far.
-    pub(crate) fn cost(&self, cost: pb::Cost) {
+    /// Records what the call has cost so far, and returns it for the answer. Both are the same number, also where the
+    /// call then fails.
+    pub(crate) fn add(&self, cost: &CostCounter) -> pb::Cost {
+        let cost = cost.total();
         self.change(|stats| stats.cost = cost);
+        cost
     }
 
     /// What was stats.

@@ -18,7 +18,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Status, body::Body, service::Routes};
+use tonic::{Status, body::Body, service::Routes};
 use tower::ServiceExt;
 use tracing::Instrument;
 
@@ -26,12 +26,15 @@ use super::{
     auth::{self, Callers},
     completion,
     context::{CallContext, CallStatsHandle},
-    deadline, status,
+    deadline,
+    error::ErrorDescriptor,
     tracked_body::TrackedBody,
 };
 use crate::config;
+use stockroom_proto::pb::ErrorReason;
 
 const REQUEST_ID: &str = "x-request-id";
+const OVERLOAD_RETRY_DELAY: Duration = Duration::from_millis(500);
 
 /// What every call passes.
 #[derive(Debug)]
@@ -93,7 +96,7 @@ impl Edge {
         };
         let principal = match self.callers.admit(&path, request.headers()) {
             Ok(principal) => principal,
-            Err(status) => return TrackedBody::refused(status, record),
+            Err(error) => return TrackedBody::refused(error, record),
         };
         record.caller = Arc::clone(&principal.name);
         request.extensions_mut().insert(CallContext {
@@ -110,18 +113,17 @@ impl Edge {
         match timeout_at(record.deadline, serving).await {
             Ok(Ok(Ok(response))) => TrackedBody::answered(response, record, permit, ends),
             Ok(Ok(Err(never))) => match never {},
-            Ok(Err(_)) => {
-                TrackedBody::refused(status::plain(Code::Internal, "PANIC", "the gateway failed on this call"), record)
-            }
+            Ok(Err(_)) => TrackedBody::refused(
+                ErrorDescriptor::new(ErrorReason::Panic, "the gateway failed on this call"),
+                record,
+            ),
             Err(_) => TrackedBody::refused(completion::deadline_exceeded(), record),
         }
     }
 }
 
-fn overloaded() -> Status {
-    status::with(Code::Unavailable, "OVERLOADED", "too many calls are under way", [], |details| {
-        details.set_retry_info(Some(Duration::from_millis(500)));
-    })
+fn overloaded() -> ErrorDescriptor {
+    ErrorDescriptor::new(ErrorReason::Overloaded, "too many calls are in progress").retry_in(OVERLOAD_RETRY_DELAY)
 }
 
 /// The id that the caller gave the request, if it is one that a log can bear, or a new one.

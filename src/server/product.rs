@@ -7,15 +7,17 @@ use std::{
 
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, wrappers::UnboundedReceiverStream};
-use tonic::{Code, Request, Response, Status};
+use tonic::{Request, Response, Status};
 
-use super::{context::CallContext, page_token, service_state::ServiceState, status, violations::Violations};
+use super::{
+    context::CallContext, error::ErrorDescriptor, page_token, service_state::ServiceState, violations::Violations,
+};
 use crate::{
     catalog::{Comparison, CostCounter, Error, Lookup, ReadContext, compare_row},
     served,
 };
 use amazon_catalog::{Asin, IDS_PER_CALL};
-use stockroom_proto::pb;
+use stockroom_proto::pb::{self, ErrorReason};
 
 const MAX_ASINS: usize = 100;
 const MIN_COMPARED: usize = 2;
@@ -38,24 +40,21 @@ impl served::product_service_server::ProductService for ProductService {
         let request = request.into_inner();
         let mut violations = Violations::default();
         let read = self.0.read_context(request.options, &context, &mut violations);
-        let asin = violations.take("asin", Asin::parse(&request.asin));
-        violations.check()?;
+        let asin = violations.parsed("asin", Asin::parse(&request.asin));
+        violations.into_result()?;
 
         if read.estimate {
-            let cost = Some(self.0.catalog.estimate_products(&read, asin).await.cost());
+            let cost = Some(self.0.catalog.estimate_products(&read, asin).await.total());
             return Ok(Response::new(served::GetProductResponse { entry: None, cost }));
         }
         context.stats.ids(1);
         let mut lookups = self.0.catalog.products(&read, asin).await;
-        let known = lookups.recv().await.ok_or_else(|| status::of(&Error::DeadlineExceeded))?;
-        let mut cost_counter = CostCounter::default();
-        let outcome = counted(&known, &mut cost_counter);
-        context.stats.cost(cost_counter.cost());
-        let found = outcome.map_err(|error| status::of(&error))?;
-        Ok(Response::new(served::GetProductResponse {
-            entry: Some(found.entry(read.parts)),
-            cost: Some(cost_counter.cost()),
-        }))
+        let known = lookups.recv().await.ok_or(Error::DeadlineExceeded)?;
+        let mut cost = CostCounter::default();
+        let outcome = counted(&known, &mut cost);
+        let cost = context.stats.add(&cost);
+        let found = outcome?;
+        Ok(Response::new(served::GetProductResponse { entry: Some(found.entry(read.parts)), cost: Some(cost) }))
     }
 
     async fn get_products(
@@ -69,35 +68,35 @@ impl served::product_service_server::ProductService for ProductService {
         if !(1..=MAX_ASINS).contains(&request.asins.len()) {
             violations.add("asins", format!("must be 1 to {MAX_ASINS}; there are {}", request.asins.len()));
         }
-        violations.check()?;
+        violations.into_result()?;
 
         context.stats.ids(request.asins.len());
         let parsed: Vec<_> = request.asins.iter().map(|text| Asin::parse(text)).collect();
         if read.estimate {
             let asins = parsed.into_iter().filter_map(Result::ok);
-            let cost = Some(self.0.catalog.estimate_products(&read, asins).await.cost());
+            let cost = Some(self.0.catalog.estimate_products(&read, asins).await.total());
             return Ok(Response::new(served::GetProductsResponse { outcomes: Vec::new(), cost }));
         }
         let mut lookups =
             self.0.catalog.products(&read, parsed.iter().filter_map(|asin| asin.as_ref().ok().copied())).await;
-        let (mut cost_counter, mut results) = (CostCounter::default(), HashMap::new());
+        let (mut cost, mut results) = (CostCounter::default(), HashMap::new());
         while let Some(known) = lookups.recv().await {
-            let result = match counted(&known, &mut cost_counter) {
+            let result = match counted(&known, &mut cost) {
                 Ok(found) => served::product_outcome::Result::Entry(found.entry(read.parts)),
-                Err(error) => served::product_outcome::Result::Absence(status::absence(&error)),
+                Err(error) => served::product_outcome::Result::Absence(ErrorDescriptor::from(&error).absence()),
             };
             results.insert(known.asin, result);
         }
         let outcome = |(text, asin): (String, Result<Asin, _>)| {
             let result = match asin {
                 Ok(asin) => results.get(&asin).cloned(),
-                Err(fault) => Some(served::product_outcome::Result::Absence(invalid(&fault))),
+                Err(fault) => Some(served::product_outcome::Result::Absence(invalid(&fault).absence())),
             };
             served::ProductOutcome { asin: text, result }
         };
         let outcomes = request.asins.into_iter().zip(parsed).map(outcome).collect();
-        context.stats.cost(cost_counter.cost());
-        Ok(Response::new(served::GetProductsResponse { outcomes, cost: Some(cost_counter.cost()) }))
+        let cost = context.stats.add(&cost);
+        Ok(Response::new(served::GetProductsResponse { outcomes, cost: Some(cost) }))
     }
 
     async fn get_variations(
@@ -108,29 +107,31 @@ impl served::product_service_server::ProductService for ProductService {
         let request = request.into_inner();
         let mut violations = Violations::default();
         let read = self.0.read_context(request.options, &context, &mut violations);
-        let asin = violations.take("asin", Asin::parse(&request.asin));
+        let asin = violations.parsed("asin", Asin::parse(&request.asin));
         let wanted = violations.count("page_size", request.page_size, IDS_PER_CALL, IDS_PER_CALL);
         let family = format!("{:?} {:?}", read.locale, asin);
-        let from = violations.take("page_token", page_token::read(&family, &request.page_token)).unwrap_or(0);
-        violations.check()?;
-        let Some(asin) = asin else { return Err(status::plain(Code::InvalidArgument, "INVALID_REQUEST", "no asin")) };
+        let from = violations.parsed("page_token", page_token::read(&family, &request.page_token)).unwrap_or(0);
+        violations.into_result()?;
+        // Without a violation there is an ASIN.
+        let asin = asin.ok_or(Error::Undecodable)?;
 
         context.stats.ids(1);
         if read.estimate {
-            let cost = Some(self.0.catalog.estimate_variations(&read, asin, from).await.cost());
+            let cost = Some(self.0.catalog.estimate_variations(&read, asin, from).await.total());
             return Ok(Response::new(served::GetVariationsResponse { cost, ..Default::default() }));
         }
-        let fail = |error: Error| status::of(&error);
-        let mut children = self.0.catalog.variations(&read, asin, from, wanted).await.map_err(fail)?;
+        let mut cost = CostCounter::default();
+        let children = self.0.catalog.variations(&read, asin, from, wanted, &mut cost).await;
+        context.stats.add(&cost);
+        let children = children?;
         let parent = Asin::parse(&children.parent_asin).ok().filter(|_| request.include_parent);
         let mut lookups = self.0.catalog.products(&read, parent).await;
         let parent = match lookups.recv().await {
             // A family whose parent Amazon does not offer is a family all the same.
-            Some(known) => counted(&known, &mut children.cost_counter).ok().map(|found| found.entry(read.parts)),
+            Some(known) => counted(&known, &mut cost).ok().map(|found| found.entry(read.parts)),
             None => None,
         };
-        let cost = children.cost_counter.cost();
-        context.stats.cost(cost);
+        let cost = context.stats.add(&cost);
         Ok(Response::new(served::GetVariationsResponse {
             parent_asin: children.parent_asin,
             parent,
@@ -147,10 +148,10 @@ impl served::product_service_server::ProductService for ProductService {
         let mut violations = Violations::default();
         let read = self.0.read_context(request.options, &context, &mut violations);
         let asins = compared(&request.asins, &mut violations);
-        violations.check()?;
+        violations.into_result()?;
 
         if read.estimate {
-            let cost = Some(self.0.catalog.estimate_products(&read, asins).await.cost());
+            let cost = Some(self.0.catalog.estimate_products(&read, asins).await.total());
             let summary =
                 served::compare_products_response::Event::Summary(pb::CompareSummary { cost, ..Default::default() });
             let message = served::CompareProductsResponse { event: Some(summary) };
@@ -176,16 +177,16 @@ async fn compare(
 ) {
     use served::compare_products_response::Event;
     let event = |event| Ok(served::CompareProductsResponse { event: Some(event) });
-    let (mut comparison, mut cost_counter) = (Comparison::of(asins), CostCounter::default());
+    let (mut comparison, mut cost) = (Comparison::of(asins), CostCounter::default());
     while let Some(known) = lookups.recv().await {
-        let row = counted(&known, &mut cost_counter).and_then(|found| compare_row(known.asin, &found, read.parts));
+        let row = counted(&known, &mut cost).and_then(|found| compare_row(known.asin, &found, read.parts));
         let message = match row {
             Ok((row, product)) => {
                 comparison.add(known.asin, product);
                 Event::Row(row)
             }
             Err(error) => {
-                let absence = Some(status::absence(&error));
+                let absence = Some(ErrorDescriptor::from(&error).absence());
                 Event::Missing(pb::CompareMissing { asin: known.asin.to_string(), absence })
             }
         };
@@ -193,8 +194,7 @@ async fn compare(
             return;
         }
     }
-    context.stats.cost(cost_counter.cost());
-    let summary = pb::CompareSummary { cost: Some(cost_counter.cost()), ..comparison.summary() };
+    let summary = pb::CompareSummary { cost: Some(context.stats.add(&cost)), ..comparison.summary() };
     // A client that has gone misses nothing.
     let _ = send.send(event(Event::Summary(summary)));
 }
@@ -207,7 +207,7 @@ fn compared(texts: &[String], violations: &mut Violations) -> Vec<Asin> {
     let mut seen = HashSet::new();
     let mut asins = Vec::new();
     for (n, text) in texts.iter().enumerate() {
-        if let Some(asin) = violations.take(format!("asins[{n}]"), Asin::parse(text)) {
+        if let Some(asin) = violations.parsed(format!("asins[{n}]"), Asin::parse(text)) {
             if !seen.insert(asin) {
                 violations.add(format!("asins[{n}]"), format!("{asin} is named twice"));
             }
@@ -217,13 +217,13 @@ fn compared(texts: &[String], violations: &mut Violations) -> Vec<Asin> {
     asins
 }
 
-fn counted(known: &Lookup, cost_counter: &mut CostCounter) -> Result<crate::catalog::CachedProduct, Error> {
-    cost_counter.call(known.call);
+fn counted(known: &Lookup, cost: &mut CostCounter) -> Result<crate::catalog::CachedProduct, Error> {
+    cost.call(known.call);
     let found = known.outcome.clone()?;
-    cost_counter.answer(&found.freshness);
+    cost.answer(&found.freshness);
     Ok(found)
 }
 
-fn invalid(fault: &impl ToString) -> pb::Absence {
-    pb::Absence { reason: pb::AbsenceReason::Invalid.into(), message: fault.to_string(), retry_after: None }
+fn invalid(error: &impl ToString) -> ErrorDescriptor {
+    ErrorDescriptor::new(ErrorReason::InvalidRequest, error.to_string())
 }

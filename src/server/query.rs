@@ -5,7 +5,7 @@ use crate::{
     catalog::{SearchPlan, category},
     format,
 };
-use amazon_catalog::{BrowseNodeId, Locale, SearchItems, creators, money};
+use amazon_catalog::{BrowseNodeId, Locale, SearchItems, Unsupported, money};
 use stockroom_proto::pb;
 
 /// The longest text of a query (Creators API, `SearchItems`; PA-API names none).
@@ -17,10 +17,11 @@ const MAX_STARS_AT_AMAZON: f64 = 4.0;
 pub(crate) fn parse(
     query: Option<pb::SearchQuery>,
     locale: Locale,
-    protocol: pb::Protocol,
+    unsupported: impl FnOnce(&SearchItems) -> Option<Unsupported>,
     violations: &mut Violations,
 ) -> (SearchPlan, pb::UnderstoodQuery) {
     let query = query.unwrap_or_default();
+    let earlier_violations = violations.len();
     let mut filters = Vec::new();
     let mut words = |field: &str, value: &str| text(&format!("query.{field}"), value, violations);
     let [mut keywords, title, author, brand, actor, artist] = [
@@ -32,9 +33,9 @@ pub(crate) fn parse(
         words("artist", &query.artist),
     ];
     let browse_node = (!query.browse_node_id.is_empty())
-        .then(|| violations.take("query.browse_node_id", BrowseNodeId::parse(&query.browse_node_id)))
+        .then(|| violations.parsed("query.browse_node_id", BrowseNodeId::parse(&query.browse_node_id)))
         .flatten();
-    let category = violations.take("query.category", category::find(locale.marketplace, &query.category));
+    let category = category("query.category", &query.category, locale, violations);
     let search_index = category.as_ref().map(|category| category.index);
 
     let nothing_else =
@@ -43,7 +44,9 @@ pub(crate) fn parse(
         // Amazon wants a word beside an index.
         keywords = category.filter(|category| !category.words.is_empty()).map(|category| category.words);
         let narrowed = query.min_rating.is_some() || query.min_saving_percent.is_some();
-        if keywords.is_none() && !narrowed {
+        // A field that names something, and is invalid, is reported once: as that field.
+        let names_something = violations.len() > earlier_violations || violations.marketplace_is_unknown;
+        if keywords.is_none() && !narrowed && !names_something {
             violations.add("query", "needs keywords, title, author, brand, actor, artist, category, browse_node_id, min_rating or min_saving_percent");
         }
     }
@@ -81,19 +84,19 @@ pub(crate) fn parse(
     let mut delivery_flags = Vec::new();
     for (n, flag) in query.delivery_flags.iter().enumerate() {
         let field = format!("query.delivery_flags[{n}]");
-        match violations.known(field.clone(), *flag) {
-            pb::DeliveryFlag::Unspecified => violations.add(field, "names no flag"),
-            flag => delivery_flags.push(flag),
+        match violations.enum_value(field.clone(), *flag) {
+            Some(pb::DeliveryFlag::Unspecified) => violations.add(field, "names no flag"),
+            flag => delivery_flags.extend(flag),
         }
     }
     delivery_flags.sort_unstable();
     delivery_flags.dedup();
     filters.extend(delivery_flags.iter().map(|flag| format!("{} (by Amazon)", delivery(*flag))));
 
-    let condition = violations.known("query.condition", query.condition);
-    let availability = violations.known("query.availability", query.availability);
-    let merchant = violations.known("query.merchant", query.merchant);
-    let sort = violations.known("query.sort", query.sort);
+    let condition = violations.enum_value("query.condition", query.condition).unwrap_or_default();
+    let availability = violations.enum_value("query.availability", query.availability).unwrap_or_default();
+    let merchant = violations.enum_value("query.merchant", query.merchant).unwrap_or_default();
+    let sort = violations.enum_value("query.sort", query.sort).unwrap_or_default();
 
     let first_page = SearchItems {
         locale,
@@ -116,22 +119,33 @@ pub(crate) fn parse(
         sort,
         page: 1,
     };
-    if protocol == pb::Protocol::Creators {
-        for field in creators::unaskable(&first_page) {
-            violations.add(
-                format!("query.{field}"),
-                "Amazon's Creators API, which this marketplace's account speaks, cannot be asked for that",
-            );
+    if let Some(Unsupported::Filters(filters)) = unsupported(&first_page) {
+        for filter in filters {
+            let field = format!("query.{}", filter.field());
+            violations.add(field, "the API of Amazon that this marketplace's account uses has no such filter");
         }
     }
     let understood = understood(&first_page, query, filters);
     (SearchPlan { first_page, min_rating: rating_here }, understood)
 }
 
+/// The category that a name stands for in the locale's marketplace. Without a known marketplace it is not checked.
+pub(crate) fn category(
+    field: &str,
+    name: &str,
+    locale: Locale,
+    violations: &mut Violations,
+) -> Option<category::Category> {
+    if violations.marketplace_is_unknown {
+        return None;
+    }
+    violations.parsed(field, category::find(locale.marketplace, name))
+}
+
 /// A whole number of percent that Amazon can filter by.
 pub(crate) fn saving(field: &str, percent: i32, violations: &mut Violations) -> Option<u8> {
     let valid = u8::try_from(percent).ok().filter(|percent| (1..=99).contains(percent));
-    violations.take(field, valid.ok_or_else(|| format!("must be between 1 and 99 percent; it is {percent}")))
+    violations.parsed(field, valid.ok_or_else(|| format!("must be between 1 and 99 percent; it is {percent}")))
 }
 
 fn understood(search: &SearchItems, query: pb::SearchQuery, filters: Vec<String>) -> pb::UnderstoodQuery {

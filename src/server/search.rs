@@ -6,7 +6,9 @@ use tokio::sync::mpsc;
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status};
 
-use super::{context::CallContext, page_token, service_state::ServiceState, status, violations::Violations};
+use super::{
+    context::CallContext, error::ErrorDescriptor, page_token, service_state::ServiceState, violations::Violations,
+};
 use crate::{
     catalog::{CostCounter, ReadContext, SearchPlan},
     served,
@@ -37,18 +39,18 @@ impl served::search_service_server::SearchService for SearchService {
         let (plan, understood) = self.0.plan(request.query, &read, &mut violations);
         let wanted = violations.count("page_size", request.page_size, MAX_PRODUCTS, DEFAULT_PAGE);
         let search = plan.normal();
-        let from = violations.take("page_token", page_token::read(&search, &request.page_token)).unwrap_or(0);
-        violations.check()?;
+        let from = violations.parsed("page_token", page_token::read(&search, &request.page_token)).unwrap_or(0);
+        violations.into_result()?;
 
         if read.estimate {
-            let cost = Some(self.0.catalog.estimate_search(&read, &plan, from, wanted).await.cost());
+            let cost = Some(self.0.catalog.estimate_search(&read, &plan, from, wanted).await.total());
             let understood = Some(understood);
             return Ok(Response::new(served::SearchProductsResponse { understood, cost, ..Default::default() }));
         }
-        let slice = self.0.catalog.search(&read, &plan, from, wanted).await.map_err(|error| status::of(&error))?;
-        let cost = slice.cost_counter.cost();
+        let mut cost = CostCounter::default();
+        let slice = self.0.catalog.search(&read, &plan, from, wanted, &mut cost).await;
+        let (cost, slice) = (context.stats.add(&cost), slice?);
         context.stats.ids(slice.products.len());
-        context.stats.cost(cost);
         Ok(Response::new(served::SearchProductsResponse {
             products: slice.products,
             next_page_token: slice.next.map(|place| page_token::write(&search, place)).unwrap_or_default(),
@@ -57,7 +59,7 @@ impl served::search_service_server::SearchService for SearchService {
             understood: Some(understood),
             facets: if request.include_facets { slice.facets } else { Vec::new() },
             dropped_count: slice.dropped,
-            incomplete: slice.cut_short.as_ref().map(status::incomplete),
+            incomplete: slice.cut_short.as_ref().map(|error| ErrorDescriptor::from(error).incomplete()),
             cost: Some(cost),
         }))
     }
@@ -69,10 +71,10 @@ impl served::search_service_server::SearchService for SearchService {
         let read = self.0.read_context(request.options, &context, &mut violations);
         let (plan, understood) = self.0.plan(request.query, &read, &mut violations);
         let limit = violations.count("limit", request.limit, MAX_PRODUCTS, MAX_PRODUCTS);
-        violations.check()?;
+        violations.into_result()?;
 
         if read.estimate {
-            let cost = Some(self.0.catalog.estimate_search(&read, &plan, 0, limit).await.cost());
+            let cost = Some(self.0.catalog.estimate_search(&read, &plan, 0, limit).await.total());
             let understood = Some(understood);
             let message = served::StreamSearchResponse { understood, cost, ..Default::default() };
             return Ok(Response::new(Box::pin(tokio_stream::once(Ok(message)))));
@@ -108,32 +110,34 @@ impl SearchStream {
         let mut understood = Some(understood);
         let mut whole = CostCounter::default();
         while let Some(place) = next.filter(|_| sent < self.limit) {
-            let page = self.gateway.catalog.search_page(&self.read, &self.plan, place, self.limit - sent).await;
+            let (wanted, mut cost) = (self.limit - sent, CostCounter::default());
+            let page = self.gateway.catalog.search_page(&self.read, &self.plan, place, wanted, &mut cost).await;
+            whole.merge(&cost);
+            self.context.stats.add(&whole);
             let message = match page {
                 Ok(page) => {
                     next = page.next.filter(|_| page.cut_short.is_none());
                     sent += page.products.len();
                     total = page.total_results;
-                    whole.merge(&page.cost_counter);
                     self.context.stats.ids(sent);
-                    self.context.stats.cost(whole.cost());
                     Ok(served::StreamSearchResponse {
                         products: page.products,
                         total_results: total,
                         facets: if facets && understood.is_some() { page.facets } else { Vec::new() },
                         understood: understood.take(),
                         dropped_count: page.dropped,
-                        incomplete: page.cut_short.as_ref().map(status::incomplete),
-                        cost: Some(page.cost_counter.cost()),
+                        incomplete: page.cut_short.as_ref().map(|error| ErrorDescriptor::from(error).incomplete()),
+                        cost: Some(cost.total()),
                     })
                 }
                 Err(error) => {
                     next = None;
                     match understood {
-                        Some(_) => Err(status::of(&error)),
+                        Some(_) => Err(error.into()),
                         None => Ok(served::StreamSearchResponse {
                             total_results: total,
-                            incomplete: Some(status::incomplete(&error)),
+                            incomplete: Some(ErrorDescriptor::from(&error).incomplete()),
+                            cost: Some(cost.total()),
                             ..Default::default()
                         }),
                     }

@@ -14,7 +14,7 @@ use crate::{
     config::{Config, Credentials},
     dispatch::RequestContext,
 };
-use amazon_catalog::{Locale, Marketplace};
+use amazon_catalog::{CatalogRequest, Locale, Marketplace, SearchItems};
 use stockroom_proto::pb;
 
 /// A part of the time a call has left is kept for sending what there is.
@@ -82,25 +82,28 @@ impl ServiceState {
         &self.served
     }
 
-    /// The API that a marketplace's account speaks.
-    pub(crate) fn protocol(&self, marketplace: Marketplace) -> pb::Protocol {
-        let served = self.served.iter().find(|served| served.marketplace == marketplace);
-        served.map_or(pb::Protocol::Unspecified, |served| served.protocol)
-    }
-
-    /// The marketplace of a request: named and served, or the default.
-    pub(crate) fn marketplace(&self, field: &str, name: &str, violations: &mut Violations) -> Marketplace {
-        if name.trim().is_empty() {
-            return self.default_marketplace;
+    /// The marketplace that a request names, or the default where it names none. `None` where it is not served.
+    pub(crate) fn marketplace(&self, field: &str, name: &str, violations: &mut Violations) -> Option<Marketplace> {
+        let name = name.trim();
+        if name.is_empty() {
+            return Some(self.default_marketplace);
         }
-        let found = Marketplace::parse(name);
-        let served = found.filter(|found| self.served.iter().any(|served| served.marketplace == *found));
-        served.unwrap_or_else(|| {
+        let served = || {
             let codes: Vec<_> = self.served.iter().map(|served| served.marketplace.code()).collect();
-            let what = if found.is_some() { "is not served here" } else { "is no marketplace of Amazon's" };
-            violations.add(field, format!("{:?} {what}; served are {}", name.trim(), codes.join(", ")));
-            self.default_marketplace
-        })
+            codes.join(", ")
+        };
+        match Marketplace::parse(name) {
+            Some(found) if self.served.iter().any(|served| served.marketplace == found) => return Some(found),
+            Some(found) => {
+                let description = format!("{name:?} is not served here; served are {}", served());
+                violations.add_unserved_marketplace(field, found.code(), description);
+            }
+            None => {
+                violations.add(field, format!("{name:?} is not a marketplace of Amazon's; served are {}", served()));
+            }
+        }
+        violations.marketplace_is_unknown = true;
+        None
     }
 
     /// A search as the marketplace's account can ask it, and what was understood of it. With faults the result is of no
@@ -111,10 +114,12 @@ impl ServiceState {
         read: &ReadContext,
         violations: &mut Violations,
     ) -> (SearchPlan, pb::UnderstoodQuery) {
-        query::parse(query, read.locale, self.protocol(read.locale.marketplace), violations)
+        let unsupported =
+            |search: &SearchItems| self.catalog.unsupported(&CatalogRequest::Search(Box::new(search.clone())));
+        query::parse(query, read.locale, unsupported, violations)
     }
 
-    /// How a request may be answered. With faults the result is of no use, and the request is refused.
+    /// How a request may be answered. With violations the result must not be used: the request is refused.
     pub(crate) fn read_context(
         &self,
         options: Option<pb::ReadOptions>,
@@ -123,44 +128,37 @@ impl ServiceState {
     ) -> ReadContext {
         let options = options.unwrap_or_default();
         let marketplace = self.marketplace("options.marketplace", &options.marketplace, violations);
-        let mut locale = Locale::of(marketplace);
-        if !options.language.is_empty() {
-            let codes = || marketplace.languages().iter().map(|l| l.code()).collect::<Vec<_>>().join(", ");
-            let found = marketplace.find_language(&options.language);
-            let found = found.ok_or_else(|| format!("{marketplace} has {}, not {:?}", codes(), options.language));
-            locale.language = violations.take("options.language", found).unwrap_or(locale.language);
+        let mut read = self.read_context_in(marketplace.unwrap_or(self.default_marketplace), context);
+        if let Some(marketplace) = marketplace {
+            read.locale = locale(marketplace, &options, violations);
         }
-        if !options.currency.is_empty() {
-            let found = marketplace.find_currency(&options.currency);
-            let found = found.ok_or_else(|| format!("{marketplace} has no prices in {:?}", options.currency));
-            locale.currency = violations.take("options.currency", found).unwrap_or(locale.currency);
+        let mut parts = Vec::new();
+        for (n, part) in options.parts.iter().enumerate() {
+            let field = format!("options.parts[{n}]");
+            match violations.enum_value(field.clone(), *part) {
+                Some(pb::ProductPart::Unspecified) => violations.add(field, "names no part"),
+                part => parts.extend(part),
+            }
         }
-        let parts: Vec<pb::ProductPart> = options
-            .parts
-            .iter()
-            .enumerate()
-            .map(|(n, part)| {
-                let part = violations.known(format!("options.parts[{n}]"), *part);
-                if part == pb::ProductPart::Unspecified {
-                    violations.add(format!("options.parts[{n}]"), "names no part");
-                }
-                part
-            })
-            .collect();
-        let max_age = options.max_age.and_then(|age| {
-            let age = Duration::try_from(age).map_err(|_| "must not be negative");
-            violations.take("options.max_age", age).map(|age| age.min(DAY))
-        });
-        if options.cache_only && max_age == Some(Duration::ZERO) {
-            violations.add("options.max_age", "zero asks Amazon, which cache_only forbids");
+        read.parts = ProductMask::from_parts(parts);
+        read.max_age = options.max_age.and_then(|age| max_age(age, violations));
+        if options.cache_only && read.max_age == Some(Duration::ZERO) {
+            violations.add("options.max_age", "zero requests a call to Amazon, which cache_only forbids");
         }
+        read.cache_only = options.cache_only;
+        read.estimate = options.estimate;
+        read
+    }
+
+    /// How a request without read options may be answered.
+    pub(crate) fn read_context_in(&self, marketplace: Marketplace, context: &CallContext) -> ReadContext {
         let left = context.deadline.saturating_duration_since(Instant::now());
         ReadContext {
-            locale,
-            parts: ProductMask::from_parts(parts),
-            max_age,
-            cache_only: options.cache_only,
-            estimate: options.estimate,
+            locale: Locale::of(marketplace),
+            parts: ProductMask::ALL,
+            max_age: None,
+            cache_only: false,
+            estimate: false,
             terms: RequestContext {
                 caller: Arc::clone(&context.principal.name),
                 daily_quota: context.principal.share,
@@ -172,4 +170,30 @@ impl ServiceState {
             give_up: context.deadline - (left / RESERVE_SHARE).min(MAX_RESERVE),
         }
     }
+}
+
+/// The marketplace with the language and the currency that the request names, or its own.
+fn locale(marketplace: Marketplace, options: &pb::ReadOptions, violations: &mut Violations) -> Locale {
+    let mut locale = Locale::of(marketplace);
+    if !options.language.is_empty() {
+        let codes = || marketplace.languages().iter().map(|l| l.code()).collect::<Vec<_>>().join(", ");
+        let found = marketplace.find_language(&options.language);
+        let found = found.ok_or_else(|| format!("{marketplace} has {}, not {:?}", codes(), options.language));
+        locale.language = violations.parsed("options.language", found).unwrap_or(locale.language);
+    }
+    if !options.currency.is_empty() {
+        let found = marketplace.find_currency(&options.currency);
+        let found = found.ok_or_else(|| format!("{marketplace} has no prices in {:?}", options.currency));
+        locale.currency = violations.parsed("options.currency", found).unwrap_or(locale.currency);
+    }
+    locale
+}
+
+/// The oldest acceptable answer: a valid protobuf duration that is not negative, a day at most.
+fn max_age(age: prost_types::Duration, violations: &mut Violations) -> Option<Duration> {
+    let seconds = u64::try_from(age.seconds).ok();
+    let nanos = u32::try_from(age.nanos).ok().filter(|nanos| *nanos < 1_000_000_000);
+    let age = seconds.zip(nanos).map(|(seconds, nanos)| Duration::new(seconds, nanos));
+    let age = age.ok_or("must not be negative, with nanos from 0 to 999999999");
+    violations.parsed("options.max_age", age).map(|age| age.min(DAY))
 }

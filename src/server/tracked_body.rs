@@ -18,6 +18,7 @@ use tonic::{Status, body::Body};
 use super::{
     completion,
     edge::{CallRecord, trailers_only},
+    error::ErrorDescriptor,
 };
 
 /// The body of an answer.
@@ -33,8 +34,8 @@ pub(crate) struct TrackedBody {
 
 impl TrackedBody {
     /// The answer of a call that no handler served.
-    pub(crate) fn refused(status: Status, record: CallRecord) -> Response<Self> {
-        Self::observe(trailers_only(&status), record, (None, None))
+    pub(crate) fn refused(error: ErrorDescriptor, record: CallRecord) -> Response<Self> {
+        Self::observe(trailers_only(&error.status()), record, (None, None))
     }
 
     /// The answer of a handler.
@@ -74,7 +75,7 @@ impl HttpBody for TrackedBody {
             return Poll::Ready(this.record.take().map(|record| {
                 let mut trailers = HeaderMap::new();
                 // A status built here always encodes into headers.
-                let _ = completion::deadline_exceeded().add_header(&mut trailers);
+                let _ = completion::deadline_exceeded().status().add_header(&mut trailers);
                 completion::finish(&mut trailers, &record);
                 this.inner = Body::empty();
                 Ok(Frame::trailers(trailers))

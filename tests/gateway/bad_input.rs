@@ -53,7 +53,7 @@ async fn bytes_that_are_no_message_are_the_caller_s_fault() {
         ("cut short", framed(b"\x0a\x7f"), Code::InvalidArgument, "MALFORMED_MESSAGE"),
         ("an empty message", framed(b""), Code::InvalidArgument, "INVALID_REQUEST"),
         ("a huge message", framed(&vec![b'A'; 300_000]), Code::OutOfRange, "MESSAGE_TOO_LARGE"),
-        ("an unknown flag", Bytes::from_static(b"\x07\x00\x00\x00\x00"), Code::Internal, "PROTOCOL_ERROR"),
+        ("an unknown flag", Bytes::from_static(b"\x07\x00\x00\x00\x00"), Code::InvalidArgument, "PROTOCOL_ERROR"),
     ];
     for (what, body, code, reason) in cases {
         let status = raw(&stage, get, body, &[]).await;
@@ -162,11 +162,32 @@ async fn a_marketplace_that_is_not_served_is_refused_with_those_that_are() {
         options.config.accounts[0].partner_tags = vec![served("US"), served("CA")];
     })
     .await;
-    for name in ["DE", "atlantis"] {
+    for (name, reason_of) in [("DE", "MARKETPLACE_NOT_SERVED"), ("atlantis", "INVALID_REQUEST")] {
         let request = pb::GetProductRequest { asin: examples::DEAL.to_owned(), options: options(name) };
-        let (code, _, details) = failure(stage.products().get_product(request).await);
-        assert_eq!(code, Code::InvalidArgument);
+        let (code, reason, details) = failure(stage.products().get_product(request).await);
+        assert_eq!((code, reason.as_str()), (Code::InvalidArgument, reason_of));
         let violation = &details.bad_request().unwrap().field_violations[0];
         assert!(violation.field == "options.marketplace" && violation.description.contains("US, CA"), "{violation:?}");
     }
+}
+
+#[tokio::test]
+async fn one_invalid_field_is_reported_once_and_nothing_else_is() {
+    let stage = TestGateway::start().await;
+    let query = |query| pb::SearchProductsRequest { query: Some(query), ..Default::default() };
+    let german = pb::ReadOptions { language: "de_DE".into(), currency: "EUR".into(), ..options("atlantis").unwrap() };
+    let cases = [
+        (query(pb::SearchQuery { category: "nope".into(), ..Default::default() }), "query.category"),
+        (query(keywords(&"x".repeat(1001))), "query.keywords"),
+        (query(pb::SearchQuery { browse_node_id: "-3".into(), ..Default::default() }), "query.browse_node_id"),
+        (query(pb::SearchQuery { delivery_flags: vec![99], ..keywords("lamp") }), "query.delivery_flags[0]"),
+        (pb::SearchProductsRequest { options: Some(german), ..query(keywords("lamp")) }, "options.marketplace"),
+    ];
+    for (request, field) in cases {
+        let (_, reason, details) = failure(stage.search().search_products(request).await);
+        let fields: Vec<_> =
+            details.bad_request().unwrap().field_violations.iter().map(|one| one.field.as_str()).collect();
+        assert_eq!((reason.as_str(), fields), ("INVALID_REQUEST", vec![field]));
+    }
+    assert_eq!(stage.calls(), 0);
 }

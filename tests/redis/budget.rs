@@ -30,7 +30,7 @@ use crate::{
 
 const DAY: &str = "stockroom:v1:budget:{test}:day";
 
-/// Notes when it was called and by whom, and throttles as often as it is told to.
+/// Records each call with its time and replica, and answers the first calls as throttled.
 #[derive(Debug, Default)]
 struct Amazon {
     calls: Mutex<Vec<(Instant, &'static str)>>,
@@ -177,9 +177,9 @@ async fn the_day_is_spent_to_the_last_call_by_all_together_and_outlives_replicas
     let (one, other) =
         (replica("one", &server.url(), &amazon, limits), replica("other", &server.url(), &amazon, limits));
     let asks = (0..20).flat_map(|_| [ask(&one, terms("a")), ask(&other, terms("b"))]);
-    let told = join_all(asks).await;
-    assert_eq!((told.iter().filter(|told| told.is_ok()).count(), amazon.count()), (24, 24));
-    assert!(told.iter().flat_map(|told| told.as_ref().err()).all(|e| matches!(e, Error::DayBudgetSpent { .. })));
+    let results = join_all(asks).await;
+    assert_eq!((results.iter().filter(|result| result.is_ok()).count(), amazon.count()), (24, 24));
+    assert!(results.iter().flat_map(|result| result.as_ref().err()).all(|e| matches!(e, Error::DayBudgetSpent { .. })));
     eventually("both know what each caller spent", async || {
         let (one, other) = (report(&one).await, report(&other).await);
         one.callers == other.callers && one.callers.iter().map(|(_, spent)| spent).sum::<u32>() == 8640
@@ -237,7 +237,7 @@ async fn the_pace_is_the_account_s_while_replicas_and_redis_come_and_go() {
     eventually("calls go on", async || amazon.count_of("one") >= from_one + 5).await;
     drop((one, third));
     while tasks.join_next().await.is_some() {}
-    eventually("Redis has been told of every call", async || {
+    eventually("every call is reported to Redis", async || {
         server.run::<usize>(&format!("ZCARD {DAY}")).await == amazon.count() + 1
     })
     .await;
@@ -281,7 +281,7 @@ async fn a_replica_that_cannot_reach_redis_is_left_its_slots_and_its_part_of_the
     eventually("the one that is cut off spends its part", async || amazon.count_of("cut off") >= 19).await;
     eventually("and the other what is left", async || amazon.count_of("stays") >= 20).await;
     amazon.was_never_hurried(20);
-    relay.mend().await;
+    relay.reconnect().await;
     eventually("they put together what they know", async || {
         let spent = 8599 + u32::try_from(amazon.count()).unwrap();
         report(&cut_off).await.day_spent == spent && report(&stays).await.day_spent == spent

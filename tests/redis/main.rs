@@ -1,5 +1,5 @@
-//! The shared tier against a real Redis: what replicas have of each other, and that nothing which can ail Redis is more
-//! than a miss.
+//! The shared cache tier and the shared budget against a real Redis: what replicas share, and that every failure of Redis is
+//! a cache miss.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
@@ -15,9 +15,9 @@ use stockroom_proto::pb::Protocol;
 
 use self::server::{RedisServer, eventually};
 
-mod ailing;
 mod budget;
-mod claims;
+mod failures;
+mod fetch_lock;
 mod purging;
 mod reaching;
 mod relay;
@@ -26,10 +26,8 @@ mod sharing;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
-/// Longer than the bound of 50 ms by what a busy machine takes to run a task.
-const AT_ONCE: Duration = Duration::from_millis(500);
 
-/// A replica whose bound is generous, so that a busy machine does not fail it.
+/// A replica with a long Redis timeout, so that a busy machine does not turn hits into misses.
 fn replica(url: &str) -> Cache {
     replica_with(config::Redis { timeout: Duration::from_secs(5), ..config::Redis::at(&url).unwrap() })
 }
@@ -55,7 +53,7 @@ fn page(namespace: Namespace) -> Key {
     Key::Page { namespace, locale: us(), request: "keywords\u{1}lamp".into() }
 }
 
-fn told(age: Duration) -> Snapshot {
+fn snapshot(age: Duration) -> Snapshot {
     Snapshot { fetched_at: SystemTime::now() - age, protocol: Protocol::Paapi5, content: Ok("a product".into()) }
 }
 
@@ -71,8 +69,8 @@ fn tier(cache: &Cache) -> Stats {
     cache.stats().into_iter().find(|stats| stats.tier == "redis").unwrap()
 }
 
-/// Has an answer kept and waits until another replica can read it.
-async fn kept(server: &RedisServer, key: Key, snapshot: Snapshot) {
+/// Writes an answer through one replica and waits until another replica can read it.
+async fn stored(server: &RedisServer, key: Key, snapshot: Snapshot) {
     let writer = replica(&server.url());
     writer.put(key.clone(), snapshot);
     eventually("the answer is in Redis", async || has(&replica(&server.url()), &key).await).await;

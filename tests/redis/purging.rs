@@ -8,9 +8,9 @@ use stockroom::{
 };
 
 use crate::{
-    MINUTE, asin, has, kept, page, product, replica, replica_with,
+    MINUTE, asin, has, page, product, replica, replica_with,
     server::{RedisServer, eventually},
-    told, us,
+    snapshot, stored, us,
 };
 
 #[tokio::test]
@@ -25,7 +25,7 @@ async fn a_purge_reaches_every_replicas_memory_and_what_is_in_redis() {
         let server = RedisServer::start(&[]).await;
         let (asked, other) = (replica(&server.url()), replica(&server.url()));
         for key in &keys {
-            asked.put(key.clone(), told(MINUTE));
+            asked.put(key.clone(), snapshot(MINUTE));
             eventually("the other replica has it", async || has(&other, key).await).await;
         }
         let purged = asked.purge(&what).await;
@@ -38,7 +38,7 @@ async fn a_purge_reaches_every_replicas_memory_and_what_is_in_redis() {
         }
         // What Amazon says after the purge holds.
         for key in &keys {
-            asked.put(key.clone(), told(Duration::ZERO));
+            asked.put(key.clone(), snapshot(Duration::ZERO));
             assert!(has(&asked, key).await);
         }
     }
@@ -48,7 +48,7 @@ async fn a_purge_reaches_every_replicas_memory_and_what_is_in_redis() {
 async fn a_replica_that_was_cut_off_hears_of_a_purge_when_it_is_back() {
     let server = RedisServer::start(&[]).await;
     let (asked, other) = (replica(&server.url()), replica(&server.url()));
-    asked.put(product(1), told(MINUTE));
+    asked.put(product(1), snapshot(MINUTE));
     eventually("the other replica has it", async || has(&other, &product(1)).await).await;
     let _: u64 = server.run("CLIENT KILL TYPE normal").await;
     eventually("the purge is taken", async || asked.purge(&Purge::Everything).await.everywhere).await;
@@ -58,7 +58,7 @@ async fn a_replica_that_was_cut_off_hears_of_a_purge_when_it_is_back() {
 #[tokio::test]
 async fn a_purge_that_redis_does_not_take_says_so() {
     let mut server = RedisServer::start(&[]).await;
-    kept(&server, product(1), told(MINUTE)).await;
+    stored(&server, product(1), snapshot(MINUTE)).await;
     let cache = replica_with(config::Redis::at(&server.url()).unwrap());
     eventually("it is read", async || has(&cache, &product(1)).await).await;
     server.kill();
@@ -68,7 +68,7 @@ async fn a_purge_that_redis_does_not_take_says_so() {
     // A full Redis refuses as well, while what it has would still be read.
     server.restart();
     server.answers().await;
-    kept(&server, product(1), told(MINUTE)).await;
+    stored(&server, product(1), snapshot(MINUTE)).await;
     let _: String = server.run("CONFIG SET maxmemory 1").await;
     eventually("Redis refuses", async || {
         let purged = cache.purge(&Purge::Everything).await;
@@ -78,7 +78,7 @@ async fn a_purge_that_redis_does_not_take_says_so() {
     .await;
     assert!(!has(&cache, &product(1)).await, "here it is gone all the same");
     // Redis is too full to take the next answer, and still has the one from before the purge.
-    cache.put(product(1), told(Duration::ZERO));
+    cache.put(product(1), snapshot(Duration::ZERO));
     let another = FreshnessRequirement { max_age: Some(Duration::ZERO), ..FreshnessRequirement::default() };
     assert!(cache.get_many(&[product(1)], &another, SystemTime::now()).await.iter().all(Option::is_none));
     assert!(has(&cache, &product(1)).await, "finding the old one there does not cost the new one here");

@@ -11,7 +11,7 @@ use stockroom_proto::pb::Source;
 use crate::{
     MINUTE, get, has, page, product, replica_with,
     server::{RedisServer, eventually, free_port},
-    tier, told,
+    snapshot, tier,
 };
 
 /// That two replicas share answers and purges, whatever their Redis is made of.
@@ -20,7 +20,7 @@ async fn shares(redis: config::Redis) {
     let (one, other) = (replica_with(redis.clone()), replica_with(redis));
     let keys = [product(1), page(Namespace::Searches), product(2)];
     for key in &keys {
-        one.put(key.clone(), told(MINUTE));
+        one.put(key.clone(), snapshot(MINUTE));
     }
     for key in &keys {
         eventually("the other replica reads it", async || {

@@ -33,7 +33,7 @@ impl Relay {
     }
 
     /// Takes connections again.
-    pub(crate) async fn mend(&mut self) {
+    pub(crate) async fn reconnect(&mut self) {
         let listener = TcpListener::bind(("127.0.0.1", self.port)).await.unwrap();
         self.task = tokio::spawn(pass(listener, self.target));
     }

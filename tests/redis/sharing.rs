@@ -11,25 +11,26 @@ use stockroom::{
 use stockroom_proto::pb::Source;
 
 use crate::{
-    HOUR, MINUTE, asin, get, has, kept, page, product, replica,
+    HOUR, MINUTE, asin, get, has, page, product, replica,
     server::{RedisServer, eventually},
-    tier, told, us,
+    snapshot, stored, tier, us,
 };
 
 #[tokio::test]
-async fn what_one_replica_was_told_another_reads_with_its_original_time() {
+async fn a_replica_reads_another_replica_s_answers_with_their_original_time() {
     let server = RedisServer::start(&[]).await;
     let reader = replica(&server.url());
-    let absent = Snapshot { content: Err(Missing::NotAccessible), ..told(MINUTE) };
-    let cases = [(product(1), told(10 * MINUTE)), (page(Namespace::Searches), told(HOUR)), (product(2), absent)];
+    let absent = Snapshot { content: Err(Missing::NotAccessible), ..snapshot(MINUTE) };
+    let cases =
+        [(product(1), snapshot(10 * MINUTE)), (page(Namespace::Searches), snapshot(HOUR)), (product(2), absent)];
     for (key, snapshot) in cases {
-        kept(&server, key.clone(), snapshot.clone()).await;
+        stored(&server, key.clone(), snapshot.clone()).await;
         let hit = get(&reader, &key).await.unwrap();
         let off = snapshot.fetched_at.duration_since(hit.snapshot.fetched_at).unwrap();
         assert!(off < Duration::from_millis(1), "to the millisecond, not {off:?}");
         assert_eq!((hit.snapshot.content, hit.snapshot.protocol), (snapshot.content, snapshot.protocol));
         assert_eq!(hit.source, Source::Redis);
-        assert_eq!(get(&reader, &key).await.unwrap().source, Source::Memory, "kept near after the first time");
+        assert_eq!(get(&reader, &key).await.unwrap().source, Source::Memory, "the first read copies it into memory");
     }
     assert_eq!((tier(&reader).hits, tier(&reader).misses), (3, 0));
 }
@@ -37,7 +38,7 @@ async fn what_one_replica_was_told_another_reads_with_its_original_time() {
 #[tokio::test]
 async fn an_account_with_another_tag_does_not_share() {
     let server = RedisServer::start(&[]).await;
-    kept(&server, product(1), told(MINUTE)).await;
+    stored(&server, product(1), snapshot(MINUTE)).await;
     let redis = config::Redis { timeout: Duration::from_secs(5), ..config::Redis::at(&server.url()).unwrap() };
     let tags = [(us().marketplace, "another-20".to_owned())];
     let other = Cache::shared(&config::Cache::default(), Store::open(&redis).unwrap(), tags);
@@ -46,21 +47,21 @@ async fn an_account_with_another_tag_does_not_share() {
 }
 
 #[tokio::test]
-async fn nothing_outlives_the_time_it_may_be_told() {
+async fn nothing_outlives_the_ceiling() {
     let server = RedisServer::start(&[]).await;
-    kept(&server, product(1), told(Duration::ZERO)).await;
-    kept(&server, product(2), told(23 * HOUR)).await;
-    kept(&server, product(3), Snapshot { content: Err(Missing::NotFound), ..told(Duration::ZERO) }).await;
+    stored(&server, product(1), snapshot(Duration::ZERO)).await;
+    stored(&server, product(2), snapshot(23 * HOUR)).await;
+    stored(&server, product(3), Snapshot { content: Err(Missing::NotFound), ..snapshot(Duration::ZERO) }).await;
     let writer = replica(&server.url());
-    writer.put(product(4), told(25 * HOUR));
-    kept(&server, product(5), told(Duration::ZERO)).await;
+    writer.put(product(4), snapshot(25 * HOUR));
+    stored(&server, product(5), snapshot(Duration::ZERO)).await;
     for (n, most) in [(1, 24 * HOUR), (2, HOUR), (3, HOUR)] {
         let key = format!("stockroom:v1:products:{{example-20:US}}:en_US:USD:{}", asin(n));
         let left_ms: u64 = server.run(&format!("PTTL {key}")).await;
         let left = Duration::from_millis(left_ms);
         assert!(left <= most && left > most / 2, "{n}: {left:?}");
     }
-    assert_eq!(server.run::<u64>("DBSIZE").await, 4, "what nobody may be told is not written");
+    assert_eq!(server.run::<u64>("DBSIZE").await, 4, "an expired answer is not written");
 }
 
 #[tokio::test]
@@ -69,7 +70,7 @@ async fn one_read_fetches_all_that_memory_lacks_and_none_what_it_has() {
     let (writer, reader) = (replica(&server.url()), replica(&server.url()));
     let keys: Vec<Key> = (0..40).map(product).collect();
     for key in &keys {
-        writer.put(key.clone(), told(MINUTE));
+        writer.put(key.clone(), snapshot(MINUTE));
     }
     eventually("all are in Redis", async || server.run::<u64>("DBSIZE").await == 40).await;
     for _ in 0..2 {
@@ -84,11 +85,11 @@ async fn one_read_fetches_all_that_memory_lacks_and_none_what_it_has() {
 async fn what_is_stale_here_may_be_fresh_there() {
     let server = RedisServer::start(&[]).await;
     let reader = replica(&server.url());
-    kept(&server, product(1), told(13 * HOUR)).await;
+    stored(&server, product(1), snapshot(13 * HOUR)).await;
     assert_eq!(get(&reader, &product(1)).await.unwrap().freshness, Freshness::StaleWhileRevalidate);
     let writer = replica(&server.url());
-    writer.put(product(1), told(MINUTE));
-    eventually("the fresh answer is told", async || {
+    writer.put(product(1), snapshot(MINUTE));
+    eventually("the fresh answer is served", async || {
         get(&reader, &product(1)).await.unwrap().freshness == Freshness::Fresh
     })
     .await;

@@ -1,9 +1,22 @@
 //! The Creators API: bearer tokens, one host for all marketplaces.
 //!
-//! A question is one HTTP request, but for one case: where Amazon says that the token is no longer good (401 with
-//! `TokenExpired` or `InvalidToken`), the request is sent once more with a new one. It is the only retry outside
-//! `dispatch`, which books one call for it; Amazon counts two. Nothing is redirected or remembered here, and the
-//! environment's proxy settings are not read.
+//! A call is one HTTP request. This client does not follow redirects or cache, and it retries in one case only, described
+//! next.
+//!
+//! # Renewal of a refused token
+//!
+//! **Why.** Amazon can invalidate a bearer token before its stated end. The caller of [`Upstream::call`](crate::Upstream)
+//! cannot repair that: the token is this client's own.
+//!
+//! **Rule.** On HTTP 401 the client fetches a new token and sends the request once more, within the caller's time. Amazon
+//! counts two calls; the caller books one.
+//!
+//! **Edge cases.** Of many calls refused at once, one causes a fetch and all wait for it. If the new token is refused too,
+//! the account is refused, and the client does not ask for tokens for some seconds, so that no calls are spent on finding
+//! out again. If the credential is rotated meanwhile, the new token is the new credential's.
+//!
+//! The rules of the API are those of Amazon's Python SDK 1.3.0 and of
+//! <https://affiliate-program.amazon.com/creatorsapi/docs/>.
 
 use std::{
     collections::HashMap,
@@ -17,90 +30,79 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
 use self::{
-    grant::Source,
-    token::{Token, Tokens},
+    token_cache::{Token, TokenCache},
+    token_request::TokenEndpoint,
     version::Issuer,
 };
 use crate::{
     BuildError, CatalogRequest, CatalogResponse, Error, FileKind, GetFileLink, ListFiles, Marketplace, Refusal,
-    Upstream,
-    reply::Reply,
-    transport::{self, Transport},
-};
-use stockroom_proto::pb;
-
-pub use self::{
-    request::unaskable,
-    version::{NotAVersion, Version},
+    TransportOptions, Unsupported, Upstream,
+    http_response::HttpResponse,
+    pb,
+    transport::{Transport, base_url},
 };
 
-mod answer;
-mod failure;
-mod grant;
+pub use self::version::{NotAVersion, Version};
+
+mod error_body;
 mod request;
 mod resources;
-mod token;
+mod response;
+mod token_cache;
+mod token_request;
 mod version;
 
 /// One host for all marketplaces (Amazon's SDK 1.3.0, `configuration.py`).
 const BASE: &str = "https://creatorsapi.amazon";
 
-/// What a [`Client`] needs to know.
+/// The credential and the connection of a [`Client`].
 pub struct Options {
     /// The credential's id.
     pub credential_id: String,
     /// The credential's secret.
     pub credential_secret: SecretString,
-    /// The credential's version; its region group is that of all the marketplaces.
+    /// The credential's version. It names the group of marketplaces that the credential is valid for.
     pub version: Version,
-    /// The partner tag of each marketplace that the account serves.
+    /// The partner tag of each marketplace that the account serves. A request for another marketplace is refused with
+    /// [`Refusal::BadPartnerTag`] before anything is sent.
     pub partner_tags: HashMap<Marketplace, String>,
-    /// Another address to send calls to, as `http://127.0.0.1:8080`.
-    pub endpoint: Option<String>,
-    /// The address to ask for tokens, path and all. `None`: Amazon's own, or, where there is an endpoint, below that:
-    /// `/oauth2/token` for versions 2.x, `/auth/o2/token` for 3.x.
+    /// The full address of the token service. `None` means Amazon's own; with [`TransportOptions::endpoint`] set it means
+    /// a path below that endpoint: `/oauth2/token` for versions 2.x, `/auth/o2/token` for 3.x.
     pub token_endpoint: Option<String>,
-    /// Certificate authorities, as PEM, to trust beside the system's.
-    pub ca_pem: Option<Vec<u8>>,
-    /// A proxy for calls and tokens alike, as `http://proxy.internal:3128`. `None`: none, whatever the environment says.
-    pub proxy: Option<String>,
-    /// How long to wait for a connection.
-    pub connect_timeout: Duration,
-    /// The largest answer that is read.
-    pub max_body_bytes: usize,
+    /// How the client reaches Amazon, for calls and token requests alike.
+    pub transport: TransportOptions,
 }
 
-/// One account's way to the API. Connections are kept and shared between calls; a token is shared by all clients of this
-/// process that have the same credential.
+/// A client with one account's credential. Calls share its connections; all clients of this process that have the same
+/// credential share one token. Share the client behind an `Arc`.
 pub struct Client {
     version: Version,
     partner_tags: HashMap<Marketplace, String>,
     base: String,
     token_url: String,
     transport: Arc<Transport>,
-    tokens: Mutex<Arc<Tokens>>,
+    token_cache: Mutex<Arc<TokenCache>>,
 }
 
 impl Client {
-    /// Opens no connection and asks for no token yet.
+    /// Validates the options. Opens no connection and fetches no token.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] names the option that cannot work.
     pub fn new(options: Options) -> Result<Self, BuildError> {
         let version = options.version;
         if let Some(marketplace) = options.partner_tags.keys().find(|m| m.region_group() != version.region_group()) {
             return Err(BuildError::RegionGroup { version, marketplace: *marketplace });
         }
-        let endpoint = options.endpoint.as_deref().map(transport::base).transpose()?;
+        let endpoint = options.transport.endpoint.as_deref().map(base_url).transpose()?;
         let token_url = match (&options.token_endpoint, &endpoint) {
-            (Some(url), _) => transport::base(url)?,
+            (Some(url), _) => base_url(url)?,
             (None, Some(base)) => format!("{base}{}", version.issuer().path()),
             (None, None) => version.token_url().to_owned(),
         };
-        let transport = Arc::new(Transport::new(&transport::Options {
-            ca_pem: options.ca_pem.as_deref(),
-            proxy: options.proxy.as_deref(),
-            connect_timeout: options.connect_timeout,
-            max_body_bytes: options.max_body_bytes,
-        })?);
-        let source = Source {
+        let transport = Arc::new(Transport::new(&options.transport)?);
+        let token_endpoint = TokenEndpoint {
             url: token_url.clone(),
             issuer: version.issuer(),
             transport: Arc::clone(&transport),
@@ -113,73 +115,81 @@ impl Client {
             base: endpoint.unwrap_or_else(|| BASE.to_owned()),
             token_url,
             transport,
-            tokens: Mutex::new(tokens(source)?),
+            token_cache: Mutex::new(token_cache(token_endpoint)?),
         })
     }
 
-    /// The version of its credential.
+    /// The version of the credential.
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// Takes another credential of the same version for calls that begin from now on. Those under way keep their token.
+    /// Replaces the credential by another one of the same version, for calls that start from now on. Calls in flight keep
+    /// their token.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::Credential`]; the client then keeps its credential.
     pub fn rotate(&self, credential_id: String, credential_secret: SecretString) -> Result<(), BuildError> {
-        let tokens = tokens(Source {
+        let token_cache = token_cache(TokenEndpoint {
             url: self.token_url.clone(),
             issuer: self.version.issuer(),
             transport: Arc::clone(&self.transport),
             credential_id,
             credential_secret,
         })?;
-        *self.tokens.lock().unwrap_or_else(PoisonError::into_inner) = tokens;
+        *self.token_cache.lock().unwrap_or_else(PoisonError::into_inner) = token_cache;
         Ok(())
     }
 
-    async fn ask(&self, question: &CatalogRequest, within: Duration) -> Result<CatalogResponse, Error> {
-        let marketplace = question.locale().marketplace;
+    async fn send(&self, request: &CatalogRequest, within: Duration) -> Result<CatalogResponse, Error> {
+        let marketplace = request.locale().marketplace;
         let partner_tag = self
             .partner_tags
             .get(&marketplace)
             .ok_or(Error::Refused { refusal: Refusal::BadPartnerTag, request_id: None })?;
-        let body = request::body(question, partner_tag)?;
-        let reply = self.post(path(question), marketplace, body, within).await?;
-        answer::read(question, &reply, SystemTime::now().into())
+        if let Some(unsupported) = self.unsupported(request) {
+            return Err(unsupported.into());
+        }
+        let body = request::body(request, partner_tag);
+        let response = self.post(path(request), marketplace, body, within).await?;
+        response::decode(request, &response, SystemTime::now().into())
     }
 
-    /// Sends the body with a token, and with a new one where Amazon does not take it; `within` bounds it all.
+    /// Sends the body with a token, and once more with a new token if Amazon refuses the first. `within` bounds all of it.
     async fn post(
         &self,
         path: &str,
         marketplace: Marketplace,
         body: Vec<u8>,
         within: Duration,
-    ) -> Result<Reply, Error> {
+    ) -> Result<HttpResponse, Error> {
         let exchange = async {
-            let token = self.tokens().get().await?;
-            let reply = self.send(path, marketplace, body.clone(), &token, within).await?;
-            if !failure::is_stale_token(&reply) {
-                return Ok(reply);
+            let token = self.token_cache().get().await?;
+            let response = self.send_with(path, marketplace, body.clone(), &token, within).await?;
+            if !error_body::is_stale_token(&response) {
+                return Ok(response);
             }
-            // The credential may have been rotated since; then its successor gives the new token.
-            let tokens = self.tokens();
-            let token = tokens.renew(&token).await?;
-            let reply = self.send(path, marketplace, body, &token, within).await?;
-            if failure::is_stale_token(&reply) {
-                tokens.give_up(&token, &failure::error(&reply, SystemTime::now().into()));
+            // The credential may have been rotated since; then the new credential provides the token.
+            let token_cache = self.token_cache();
+            let token = token_cache.renew(&token).await?;
+            let response = self.send_with(path, marketplace, body, &token, within).await?;
+            if error_body::is_stale_token(&response) {
+                token_cache.mark_refused(&token, &error_body::error(&response, SystemTime::now().into()));
             }
-            Ok(reply)
+            Ok(response)
         };
         timeout(within, exchange).await.unwrap_or(Err(Error::TimedOut { within }))
     }
 
-    async fn send(
+    async fn send_with(
         &self,
         path: &str,
         marketplace: Marketplace,
         body: Vec<u8>,
         token: &Token,
         within: Duration,
-    ) -> Result<Reply, Error> {
+    ) -> Result<HttpResponse, Error> {
         let authorization = match self.version.issuer() {
             Issuer::Cognito => format!("Bearer {}, Version {}", token.expose(), self.version),
             Issuer::LoginWithAmazon => format!("Bearer {}", token.expose()),
@@ -193,30 +203,30 @@ impl Client {
         self.transport.post(format!("{}{path}", self.base), headers, body, within).await
     }
 
-    fn tokens(&self) -> Arc<Tokens> {
-        Arc::clone(&self.tokens.lock().unwrap_or_else(PoisonError::into_inner))
+    fn token_cache(&self) -> Arc<TokenCache> {
+        Arc::clone(&self.token_cache.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-fn tokens(source: Source) -> Result<Arc<Tokens>, BuildError> {
+fn token_cache(endpoint: TokenEndpoint) -> Result<Arc<TokenCache>, BuildError> {
     let is_plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if is_plain(&source.credential_id) && is_plain(source.credential_secret.expose_secret()) {
-        Ok(Tokens::of(source))
+    if is_plain(&endpoint.credential_id) && is_plain(endpoint.credential_secret.expose_secret()) {
+        Ok(TokenCache::shared(endpoint))
     } else {
         Err(BuildError::Credential)
     }
 }
 
-fn path(question: &CatalogRequest) -> &'static str {
-    match question {
+fn path(request: &CatalogRequest) -> &'static str {
+    match request {
         CatalogRequest::Items(_) => "/catalog/v1/getItems",
         CatalogRequest::Search(_) => "/catalog/v1/searchItems",
         CatalogRequest::Variations(_) => "/catalog/v1/getVariations",
         CatalogRequest::BrowseNodes(_) => "/catalog/v1/getBrowseNodes",
-        CatalogRequest::Files(ListFiles { shelf: FileKind::Feeds, .. }) => "/catalog/v1/listFeeds",
-        CatalogRequest::Files(ListFiles { shelf: FileKind::Reports, .. }) => "/reports/v1/listReports",
-        CatalogRequest::FileLink(GetFileLink { shelf: FileKind::Feeds, .. }) => "/catalog/v1/getFeed",
-        CatalogRequest::FileLink(GetFileLink { shelf: FileKind::Reports, .. }) => "/reports/v1/getReport",
+        CatalogRequest::Files(ListFiles { kind: FileKind::Feeds, .. }) => "/catalog/v1/listFeeds",
+        CatalogRequest::Files(ListFiles { kind: FileKind::Reports, .. }) => "/reports/v1/listReports",
+        CatalogRequest::FileLink(GetFileLink { kind: FileKind::Feeds, .. }) => "/catalog/v1/getFeed",
+        CatalogRequest::FileLink(GetFileLink { kind: FileKind::Reports, .. }) => "/reports/v1/getReport",
     }
 }
 
@@ -225,19 +235,32 @@ impl Upstream for Client {
         pb::Protocol::Creators
     }
 
+    fn unsupported(&self, request: &CatalogRequest) -> Option<Unsupported> {
+        match request {
+            CatalogRequest::Search(search) => request::unsupported(search),
+            CatalogRequest::Items(_)
+            | CatalogRequest::Variations(_)
+            | CatalogRequest::BrowseNodes(_)
+            | CatalogRequest::Files(_)
+            | CatalogRequest::FileLink(_) => None,
+        }
+    }
+
     fn call<'a>(
         &'a self,
-        question: &'a CatalogRequest,
+        request: &'a CatalogRequest,
         within: Duration,
     ) -> BoxFuture<'a, Result<CatalogResponse, Error>> {
-        self.ask(question, within).boxed()
+        self.send(request, within).boxed()
     }
 }
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Beside the credential, an endpoint and a proxy may carry passwords.
-        f.debug_struct("creators::Options").field("version", &self.version).finish_non_exhaustive()
+        f.debug_struct("creators::Options")
+            .field("version", &self.version)
+            .field("transport", &self.transport)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,23 +1,25 @@
-//! What can go wrong at Amazon, told apart by what to do about it.
+//! Errors of a call, distinguished by what the caller has to do about them.
 
 use std::{sync::Arc, time::Duration};
 
+use crate::Unsupported;
+#[cfg(feature = "creators")]
 use crate::{Marketplace, creators::Version};
 
-/// A call to Amazon that brought no answer.
+/// Why a call brought no response.
 ///
-/// No variant holds a body or a message of Amazon's: both may name access keys.
+/// No variant contains a body or a message of Amazon's, because both may name access keys.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// Too many calls (HTTP 429). Amazon says the same to an account that has lost its access.
+    /// Too many calls: wait before the next one. Amazon answers an account that has lost its access in the same way.
     #[error("Amazon throttled the call")]
     Throttled {
-        /// How long Amazon asked to wait, where it did.
+        /// The wait that Amazon asked for; `None` where it asked for none.
         retry_after: Option<Duration>,
         /// Amazon's id of the call.
         request_id: Option<String>,
     },
-    /// Amazon's own failure (HTTP 5xx).
+    /// Amazon failed: try again later.
     #[error("Amazon failed with HTTP status {status}")]
     Failed {
         /// The HTTP status.
@@ -25,41 +27,41 @@ pub enum Error {
         /// Amazon's id of the call.
         request_id: Option<String>,
     },
-    /// No answer within the time given.
+    /// No response within the time given, which may be that for the connection.
     #[error("Amazon did not answer within {} ms", .within.as_millis())]
     TimedOut {
-        /// The time given.
+        /// The time that was given.
         within: Duration,
     },
-    /// The connection could not be made, or broke.
+    /// The connection could not be made, or broke before the response was complete.
     #[error("the connection to Amazon failed")]
     Unreachable {
-        /// What the network said.
+        /// The error of the HTTP client, without the address.
         #[source]
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// An answer that cannot be read.
+    /// The response cannot be read.
     #[error("Amazon's answer could not be read: {what}")]
     Malformed {
-        /// What was wrong with it, in our words.
+        /// What is wrong with it; never a part of the body.
         what: String,
         /// Amazon's id of the call.
         request_id: Option<String>,
     },
-    /// Amazon refuses the account. Asking again is useless until the operator has acted.
+    /// Amazon refuses the account. Calls fail until the account or its configuration changes.
     #[error("Amazon refuses the account: {refusal}")]
     Refused {
-        /// Why.
+        /// The reason.
         refusal: Refusal,
         /// Amazon's id of the call.
         request_id: Option<String>,
     },
-    /// Amazon refuses the question itself (HTTP 400), or its API has no way to ask it (`Unsupported`).
+    /// Amazon rejects the request itself, or the API has no way to express it (the code is then `Unsupported`).
     #[error("Amazon refuses the request with {code}")]
     Rejected {
         /// Amazon's code, as `InvalidParameterValue`.
         code: String,
-        /// The parameter that Amazon named, where it did.
+        /// The parameter that Amazon named; `None` where it named none.
         parameter: Option<String>,
         /// Amazon's id of the call.
         request_id: Option<String>,
@@ -71,15 +73,15 @@ pub enum Error {
 pub enum Refusal {
     /// Too few qualifying sales.
     NotEligible,
-    /// The API itself has been switched off.
+    /// Amazon has switched the API off.
     ApiRetired,
-    /// The access key is not known.
+    /// Amazon does not know the access key.
     UnknownKey,
     /// The access key is an AWS key, not an Associates one.
     AwsKey,
-    /// The signature does not match: most often a wrong secret key.
+    /// The signature does not match, most often because the secret key is wrong.
     BadSignature,
-    /// This machine's clock is off.
+    /// This machine's clock is wrong by more than 15 minutes.
     ClockSkew,
     /// The key is not enabled for the API.
     NotEnabled,
@@ -89,24 +91,25 @@ pub enum Refusal {
     BadPartnerTag,
     /// The credential belongs to another group of marketplaces.
     WrongRegion,
-    /// The credential is not known, or its secret is wrong.
+    /// Amazon does not know the credential, or the secret is wrong.
     BadCredential,
-    /// The API does not take the token that Amazon itself gave for the credential.
+    /// The API refuses the token that Amazon's token service granted for the credential.
     TokenRefused,
-    /// A refusal with a code that this version does not know.
+    /// A refusal with a code that this version does not know, or without a code.
     Other,
 }
 
-/// A client could not be built from its options.
+/// An option of a client that cannot work.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// The access key cannot stand in a header.
+    /// The access key cannot be sent in a header.
     #[error("the access key must be printable ASCII without spaces")]
     AccessKey,
-    /// The credential's id or secret cannot be one.
+    /// The credential's id or secret cannot be sent.
     #[error("the credential's id and secret must be printable ASCII without spaces")]
     Credential,
-    /// A marketplace lies outside the credential's region group.
+    /// A marketplace is outside the credential's region group.
+    #[cfg(feature = "creators")]
     #[error(
         "a credential of version {version} is for the marketplaces of {}, and {marketplace} is one of {}",
         .version.region_group(),
@@ -118,22 +121,22 @@ pub enum BuildError {
         /// The marketplace.
         marketplace: Marketplace,
     },
-    /// The endpoint is no address.
+    /// The endpoint is not an address.
     #[error("the endpoint must be an http or https address, as http://127.0.0.1:8080")]
     Endpoint,
     /// The certificate authorities cannot be read.
     #[error("the certificate authorities must be one or more certificates in PEM form")]
     CertificateAuthority,
-    /// The proxy is no address.
+    /// The proxy is not an address.
     #[error("the proxy must be an address, as http://proxy.internal:3128")]
     Proxy,
-    /// TLS could not be set up.
+    /// The HTTP client could not be set up, most often for TLS.
     #[error("the HTTP client could not be set up")]
     Client(#[source] reqwest::Error),
 }
 
 impl Refusal {
-    /// The reason in upper case, for `google.rpc.ErrorInfo`.
+    /// The reason in UPPER_SNAKE case, as `google.rpc.ErrorInfo` wants it.
     pub fn reason(self) -> &'static str {
         match self {
             Self::NotEligible => "ACCOUNT_NOT_ELIGIBLE",
@@ -152,7 +155,7 @@ impl Refusal {
         }
     }
 
-    /// What the operator does next.
+    /// What the operator of the account does next, as one sentence.
     pub fn what_next(self) -> &'static str {
         match self {
             Self::NotEligible => {
@@ -184,8 +187,15 @@ impl std::fmt::Display for Refusal {
     }
 }
 
+impl From<Unsupported> for Error {
+    fn from(unsupported: Unsupported) -> Self {
+        let parameter = unsupported.first_field().map(str::to_owned);
+        Self::Rejected { code: "Unsupported".to_owned(), parameter, request_id: None }
+    }
+}
+
 impl Error {
-    /// Amazon's id of the call, where there is one.
+    /// Amazon's id of the call; `None` where the response had none, or where there was no response.
     pub fn request_id(&self) -> Option<&str> {
         match self {
             Self::Throttled { request_id, .. }

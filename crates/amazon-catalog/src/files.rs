@@ -1,7 +1,7 @@
-//! The feeds and reports that Amazon keeps ready for an account: whole files behind links.
+//! The feeds and reports that Amazon prepares for an account: whole files, downloaded through links.
 //!
-//! They are no part of the catalog, and only the Creators API has them. Listing them or asking for a link is a call like
-//! any other; fetching the file itself is none.
+//! Only the Creators API has them. Listing files or requesting a link is a call that Amazon counts; downloading the file
+//! is not, and this crate does not do it.
 
 use std::fmt;
 
@@ -9,48 +9,49 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::Marketplace;
 
-/// What sort of files.
+/// The kind of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FileKind {
     /// Products and deals in bulk.
     Feeds,
-    /// What the account has earned.
+    /// What the account has earned, and by what.
     Reports,
 }
 
-/// Asks for the list of an account's files.
+/// Asks for the list of an account's files of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ListFiles {
-    /// For which marketplace.
+    /// The marketplace whose files are meant.
     pub marketplace: Marketplace,
-    /// Which sort.
-    pub shelf: FileKind,
+    /// The kind of files.
+    pub kind: FileKind,
 }
 
 /// Asks for a link to a file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct GetFileLink {
-    /// For which marketplace.
+    /// The marketplace whose files are meant.
     pub marketplace: Marketplace,
-    /// Of which sort it is.
-    pub shelf: FileKind,
-    /// Its name.
+    /// The kind of the file.
+    pub kind: FileKind,
+    /// The name of the file, as the list gives it.
     pub name: String,
-    /// Its type in Amazon's words, where it is to be asked for.
-    pub kind: Option<String>,
+    /// Amazon's type of the file, as `DEALS_FEEDS`; sent only where it is known.
+    pub file_type: Option<String>,
 }
 
-/// A link to a file. It works for some time and for whoever has it, so it is never shown. It must be fetched without the
-/// credentials of the API.
+/// A link to a file. Whoever has the link can download the file for some time, so `Debug` does not print it. Download it
+/// without the credentials of the API.
 #[derive(Clone)]
 pub struct FileLink(SecretString);
 
 impl FileLink {
+    #[cfg(any(feature = "paapi5", feature = "creators"))]
     pub(super) fn new(url: String) -> Self {
         Self(url.into())
     }
 
-    /// The link itself.
+    /// The address.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }

@@ -1,280 +1,145 @@
-//! The way to Amazon: one trait for its two APIs, with the questions and answers they share.
+//! A client for Amazon's two product APIs: the Product Advertising API 5.0 (PA-API) and the Creators API.
 //!
-//! Amazon's JSON is turned into the contract's messages once, below this module, and never leaves it. Nothing here
-//! retries, waits its turn or remembers: that is `dispatch` and `cache`.
+//! Both APIs sit behind one trait, [`Upstream`]: the caller builds a [`CatalogRequest`], and gets a [`CatalogResponse`]
+//! whose products are the messages of [`pb`], whichever API answered. Amazon's JSON never leaves this crate.
+//!
+//! # Example
+//!
+//! ```no_run
+//! # #[cfg(feature = "creators")]
+//! # async fn search() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::{collections::HashMap, time::Duration};
+//!
+//! use amazon_catalog::{
+//!     CatalogRequest, CatalogResponse, Locale, Marketplace, SearchItems, TransportOptions, Upstream, creators,
+//! };
+//!
+//! let us = Marketplace::parse("US").ok_or("no such marketplace")?;
+//! let client = creators::Client::new(creators::Options {
+//!     credential_id: "your-credential-id".to_owned(),
+//!     credential_secret: std::env::var("AMAZON_CREDENTIAL_SECRET")?.into(),
+//!     version: creators::Version::parse("3.1")?,
+//!     partner_tags: HashMap::from([(us, "example-20".to_owned())]),
+//!     token_endpoint: None,
+//!     transport: TransportOptions::default(),
+//! })?;
+//!
+//! let search = SearchItems { keywords: Some("desk lamp".to_owned()), ..SearchItems::new(Locale::of(us)) };
+//! let response = client.call(&CatalogRequest::Search(Box::new(search)), Duration::from_secs(5)).await?;
+//! if let CatalogResponse::Search(page) = response {
+//!     for product in page.products {
+//!         println!("{} {}", product.asin, product.info.unwrap_or_default().title);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # One call, one attempt
+//!
+//! [`Upstream::call`] sends one HTTP request. It does not retry, queue, pace or cache: Amazon counts every attempt against
+//! the account, so the caller decides about each of them. The one exception is stated at [`creators`]: a bearer token that
+//! Amazon no longer accepts is renewed once within the call.
+//!
+//! # Reading
+//!
+//! Amazon leaves out what it does not know and sometimes sends a value of an unexpected type. Every field is read on its
+//! own: a value that cannot be read is absent, and the rest of the response is unaffected. Absent is never zero or false.
+//!
+//! # Features
+//!
+//! `paapi5` and `creators` select the APIs; both are on by default. Without either, the crate has the vocabulary only:
+//! requests, responses, errors, marketplaces.
 
 use std::{fmt, time::Duration};
 
 use futures_util::future::BoxFuture;
 
-use stockroom_proto::pb;
+pub use stockroom_proto::pb;
 
 pub use self::{
     asin::{Asin, NotAnAsin},
+    browse_node_id::{BrowseNodeId, NotABrowseNodeId},
     error::{BuildError, Error, Refusal},
     files::{FileKind, FileLink, GetFileLink, ListFiles},
     marketplace::{Currency, Language, Locale, Marketplace, SearchIndex},
+    request::{CatalogRequest, GetBrowseNodes, GetItems, GetVariations, IDS_PER_CALL, Operation, SearchItems},
+    response::{CatalogResponse, Items, Missing, SearchPage, VariationsPage},
     snapshot::Snapshot,
+    transport::TransportOptions,
+    unsupported::{SearchFilter, Unsupported},
 };
 
-mod answer;
 mod asin;
+mod browse_node_id;
+#[cfg(feature = "creators")]
 pub mod creators;
-mod dates;
 mod error;
 mod files;
-mod lenient;
 mod marketplace;
 pub mod money;
+#[cfg(feature = "paapi5")]
 pub mod paapi5;
 pub mod rating;
-mod reply;
-mod schema;
+mod request;
+mod response;
 mod snapshot;
 mod transport;
-mod words;
+mod unsupported;
 
-/// The most ids one call may carry, and the most items one page of a search has.
-pub const IDS_PER_CALL: usize = 10;
+#[cfg(any(feature = "paapi5", feature = "creators"))]
+mod dates;
+#[cfg(any(feature = "paapi5", feature = "creators"))]
+mod enum_names;
+#[cfg(any(feature = "paapi5", feature = "creators"))]
+mod http_response;
+#[cfg(any(feature = "paapi5", feature = "creators"))]
+mod json;
+#[cfg(any(feature = "paapi5", feature = "creators"))]
+mod response_body;
+#[cfg(any(feature = "paapi5", feature = "creators"))]
+mod schema;
+
+#[cfg(all(test, any(feature = "paapi5", feature = "creators")))]
+#[cfg_attr(not(all(feature = "paapi5", feature = "creators")), allow(dead_code, reason = "some serve one API only"))]
+mod test_fixtures;
 
 /// One of Amazon's product APIs, with one account's credentials.
+///
+/// Object-safe: a gateway holds `Arc<dyn Upstream>` and does not know which API is behind it.
 pub trait Upstream: fmt::Debug + Send + Sync {
-    /// Which API it is.
+    /// Names the API, for display. To learn what the API can do, call [`Upstream::unsupported`].
     fn protocol(&self) -> pb::Protocol;
 
-    /// Asks once, and fails rather than wait longer than `within`.
+    /// Names what the API has no way to express in this request; `None` where the API can be asked all of it.
     ///
-    /// Dropping the future abandons the call; Amazon may count it all the same.
+    /// Costs nothing and needs no network. [`Upstream::call`] refuses the same requests with [`Error::Rejected`] before it
+    /// sends anything: dropping a filter would answer another request.
+    fn unsupported(&self, request: &CatalogRequest) -> Option<Unsupported> {
+        let _ = request;
+        None
+    }
+
+    /// Sends the request once and waits at most `within` for the whole response, the fetch of a bearer token included.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] tells apart what the caller has to do: wait ([`Error::Throttled`]), try again ([`Error::Failed`],
+    /// [`Error::TimedOut`], [`Error::Unreachable`], [`Error::Malformed`]), change the account ([`Error::Refused`]) or
+    /// change the request ([`Error::Rejected`]). That nothing was found is not an error.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future closes the connection. Amazon may have counted the call all the same. A fetch of a bearer token
+    /// goes on, because other calls wait for it.
     fn call<'a>(
         &'a self,
-        question: &'a CatalogRequest,
+        request: &'a CatalogRequest,
         within: Duration,
     ) -> BoxFuture<'a, Result<CatalogResponse, Error>>;
 }
 
-/// What Amazon can be asked for: the four operations of the catalog, and those on files as one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Operation {
-    /// Up to ten products by their ids.
-    GetItems,
-    /// One page of a search.
-    SearchItems,
-    /// One page of a variation family.
-    GetVariations,
-    /// Up to ten browse nodes.
-    GetBrowseNodes,
-    /// Lists of feeds and reports, and links to them; the Creators API alone has them.
-    Files,
-}
-
-impl Operation {
-    /// Amazon's name for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::GetItems => "GetItems",
-            Self::SearchItems => "SearchItems",
-            Self::GetVariations => "GetVariations",
-            Self::GetBrowseNodes => "GetBrowseNodes",
-            Self::Files => "Files",
-        }
-    }
-}
-
-/// What can be asked of Amazon. Questions of the catalog ask for all that Amazon knows: it costs the same call.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum CatalogRequest {
-    /// Products by their ids.
-    Items(GetItems),
-    /// One page of a search.
-    Search(Box<SearchItems>),
-    /// One page of a variation family.
-    Variations(GetVariations),
-    /// Browse nodes by their ids.
-    BrowseNodes(GetBrowseNodes),
-    /// The account's files of a sort.
-    Files(ListFiles),
-    /// A link to one of them.
-    FileLink(GetFileLink),
-}
-
-impl CatalogRequest {
-    /// The operation that answers it.
-    pub fn operation(&self) -> Operation {
-        match self {
-            Self::Items(_) => Operation::GetItems,
-            Self::Search(_) => Operation::SearchItems,
-            Self::Variations(_) => Operation::GetVariations,
-            Self::BrowseNodes(_) => Operation::GetBrowseNodes,
-            Self::Files(_) | Self::FileLink(_) => Operation::Files,
-        }
-    }
-
-    /// Where it is asked.
-    pub fn locale(&self) -> Locale {
-        match self {
-            Self::Items(GetItems { locale, .. })
-            | Self::Variations(GetVariations { locale, .. })
-            | Self::BrowseNodes(GetBrowseNodes { locale, .. }) => *locale,
-            Self::Search(search) => search.locale,
-            // Files have no language.
-            Self::Files(ListFiles { marketplace, .. }) | Self::FileLink(GetFileLink { marketplace, .. }) => {
-                Locale::of(*marketplace)
-            }
-        }
-    }
-}
-
-/// Asks for products by their ids.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct GetItems {
-    /// Where.
-    pub locale: Locale,
-    /// One to [`IDS_PER_CALL`] different ids.
-    pub asins: Vec<Asin>,
-}
-
-/// Asks for one page of ten of a search.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct SearchItems {
-    /// Where.
-    pub locale: Locale,
-    /// Words to look for anywhere.
-    pub keywords: Option<String>,
-    /// Words of the title.
-    pub title: Option<String>,
-    /// An author.
-    pub author: Option<String>,
-    /// A brand.
-    pub brand: Option<String>,
-    /// An actor.
-    pub actor: Option<String>,
-    /// An artist.
-    pub artist: Option<String>,
-    /// The department.
-    pub search_index: SearchIndex,
-    /// Only below this node.
-    pub browse_node: Option<BrowseNodeId>,
-    /// The lowest price, in the smallest unit of the locale's currency.
-    pub min_price_minor_units: Option<u64>,
-    /// The highest price, likewise.
-    pub max_price_minor_units: Option<u64>,
-    /// The least number of stars, 1 to 4.
-    pub min_rating: Option<u8>,
-    /// The least saving, 1 to 99 percent.
-    pub min_saving_percent: Option<u8>,
-    /// Promises about delivery that must all hold; sorted, none twice.
-    pub delivery_flags: Vec<pb::DeliveryFlag>,
-    /// The condition; unspecified: any.
-    pub condition: pb::Condition,
-    /// What counts as available.
-    pub availability: pb::AvailabilityFilter,
-    /// Who may be the seller.
-    pub merchant: pb::MerchantFilter,
-    /// The order; unspecified: Amazon's default.
-    pub sort: pb::SortOrder,
-    /// The page, 1 to 10.
-    pub page: u8,
-}
-
-/// Asks for one page of ten children of a variation family.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct GetVariations {
-    /// Where.
-    pub locale: Locale,
-    /// The parent or any child.
-    pub asin: Asin,
-    /// The page, from 1.
-    pub page: u32,
-}
-
-/// Asks for browse nodes by their ids.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct GetBrowseNodes {
-    /// Where.
-    pub locale: Locale,
-    /// One to [`IDS_PER_CALL`] different ids.
-    pub ids: Vec<BrowseNodeId>,
-}
-
-/// The identifier of a browse node: a positive 64-bit whole number (PA-API 5.0, `SearchItems`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct BrowseNodeId(i64);
-
-/// The text is not the identifier of a browse node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a browse node id is a positive whole number in decimal, as 172282")]
-pub struct NotABrowseNodeId;
-
-impl BrowseNodeId {
-    /// Reads an identifier, with white space around it.
-    pub fn parse(text: &str) -> Result<Self, NotABrowseNodeId> {
-        let text = text.trim();
-        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse().ok().filter(|id| digits && *id > 0).map(Self).ok_or(NotABrowseNodeId)
-    }
-}
-
-impl fmt::Display for BrowseNodeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
-
-/// What Amazon answered. An answer may be empty: a search that matches nothing is not an error.
-#[derive(Clone, Debug, PartialEq)]
-pub enum CatalogResponse {
-    /// To [`CatalogRequest::Items`].
-    Items(Items),
-    /// To [`CatalogRequest::Search`].
-    Search(SearchPage),
-    /// To [`CatalogRequest::Variations`]; `None` where the item has no variations.
-    Variations(Option<VariationsPage>),
-    /// To [`CatalogRequest::BrowseNodes`]; nodes that Amazon does not know are left out.
-    BrowseNodes(Vec<pb::BrowseNode>),
-    /// To [`CatalogRequest::Files`].
-    Files(Vec<pb::AccountFile>),
-    /// To [`CatalogRequest::FileLink`]; `None` where there is no such file.
-    FileLink(Option<FileLink>),
-}
-
-/// Products by their ids, in any order.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Items {
-    /// Those that were found.
-    pub products: Vec<pb::Product>,
-    /// Those that Amazon spoke of as missing. An id in neither list went unanswered, which Amazon means as not found.
-    pub missing: Vec<(Asin, Missing)>,
-}
-
-/// Why Amazon gave no product for an id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Missing {
-    /// It knows no such item in the marketplace, or does not take the id for one.
-    NotFound,
-    /// The item exists and is not offered through the API.
-    NotAccessible,
-}
-
-/// One page of a search.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct SearchPage {
-    /// The products, in Amazon's order.
-    pub products: Vec<pb::Product>,
-    /// How many match, by Amazon's count.
-    pub total_results: i64,
-    /// Amazon's own page for the search.
-    pub search_url: String,
-    /// Ways to narrow it.
-    pub facets: Vec<pb::Facet>,
-}
-
-/// One page of a variation family.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct VariationsPage {
-    /// The children.
-    pub products: Vec<pb::Product>,
-    /// The family as a whole.
-    pub summary: pb::VariationSummary,
-    /// How many pages of ten there are.
-    pub page_count: u32,
-}
+/// The README's example compiles.
+#[cfg(all(doctest, feature = "paapi5"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -41,7 +41,7 @@ pub struct SearchIndex {
     display_name: &'static str,
 }
 
-/// Where and in what language and currency a question is asked. One locale never answers for another.
+/// Where and in what language and currency a request is asked. One locale never answers for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Locale {
     /// The marketplace.

@@ -1,8 +1,12 @@
-//! The Product Advertising API 5.0: signed requests, one host a marketplace.
+//! The Product Advertising API 5.0: signed requests, one host for each marketplace.
 //!
-//! A call is one HTTP request, whatever comes of it: nothing is retried, redirected or remembered here, and the
-//! environment's proxy settings are not read. Amazon has announced the API's end; where an account may no longer use it,
-//! calls fail with [`Refusal::ApiRetired`].
+//! A call is one HTTP request. This client does not retry, follow redirects or cache. Requests are signed with AWS
+//! Signature Version 4; the secret key itself is never sent.
+//!
+//! Amazon has announced the end of this API. Where an account may no longer use it, calls fail with
+//! [`Refusal::ApiRetired`].
+//!
+//! The rules of the API are those of <https://webservices.amazon.com/paapi5/documentation/>.
 
 use std::{
     collections::HashMap,
@@ -16,39 +20,31 @@ use secrecy::{ExposeSecret, SecretString};
 
 use self::signing::{Keys, Unsigned};
 use crate::{
-    BuildError, CatalogRequest, CatalogResponse, Error, Marketplace, Refusal, Upstream,
-    transport::{self, Transport},
+    BuildError, CatalogRequest, CatalogResponse, Error, Marketplace, Operation, Refusal, TransportOptions, Unsupported,
+    Upstream, pb,
+    transport::{Transport, base_url},
 };
-use stockroom_proto::pb;
 
-mod answer;
-mod failure;
+mod error_body;
 mod request;
 mod resources;
+mod response;
 mod signing;
 
-/// What a [`Client`] needs to know.
+/// The account and the connection of a [`Client`].
 pub struct Options {
     /// The account's access key.
     pub access_key: String,
     /// The account's secret key.
     pub secret_key: SecretString,
-    /// The partner tag of each marketplace that the account serves.
+    /// The partner tag of each marketplace that the account serves. A request for another marketplace is refused with
+    /// [`Refusal::BadPartnerTag`] before anything is sent.
     pub partner_tags: HashMap<Marketplace, String>,
-    /// Another address to send calls to, as `http://127.0.0.1:8080`. The `Host` header and the signature still name the
-    /// marketplace's own host.
-    pub endpoint: Option<String>,
-    /// Certificate authorities, as PEM, to trust beside the system's.
-    pub ca_pem: Option<Vec<u8>>,
-    /// A proxy for the way out, as `http://proxy.internal:3128`. `None`: none, whatever the environment says.
-    pub proxy: Option<String>,
-    /// How long to wait for a connection.
-    pub connect_timeout: Duration,
-    /// The largest answer that is read.
-    pub max_body_bytes: usize,
+    /// How the client reaches Amazon.
+    pub transport: TransportOptions,
 }
 
-/// One account's way to the API. Connections are kept and shared between calls.
+/// A client with one account's keys. Calls share its connections; share the client behind an `Arc`.
 pub struct Client {
     keys: Mutex<Arc<Keys>>,
     partner_tags: HashMap<Marketplace, String>,
@@ -57,47 +53,52 @@ pub struct Client {
 }
 
 impl Client {
-    /// Opens no connection yet.
+    /// Validates the options. Opens no connection.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] names the option that cannot work.
     pub fn new(options: Options) -> Result<Self, BuildError> {
         Ok(Self {
             keys: Mutex::new(keys(&options.access_key, &options.secret_key)?),
-            endpoint: options.endpoint.as_deref().map(transport::base).transpose()?,
-            transport: Transport::new(&transport::Options {
-                ca_pem: options.ca_pem.as_deref(),
-                proxy: options.proxy.as_deref(),
-                connect_timeout: options.connect_timeout,
-                max_body_bytes: options.max_body_bytes,
-            })?,
+            endpoint: options.transport.endpoint.as_deref().map(base_url).transpose()?,
+            transport: Transport::new(&options.transport)?,
             partner_tags: options.partner_tags,
         })
     }
 
-    /// Takes other keys for calls that begin from now on.
+    /// Replaces the keys for calls that start from now on. Calls in flight keep the keys they were signed with.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::AccessKey`]; the client then keeps its keys.
     pub fn rotate(&self, access_key: &str, secret_key: &SecretString) -> Result<(), BuildError> {
         let keys = keys(access_key, secret_key)?;
         *self.keys.lock().unwrap_or_else(PoisonError::into_inner) = keys;
         Ok(())
     }
 
-    async fn ask(&self, question: &CatalogRequest, within: Duration) -> Result<CatalogResponse, Error> {
-        let marketplace = question.locale().marketplace;
+    async fn send(&self, request: &CatalogRequest, within: Duration) -> Result<CatalogResponse, Error> {
+        let marketplace = request.locale().marketplace;
         let refused = |refusal| Error::Refused { refusal, request_id: None };
         let partner_tag = self.partner_tags.get(&marketplace).ok_or_else(|| refused(Refusal::BadPartnerTag))?;
+        if let Some(unsupported) = self.unsupported(request) {
+            return Err(unsupported.into());
+        }
 
-        let operation = question.operation().name();
+        let operation = request.operation().name();
         let target = format!("com.amazon.paapi5.v1.ProductAdvertisingAPIv1.{operation}");
         let path = format!("/paapi5/{}", operation.to_ascii_lowercase());
-        let unsupported = || Error::Rejected { code: "Unsupported".to_owned(), parameter: None, request_id: None };
-        let body = request::body(question, partner_tag).ok_or_else(unsupported)?;
+        let body = request::body(request, partner_tag);
         let mut headers = vec![
-            // Not a coding: the body is plain JSON, and Amazon insists on the header.
+            // Not a coding: the body is plain JSON, and Amazon requires the header.
             ("content-encoding", "amz-1.0".to_owned()),
             ("content-type", "application/json; charset=utf-8".to_owned()),
             ("host", marketplace.paapi5_host().to_owned()),
             ("x-amz-target", target),
         ];
         let unsigned = Unsigned { region: marketplace.aws_region(), path: &path, headers: &headers, body: &body };
-        // Signing fails only where a part cannot stand in a header, and then no signature of it can be right.
+        // Signing fails only where a part cannot be written into a header; no signature of such a request is valid.
         let keys = Arc::clone(&self.keys.lock().unwrap_or_else(PoisonError::into_inner));
         let signature = keys.sign(&unsigned, SystemTime::now()).map_err(|_| refused(Refusal::BadSignature))?;
         headers.extend(signature);
@@ -106,8 +107,8 @@ impl Client {
             Some(base) => format!("{base}{path}"),
             None => format!("https://{}{path}", marketplace.paapi5_host()),
         };
-        let reply = self.transport.post(url, headers, body, within).await?;
-        answer::read(question, &reply, SystemTime::now().into())
+        let response = self.transport.post(url, headers, body, within).await?;
+        response::decode(request, &response, SystemTime::now().into())
     }
 }
 
@@ -123,19 +124,23 @@ impl Upstream for Client {
         pb::Protocol::Paapi5
     }
 
+    fn unsupported(&self, request: &CatalogRequest) -> Option<Unsupported> {
+        let operation = request.operation();
+        (operation == Operation::Files).then_some(Unsupported::Operation(operation))
+    }
+
     fn call<'a>(
         &'a self,
-        question: &'a CatalogRequest,
+        request: &'a CatalogRequest,
         within: Duration,
     ) -> BoxFuture<'a, Result<CatalogResponse, Error>> {
-        self.ask(question, within).boxed()
+        self.send(request, within).boxed()
     }
 }
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Beside the keys, an endpoint and a proxy may carry passwords.
-        f.debug_struct("paapi5::Options").finish_non_exhaustive()
+        f.debug_struct("paapi5::Options").field("transport", &self.transport).finish_non_exhaustive()
     }
 }
 

@@ -1,7 +1,7 @@
-//! The tree that Amazon answers with, and its turning into the contract's messages: one file a resource group.
+//! Amazon's JSON schema and its conversion to the contract's messages, one file for each resource group.
 //!
-//! Both APIs answer with this tree, PA-API 5.0 with a few branches more. Each group is declared beside its conversion;
-//! all fields may be absent (see `lenient`).
+//! Both APIs use this schema; PA-API 5.0 has some groups more. Each group is declared next to its conversion. Every field may
+//! be absent (see `json`).
 
 pub(super) mod browse_nodes;
 pub(super) mod files;

@@ -1,4 +1,4 @@
-//! What has arrived, for tests to look at and to wait for.
+//! The log of received calls, which tests read and wait for.
 
 use std::{sync::Mutex, time::Instant};
 
@@ -11,9 +11,9 @@ use amazon_catalog::Operation;
 /// A call that arrived.
 #[derive(Clone, Debug)]
 pub struct RecordedCall {
-    /// What was asked; `None` where the path names no operation.
+    /// The operation; `None` where the path names none.
     pub operation: Option<Operation>,
-    /// The path, which tells the two APIs apart.
+    /// The path, which identifies the API.
     pub path: String,
     /// The `Host` header.
     pub host: String,
@@ -21,13 +21,13 @@ pub struct RecordedCall {
     pub item_ids: Vec<String>,
     /// The body; null where it is no JSON.
     pub body: Value,
-    /// The status of the answer; 0 as long as there is none.
+    /// The HTTP status of the answer; 0 until the answer is sent.
     pub status: u16,
-    /// When it had arrived whole.
+    /// When the whole request had arrived.
     pub at: Instant,
 }
 
-/// Every call since the start.
+/// Every call since the sandbox started.
 #[derive(Debug)]
 pub(crate) struct CallLog {
     calls: Mutex<Vec<RecordedCall>>,
@@ -39,7 +39,7 @@ impl CallLog {
         Self { calls: Mutex::default(), count: watch::Sender::new(0) }
     }
 
-    /// Notes a call, and says which it is.
+    /// Appends a call and returns its index.
     pub(crate) fn arrive(&self, call: RecordedCall) -> usize {
         let mut calls = locked(&self.calls);
         calls.push(call);
@@ -47,7 +47,7 @@ impl CallLog {
         calls.len() - 1
     }
 
-    /// Notes that a call is about to be answered.
+    /// Stores the status of a call's answer.
     pub(crate) fn answered(&self, call: usize, status: u16) {
         if let Some(call) = locked(&self.calls).get_mut(call) {
             call.status = status;
@@ -58,9 +58,9 @@ impl CallLog {
         locked(&self.calls).clone()
     }
 
-    /// Waits until so many have arrived. Dropping the future is safe.
+    /// Waits until this many calls have arrived in total. Cancel-safe.
     pub(crate) async fn arrived(&self, calls: usize) {
-        // The record keeps the sender, so waiting cannot fail.
+        // `self` owns the sender, so the wait cannot fail.
         let mut arrivals = self.count.subscribe();
         let _reached = arrivals.wait_for(|count| *count >= calls).await;
     }

@@ -1,7 +1,7 @@
-//! The invented shop: some thousands of products, the same every time, made once a process.
+//! The invented products: about 5,400, identical in every process, generated once per process.
 //!
-//! It knows no API: what it holds is told in some API's words elsewhere. Prices are kept in US cents and become a
-//! marketplace's own through [`PriceList`](money::PriceList).
+//! The catalogue is independent of both APIs; `paapi5` and `creators` render it. Prices are in US cents;
+//! [`PriceList`](money::PriceList) converts them to a marketplace's currency.
 
 use std::{
     collections::HashMap,
@@ -26,7 +26,7 @@ pub(crate) mod product;
 mod special;
 mod words;
 
-/// How often each kind is invented; families make it more. 72 kinds make some 5,400 products.
+/// Products or families generated for each kind. With 72 kinds this makes about 5,400 products.
 const PRODUCTS_PER_KIND: usize = 52;
 
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(Catalogue::invent);
@@ -49,12 +49,12 @@ impl Catalogue {
         self.places.get(&asin).and_then(|place| self.products.get(*place))
     }
 
-    /// All of them, parents included.
+    /// All products, variation parents included, by popularity.
     pub(crate) fn products(&self) -> &[InventedProduct] {
         &self.products
     }
 
-    /// Which words stand where. Made when first asked for: it takes longer than the products themselves.
+    /// The index of words, built at its first use: building it takes longer than generating the products.
     pub(crate) fn words(&self) -> &WordIndex {
         self.words.get_or_init(|| WordIndex::of(&self.products))
     }

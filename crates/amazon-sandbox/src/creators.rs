@@ -1,7 +1,7 @@
 //! The sandbox's Creators API: tokens, the order of the checks, and which operation answers.
 //!
-//! Follows <https://affiliate-program.amazon.com/creatorsapi/docs/en-us/introduction> and Amazon's SDK 1.3.0. Amazon documents no
-//! order of checks; this one goes from the path over the token and the limits to the body, and from the body to the account.
+//! Follows <https://affiliate-program.amazon.com/creatorsapi/docs/en-us/introduction> and Amazon's SDK 1.3.0. Amazon documents
+//! no order of checks. The sandbox checks the path, then the token, the limits, the body, and last the account.
 
 use std::time::Instant;
 
@@ -29,7 +29,7 @@ mod rules;
 mod spelling;
 mod tokens;
 
-/// What a path asks for.
+/// The operation that a path of the Creators API names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CreatorsOperation {
     Catalog(Operation),
@@ -37,7 +37,7 @@ pub(crate) enum CreatorsOperation {
     Link(FileCollection),
 }
 
-/// Whether a path is meant for this API, operation or not.
+/// Whether a path belongs to the Creators API, including paths that name no operation.
 pub(crate) fn is_creators_path(path: &str) -> bool {
     path.starts_with("/catalog/") || path.starts_with("/reports/")
 }
@@ -87,7 +87,7 @@ pub(crate) fn authenticate(
     }
 }
 
-/// Answers a request that has been authenticated. `base` is where links begin; `reviews` says whether ratings are told.
+/// Answers an authenticated request. Links to files begin with `base`; `reviews` says whether answers contain ratings.
 pub(crate) fn answer(
     (asked, marketplace): (CreatorsOperation, Marketplace),
     received: ReceivedRequest<'_>,
@@ -96,7 +96,7 @@ pub(crate) fn answer(
     reviews: bool,
 ) -> Result<Value, CreatorsError> {
     let body = match asked {
-        // Clients that have nothing to say may say nothing.
+        // A list needs no field, so an empty body is accepted.
         CreatorsOperation::List(_) if received.body.is_empty() => Map::new(),
         CreatorsOperation::Catalog(_) | CreatorsOperation::List(_) | CreatorsOperation::Link(_) => {
             serde_json::from_slice(received.body).map_err(|_| CreatorsError::named("CannotParse"))?
@@ -114,8 +114,8 @@ pub(crate) fn answer(
     }
 }
 
-/// The token of an `Authorization` header, and the version beside it. TokenStore of versions 2.x must have one; those of 3.x, which
-/// some clients send with one as well, begin with `Atc|`.
+/// The token of an `Authorization` header and the credential version beside it. Tokens of versions 2.x need the version; tokens of
+/// versions 3.x, which some clients also send with a version, begin with `Atc|`.
 fn bearer(header: &str) -> Option<(&str, Option<&str>)> {
     let claim = header.strip_prefix("Bearer ")?;
     let (token, version) = match claim.split_once(',') {

@@ -1,17 +1,17 @@
-//! Ids that tests and demonstrations can rely on, each with a property of its own.
+//! Product ids for tests and demonstrations, each with a documented property.
 //!
 //! The products are the same in every marketplace and in every version of the catalogue.
 
 /// Rated headphones below 150 dollars, new, in stock and in the buy box.
 pub const HEADPHONES: [&str; 6] = ["B0SBHEAD01", "B0SBHEAD02", "B0SBHEAD03", "B0SBHEAD04", "B0SBHEAD05", "B0SBHEAD06"];
 
-/// Exists and is not shown by the API.
+/// Exists and is answered with `ItemNotAccessible`.
 pub const NOT_ACCESSIBLE: &str = "B0SBHIDDEN";
 
-/// Well formed, and no product's.
+/// Well formed, but no product has it.
 pub const UNKNOWN: &str = "B0SBNOBODY";
 
-/// Has a price that its maker forbids to show.
+/// Has a price that its manufacturer forbids to show.
 pub const MAP_RESTRICTED: &str = "B0SBMAP001";
 
 /// Costs nothing.
@@ -26,7 +26,7 @@ pub const UNRATED: &str = "B0SBNORATE";
 /// Has an offer, out of stock and without a price.
 pub const OUT_OF_STOCK: &str = "B0SBNSTOCK";
 
-/// Has a used offer, told first, that is cheaper than the buy box.
+/// Has a used offer that is listed first and is cheaper than the buy box.
 pub const USED_CHEAPER: &str = "B0SBUSED01";
 
 /// Has fifteen children, five colours in three sizes: two pages of them.

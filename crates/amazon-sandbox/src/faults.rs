@@ -1,4 +1,4 @@
-//! Faults on purpose: what goes wrong, for which operation, and how often; given by a test or read from a script.
+//! Injected faults: kind, operation and count; set by a test or read from a script.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -7,23 +7,23 @@ use serde::Deserialize;
 use crate::{creators, paapi5};
 use amazon_catalog::Operation;
 
-/// A fault that befalls the next calls.
+/// A fault that the sandbox injects into the next matching calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InjectedFault {
     /// Only calls of this operation; `None`: any call.
     pub operation: Option<Operation>,
-    /// How many calls it befalls.
+    /// The number of calls that get this fault.
     pub times: u32,
-    /// What happens to them.
+    /// The kind of fault.
     pub kind: FaultKind,
 }
 
-/// What happens to a call. The call counts against the account's limits all the same.
+/// The effect of a fault on a call. The call still counts against the account's limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FaultKind {
     /// Amazon's error of this code, as `AssociateNotEligible`, with the status and body that Amazon documents for it; `Retired` and
-    /// `RetiredFlat` are the two forms of the refusal since PA-API's end. For calls of the Creators API it is a reason, as
-    /// `TokenExpired`, or an exception, as `ThrottleException`, and PA-API's codes mean what comes closest; for token requests it is
+    /// `RetiredFlat` are the two forms of the error since PA-API was retired. For calls of the Creators API it is a reason, as
+    /// `TokenExpired`, or an exception, as `ThrottleException`, and a code of PA-API means the closest one; for token requests it is
     /// OAuth's, as `invalid_scope` or `server_error`. A code that Amazon does not have is sent with status 400.
     Error(&'static str),
     /// This status, with this body as `text/html`.
@@ -41,11 +41,11 @@ pub enum FaultKind {
     Hang,
     /// The connection is closed without an answer.
     Reset,
-    /// Half of the right answer, announced as whole; then the connection is closed.
+    /// Half of the right answer, with the content length of the whole; then the connection is closed.
     Truncated,
-    /// Status 200 and a body that is no JSON.
+    /// Status 200 with a body that is not JSON.
     Malformed,
-    /// Status 200 and JSON of which nothing is as it should be.
+    /// Status 200 with JSON whose values have the wrong types.
     WrongShape,
     /// The first id of a `GetItems` is answered with `ItemNotAccessible`. Other operations do not use it up.
     PartialErrors,
@@ -59,8 +59,8 @@ pub enum ScriptError {
     Toml(#[source] Box<toml::de::Error>),
     /// A fault is incomplete or contradictory.
     #[error("fault {number} of the script: {what}")]
-    InjectedFault {
-        /// Which, from 1.
+    Fault {
+        /// Its position in the script, from 1.
         number: usize,
         /// What is wrong, naming the key and what is accepted.
         what: String,
@@ -107,10 +107,10 @@ impl InjectedFault {
     pub fn parse_script(text: &str) -> Result<Vec<Self>, ScriptError> {
         let script: FaultScript = toml::from_str(text).map_err(|error| ScriptError::Toml(Box::new(error)))?;
         let faults = script.fault.into_iter().zip(1..);
-        faults.map(|(entry, number)| entry.read().map_err(|what| ScriptError::InjectedFault { number, what })).collect()
+        faults.map(|(entry, number)| entry.read().map_err(|what| ScriptError::Fault { number, what })).collect()
     }
 
-    /// Uses one of the faults for a request, the first that fits. Not every request has an operation.
+    /// Takes the first fault that matches a request and decrements its count. A request may name no operation.
     pub(crate) fn take(faults: &mut Vec<Self>, operation: Option<Operation>) -> Option<FaultKind> {
         let fault = faults.iter_mut().find(|fault| fault.times > 0 && fault.is_meant_for(operation))?;
         fault.times -= 1;
@@ -168,7 +168,7 @@ impl FaultEntry {
 
 fn known_code(code: Option<String>) -> Result<&'static str, String> {
     let code = code.ok_or("code must be given")?;
-    // Some are errors of both APIs.
+    // Some codes exist in both APIs.
     let known: BTreeSet<_> = paapi5::error_codes().chain(creators::error_names()).collect();
     known.get(code.as_str()).copied().ok_or_else(|| {
         format!("code is {code}; it must be one of {}", known.into_iter().collect::<Vec<_>>().join(", "))

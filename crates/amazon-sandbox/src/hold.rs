@@ -1,16 +1,16 @@
-//! A gate before the answers, for tests that need calls to be under way.
+//! Holds answers back, so that a test can act while calls are in flight.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-/// Open unless somebody holds it.
+/// Delays answers while at least one [`ResponseHold`] exists.
 #[derive(Debug)]
 pub(crate) struct ResponseGate {
     holds: Arc<watch::Sender<usize>>,
 }
 
-/// Keeps answers back until it is released or dropped.
+/// Holds answers back until it is released or dropped.
 #[derive(Debug)]
 #[must_use = "dropping a hold releases it"]
 pub struct ResponseHold {
@@ -27,16 +27,16 @@ impl ResponseGate {
         ResponseHold { holds: Arc::clone(&self.holds) }
     }
 
-    /// Waits until nobody holds the gate. Dropping the future is safe.
+    /// Waits until no hold exists. Cancel-safe.
     pub(crate) async fn pass(&self) {
-        // The gate keeps the sender, so waiting cannot fail.
+        // `self` owns the sender, so the wait cannot fail.
         let mut holds = self.holds.subscribe();
         let _open = holds.wait_for(|holds| *holds == 0).await;
     }
 }
 
 impl ResponseHold {
-    /// Lets the answers go.
+    /// Releases the answers.
     pub fn release(self) {
         drop(self);
     }

@@ -1,8 +1,6 @@
-//! A fake Amazon over real HTTP: an invented shop that answers PA-API 5.0 and the Creators API, checks signatures and tokens,
-//! keeps an account's limits, and fails on purpose when told to.
+//! A fake Amazon over real HTTP, for development and tests.
 //!
-//! The command line starts it for demonstrations and tests start it for themselves. One address serves both APIs, and both
-//! use up the same limits. It shares no code with the client side of the APIs, so that each checks the other.
+#![doc = include_str!("../README.md")]
 
 use std::{
     fmt, io,
@@ -40,10 +38,10 @@ mod signature;
 mod state;
 mod tls;
 
-/// The one access key for PA-API that the sandbox knows.
+/// The one PA-API access key that the sandbox accepts.
 pub const ACCESS_KEY: &str = "SANDBOXACCESSKEY0001";
 
-/// The secret that belongs to it.
+/// The secret of [`ACCESS_KEY`].
 pub const SECRET_KEY: &str = "sandbox-secret-that-opens-nothing-at-all";
 
 /// The partner tag that the sandbox accepts in a marketplace: `sandbox-20` in the Americas, `sandbox-21` in Europe, the Middle East
@@ -57,25 +55,25 @@ pub fn partner_tag(marketplace: Marketplace) -> String {
     format!("sandbox-{suffix}")
 }
 
-/// What kind of account and network to play.
+/// The account and the network that the sandbox simulates.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The calls a second that the account may make. Default 10, which is Amazon's ceiling.
+    /// The calls per second that the account may make. Default 10, Amazon's maximum.
     pub calls_per_second: f64,
-    /// The calls it may make in any 24 hours. Default 8,640, which is Amazon's for a new account.
+    /// The calls it may make in any 24 hours. Default 8,640, Amazon's limit for a new account.
     pub calls_per_day: u32,
-    /// How much later each answer comes. Default zero.
+    /// The delay of each answer. Default zero.
     pub latency: Duration,
-    /// Faults that befall the first calls.
+    /// Faults of the first calls.
     pub faults: Vec<InjectedFault>,
-    /// Faults that befall the first requests for tokens; those of one operation never do.
+    /// Faults of the first token requests. A fault that names an operation never matches one.
     pub token_faults: Vec<InjectedFault>,
-    /// How long a token of the Creators API is good for. Default an hour, which is Amazon's.
+    /// How long a token of the Creators API is valid. Default an hour, as Amazon's.
     pub token_lifetime: Duration,
-    /// Whether the Creators API tells ratings to those who ask for them. Amazon's documentation lists no such resource, while its SDK
-    /// has them. Default no. A search by the least rating works either way.
+    /// Whether the Creators API returns requested ratings. Amazon's documentation lists no such resource, while its SDK
+    /// has them. Default no. A search by minimum rating works either way.
     pub creators_reviews: bool,
-    /// Speak TLS with this certificate. Default: plain HTTP.
+    /// Serve TLS with this certificate. Default: plain HTTP.
     pub tls: Option<Tls>,
 }
 
@@ -103,7 +101,7 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Starts answering on `listener`. The shop is invented first, once a process, so that no call ever waits for it.
+    /// Starts the server on `listener`. The products are generated first, once per process, so that no call waits for them.
     pub async fn start(listener: TcpListener, options: Options) -> io::Result<Self> {
         let address = listener.local_addr()?;
         tokio::task::spawn_blocking(|| catalogue::Catalogue::get().words()).await?;
@@ -114,84 +112,84 @@ impl Sandbox {
         Ok(Self { state, server, _stop_on_drop: stop.clone().drop_guard(), stop })
     }
 
-    /// Where it is: `http://127.0.0.1:PORT`, or `https`.
+    /// The base URL: `http://127.0.0.1:PORT`, or `https`.
     pub fn url(&self) -> String {
         self.state.url.clone()
     }
 
-    /// Adds a fault, after those that are still to come.
+    /// Queues a fault behind the pending ones.
     pub fn inject(&self, fault: InjectedFault) {
         locked(&self.state.faults).push(fault);
     }
 
-    /// Forgets the faults that are still to come, of tokens too.
+    /// Removes all pending faults, those of token requests included.
     pub fn clear_faults(&self) {
         locked(&self.state.faults).clear();
         locked(&self.state.token_faults).clear();
     }
 
-    /// Adds a fault of the requests for tokens, after those that are still to come.
+    /// Queues a fault of token requests behind the pending ones.
     pub fn inject_for_tokens(&self, fault: InjectedFault) {
         locked(&self.state.token_faults).push(fault);
     }
 
-    /// Keeps the answers to calls that arrive from now on, until the hold is released or dropped. The calls count against the
+    /// Holds back the answers to calls that arrive from now on, until the hold is released or dropped. The calls count against the
     /// limits when they arrive.
     pub fn hold(&self) -> ResponseHold {
         self.state.gate.close()
     }
 
-    /// Waits until so many calls in total have arrived since the start, whether answered or not.
+    /// Waits until this many calls in total have arrived since the start, answered or not. Cancel-safe.
     pub async fn arrived(&self, calls: usize) {
         self.state.call_log.arrived(calls).await;
     }
 
-    /// Every call that has arrived, in order.
+    /// Every call since the start, in order of arrival.
     pub fn calls(&self) -> Vec<RecordedCall> {
         self.state.call_log.calls()
     }
 
-    /// Keeps the answers to requests for tokens that arrive from now on, until the hold is released or dropped.
+    /// Holds back the answers to token requests that arrive from now on, until the hold is released or dropped.
     pub fn hold_tokens(&self) -> ResponseHold {
         self.state.token_gate.close()
     }
 
-    /// How many tokens have been asked for since the start, whether given or not. They are no calls.
+    /// The number of token requests since the start, granted or not. A token request is not a call.
     pub fn token_requests(&self) -> usize {
         self.state.tokens.requests()
     }
 
-    /// Waits until so many tokens in total have been asked for since the start.
+    /// Waits until this many token requests in total have arrived since the start. Cancel-safe.
     pub async fn tokens_asked(&self, requests: usize) {
         self.state.tokens.asked(requests).await;
     }
 
-    /// Forgets every token, so that calls with them are answered with `InvalidToken`.
+    /// Revokes every token: calls with one are answered with `InvalidToken`.
     pub fn revoke_tokens(&self) {
         self.state.tokens.revoke();
     }
 
-    /// Ends the life of every token, so that calls with them are answered with `TokenExpired`.
+    /// Expires every token: calls with one are answered with `TokenExpired`.
     pub fn expire_tokens(&self) {
         self.state.tokens.expire(Instant::now());
     }
 
-    /// Whether the account has lost the sales that Amazon asks for: if so, both APIs answer `AssociateNotEligible`.
+    /// Sets whether the account misses Amazon's sales requirement: if so, both APIs answer `AssociateNotEligible`.
     pub fn lose_eligibility(&self, lost: bool) {
         self.state.eligible.store(!lost, Ordering::Relaxed);
     }
 
-    /// Changes the calls a second; earlier calls still count.
+    /// Changes the calls per second. Earlier calls still count.
     pub fn set_rate(&self, per_second: f64) {
         locked(&self.state.limits).set_rate(per_second);
     }
 
-    /// Changes the calls a day; earlier calls still count.
+    /// Changes the calls per 24 hours. Earlier calls still count.
     pub fn set_calls_per_day(&self, calls: u32) {
         locked(&self.state.limits).set_per_day(calls);
     }
 
-    /// Closes the port and every connection at once, answered or not. When it returns, both are closed.
+    /// Closes the port and every connection at once, also those with unanswered calls. Both are closed when it returns.
     pub async fn stop(self) {
         self.stop.cancel();
         if let Err(error) = self.server.await {
@@ -210,7 +208,7 @@ fn url(address: SocketAddr, secure: bool) -> String {
     format!("{}://{address}", if secure { "https" } else { "http" })
 }
 
-/// Locks, also after a panic elsewhere: what these locks keep is whole after every statement.
+/// Locks a mutex and ignores poisoning: the data behind these mutexes is consistent after every statement.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! The account's limits: so many calls a second, and so many in any 24 hours.
+//! The account's limits: calls per second, and calls in any 24 hours.
 
 use std::{
     collections::VecDeque,
@@ -7,49 +7,49 @@ use std::{
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The share of the exact period in which a full second's calls are refused.
+/// The length of the rate window relative to the exact period.
 ///
-/// Calls that leave evenly spaced do not arrive so: the missing 5 % forgives the network what no client can help.
+/// Evenly spaced calls do not arrive evenly spaced. A window shorter by 5 % tolerates the network's jitter.
 const FORGIVING: f64 = 0.95;
 
-/// What has been called, and what may be.
+/// Counts calls and decides which of them are within the limits.
 ///
-/// At most `n = floor(max(1, rate))` calls are let through in any window of `0.95 * n / rate` seconds. Every call counts, the
-/// refused ones too, but a refused call does not push back the next.
+/// Rate: at most `n = floor(max(1, rate))` calls are admitted in any window of `0.95 * n / rate` seconds; a rejected call does not
+/// delay the next one. Day: every call counts, rejected ones included.
 #[derive(Debug)]
 pub(crate) struct RateLimits {
     per_second: f64,
     per_day: u32,
-    /// When the last calls were let through, the newest last.
+    /// The times of the last admitted calls, the newest last.
     recent: VecDeque<Instant>,
-    /// When each call of the last 24 hours came, refused or not.
+    /// The times of all calls of the last 24 hours, rejected ones included.
     day: VecDeque<Instant>,
-    /// The calls of all time that were beyond a limit.
+    /// The number of calls over a limit since the start.
     refused: usize,
 }
 
 impl RateLimits {
-    /// Nothing has been called yet.
+    /// Limits without any calls yet.
     pub(crate) fn new(per_second: f64, per_day: u32) -> Self {
         Self { per_second, per_day, recent: VecDeque::new(), day: VecDeque::new(), refused: 0 }
     }
 
-    /// Changes the rate; earlier calls still count.
+    /// Changes the rate. Earlier calls still count.
     pub(crate) fn set_rate(&mut self, per_second: f64) {
         self.per_second = per_second;
     }
 
-    /// Changes the day's limits; earlier calls still count.
+    /// Changes the daily limit. Earlier calls still count.
     pub(crate) fn set_per_day(&mut self, per_day: u32) {
         self.per_day = per_day;
     }
 
-    /// How many calls were beyond a limit.
+    /// The number of calls over a limit.
     pub(crate) fn refused(&self) -> usize {
         self.refused
     }
 
-    /// Counts a call, and says whether it is within both limits.
+    /// Counts a call and returns whether it is within both limits.
     pub(crate) fn admits(&mut self, now: Instant) -> bool {
         let admitted = self.is_within(now);
         self.refused += usize::from(!admitted);

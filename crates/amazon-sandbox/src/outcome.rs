@@ -1,4 +1,4 @@
-//! What becomes of a request: the answer that is right, or what a fault makes of it.
+//! The outcome of a request: the right answer, or the effect of an injected fault on it.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::{
     paapi5,
 };
 
-/// What becomes of a request.
+/// The outcome of a request.
 pub(crate) enum CallOutcome {
     Answered(HttpAnswer),
-    /// Half of the answer is sent.
+    /// The connection closes after half of the answer.
     CutShort(HttpAnswer),
     NeverAnswered,
     HungUp,
@@ -28,12 +28,12 @@ pub(crate) struct HttpAnswer {
     pub(crate) later: Duration,
 }
 
-/// In whose form errors are told.
+/// The API whose form of errors applies.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ErrorFormat {
     Paapi5,
     Creators,
-    /// OAuth 2.0, of one of Amazon's two kinds.
+    /// OAuth 2.0, as this issuer implements it.
     Token(TokenIssuer),
 }
 
@@ -66,7 +66,7 @@ impl From<creators::TokenRequestError> for HttpAnswer {
 }
 
 impl CallOutcome {
-    /// Lets a fault, if there is one, have its way with what would have been the answer.
+    /// Applies a fault, if there is one, to the right answer.
     pub(crate) fn of(answer: HttpAnswer, fault: Option<FaultKind>, error_format: ErrorFormat) -> Self {
         Self::Answered(match fault {
             None | Some(FaultKind::PartialErrors) => answer,

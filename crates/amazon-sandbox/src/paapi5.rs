@@ -1,6 +1,6 @@
-//! The sandbox's PA-API 5.0: what a request means, and the catalogue's answers in its words.
+//! The sandbox's PA-API 5.0: authentication, request fields and answers.
 //!
-//! Follows <https://webservices.amazon.com/paapi5/documentation/>. Where that is silent, a comment says what was chosen.
+//! Follows <https://webservices.amazon.com/paapi5/documentation/>. Where the documentation is silent, a comment states the choice.
 
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -35,13 +35,13 @@ mod variations;
 pub(crate) const OPERATIONS: [Operation; 4] =
     [Operation::GetItems, Operation::SearchItems, Operation::GetVariations, Operation::GetBrowseNodes];
 
-/// What an answer depends on besides the request.
+/// The state that an answer depends on besides the request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AnswerContext {
     pub(crate) now: OffsetDateTime,
-    /// Whether the account has sold enough to be answered.
+    /// Whether the account meets Amazon's sales requirement.
     pub(crate) eligible: bool,
-    /// Whether to pretend that the first item of a `GetItems` is not accessible.
+    /// Whether to report the first item of a `GetItems` as not accessible.
     pub(crate) hide_first: bool,
 }
 
@@ -77,16 +77,16 @@ pub(crate) fn answer(
     context: AnswerContext,
 ) -> Result<Value, Paapi5Error> {
     let fields = Fields::of(body)?;
-    // Everything about the request's own form comes before what depends on the account, and that before the data.
+    // The order of checks: the form of the request, then the account, then the data.
     let marketplace = marketplace(received, &fields)?;
     fields.required_text("PartnerTag")?;
     fields.required_text("PartnerType")?;
     fields.one_of("PartnerType", &["Associates"])?;
-    tell(operation, marketplace, &fields, &Resources::read(&fields, operation)?, context)
+    respond(operation, marketplace, &fields, &Resources::read(&fields, operation)?, context)
 }
 
 /// Answers a request in a marketplace whose resources have been read.
-pub(crate) fn tell(
+pub(crate) fn respond(
     operation: Operation,
     marketplace: Marketplace,
     fields: &Fields<'_>,
@@ -121,8 +121,8 @@ pub(crate) fn tell(
     }
 }
 
-/// The marketplace of the host, whatever the body says; for a host that is none of Amazon's, as `127.0.0.1`, the body's, or the
-/// United States.
+/// The marketplace of Amazon's host that the request names, which wins over the body's. For any other host, as `127.0.0.1`, the
+/// body's marketplace, or the United States.
 fn marketplace(received: ReceivedRequest<'_>, fields: &Fields<'_>) -> Result<Marketplace, Paapi5Error> {
     let named = match fields.text("Marketplace")? {
         Some(name) => Some(

@@ -1,4 +1,4 @@
-//! Searches the catalogue as Amazon does, in the words of no API: what matches, in which order, and how to narrow it.
+//! Searches the catalogue as Amazon does, independent of either API's field names: matches, order and facets.
 
 use std::{cmp::Reverse, collections::HashSet};
 
@@ -10,7 +10,7 @@ use crate::catalogue::{
 };
 use amazon_catalog::Marketplace;
 
-/// What is looked for. Everything that is given must hold.
+/// The conditions of a search. A product must meet all that are set.
 #[derive(Debug)]
 pub(crate) struct Query<'a> {
     pub(crate) marketplace: Marketplace,
@@ -25,7 +25,7 @@ pub(crate) struct Query<'a> {
     pub(crate) index: Option<&'a str>,
     /// A browse node, with everything below it.
     pub(crate) node: Option<u64>,
-    /// In the smallest unit of the marketplace's own currency, as the next.
+    /// In the smallest unit of the marketplace's own currency.
     pub(crate) min_price: Option<u64>,
     pub(crate) max_price: Option<u64>,
     /// In stars.
@@ -39,14 +39,14 @@ pub(crate) struct Query<'a> {
     pub(crate) sort: SortOrder,
 }
 
-/// The condition that is looked for.
+/// The offer condition that a search asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum ConditionFilter {
     #[default]
     Any,
     New,
     Used,
-    /// The catalogue has none.
+    /// The catalogue has no offer in this condition.
     Collectible,
     Refurbished,
 }
@@ -54,7 +54,7 @@ pub(crate) enum ConditionFilter {
 /// The order of what is found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum SortOrder {
-    /// Where the words stand in the title first, then by popularity.
+    /// Products with more of the words in their title first, then by popularity.
     #[default]
     Relevance,
     Rating,
@@ -63,7 +63,7 @@ pub(crate) enum SortOrder {
     PriceFalling,
 }
 
-/// Ways to narrow what was found, each the most frequent first.
+/// The refinements of a result, each list ordered by frequency.
 #[derive(Debug, Default)]
 pub(crate) struct Facets {
     /// Ids of search indices of the marketplace.
@@ -76,7 +76,7 @@ pub(crate) struct Facets {
 /// How many bins a facet has at most; Amazon's documentation shows about as many.
 const BINS: usize = 10;
 
-/// The products that match, in order. Of a family only the first child is told, as a shop's page does.
+/// The products that match, in order. Of a variation family only the first matching child is returned, as on Amazon's pages.
 pub(crate) fn search(catalogue: &'static Catalogue, query: &Query<'_>) -> Vec<SearchHit> {
     let products = catalogue.products();
     let places = query.keywords.and_then(|keywords| catalogue.words().holding_all(keywords));
@@ -91,7 +91,7 @@ pub(crate) fn search(catalogue: &'static Catalogue, query: &Query<'_>) -> Vec<Se
     found
 }
 
-/// The facets of what was found.
+/// The facets of a result.
 pub(crate) fn facets(marketplace: Marketplace, found: &[SearchHit]) -> Facets {
     let kinds = || found.iter().map(|hit| hit.product.kind);
     let known = |id: &&'static str| marketplace.search_index(id).is_some();
@@ -141,7 +141,7 @@ impl Query<'_> {
         affordable.then(|| SearchHit { product, price: paid, in_title: self.words_in_title(product) })
     }
 
-    /// The listing that the price is taken from: the buy box, or the first that has the condition and seller asked for.
+    /// The listing whose price counts: the buy box, or the first listing with the requested condition and seller.
     fn listing<'p>(&self, product: &'p InventedProduct) -> Option<&'p InventedListing> {
         let fits = |listing: &&InventedListing| {
             self.condition.holds_for(listing.condition) && (!self.from_amazon || listing.seller.is_none())
@@ -169,7 +169,7 @@ impl Query<'_> {
     }
 
     fn put_in_order(&self, found: &mut [SearchHit]) {
-        // The catalogue is kept by popularity and these sorts are stable, so equal keys stay in that order.
+        // The catalogue is ordered by popularity and these sorts are stable, so products with equal keys keep that order.
         match self.sort {
             SortOrder::Relevance => found.sort_by_key(|hit| Reverse(hit.in_title)),
             SortOrder::Rating => found.sort_by_key(|hit| Reverse(hit.product.rating)),
@@ -181,7 +181,7 @@ impl Query<'_> {
 }
 
 impl ConditionFilter {
-    /// Whether an offer in that condition is meant.
+    /// Whether the filter accepts an offer in this condition.
     pub(crate) fn holds_for(self, condition: OfferCondition) -> bool {
         match self {
             Self::Any => true,

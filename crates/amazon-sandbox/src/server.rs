@@ -1,4 +1,4 @@
-//! The sandbox's HTTP server: accepts connections, has each request decided, and delivers the answer.
+//! The sandbox's HTTP server: accepts connections, passes each request to the shared state and sends the answer.
 
 use std::{
     convert::Infallible,
@@ -34,10 +34,10 @@ use crate::{
 };
 use amazon_catalog::Operation;
 
-/// Larger than any request of either API, whose ids are at most ten.
+/// The largest request body. Requests of both APIs are far smaller: they carry at most ten ids.
 const MAX_REQUEST_BYTES: usize = 1 << 20;
 
-/// How long to wait after a connection could not be accepted: long enough not to spin, short enough not to be noticed.
+/// The pause after a failed accept, so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -59,7 +59,7 @@ pub(crate) async fn serve(listener: TcpListener, tls: Option<Tls>, state: Arc<Sa
                 Ok((stream, _)) => {
                     connections.spawn(connection(stream, acceptor.clone(), Arc::clone(&state)));
                 }
-                // Out of file descriptors, most likely: others must give theirs back first.
+                // Most likely the process has no free file descriptor; one must be closed first.
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
             Some(_) = connections.join_next() => {}
@@ -70,7 +70,7 @@ pub(crate) async fn serve(listener: TcpListener, tls: Option<Tls>, state: Arc<Sa
 }
 
 async fn connection(stream: TcpStream, acceptor: Option<TlsAcceptor>, state: Arc<SandboxState>) {
-    // Small answers must not wait for each other.
+    // Without this, Nagle's algorithm delays small answers.
     let _best_effort = stream.set_nodelay(true);
     match acceptor {
         None => speak_http(stream, state).await,
@@ -84,7 +84,7 @@ async fn connection(stream: TcpStream, acceptor: Option<TlsAcceptor>, state: Arc
 
 async fn speak_http(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, state: Arc<SandboxState>) {
     let service = service_fn(move |request| call(Arc::clone(&state), request));
-    // It fails when the client goes away and when a fault closes the connection: neither is news.
+    // It fails when the client disconnects and when a fault closes the connection; both are expected.
     let _how_it_ended = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
@@ -156,7 +156,7 @@ fn half(body: &Bytes) -> Body {
         if let Some(first) = first {
             return Some((Ok(Frame::data(first)), None));
         }
-        // Pending once, so that the connection writes what it has before it is told of the error.
+        // Yields once, so that the connection writes the first half before it sees the error.
         tokio::task::yield_now().await;
         Some((Err(io::Error::from(io::ErrorKind::ConnectionAborted)), None))
     });

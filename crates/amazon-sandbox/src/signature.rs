@@ -1,7 +1,7 @@
-//! Verifies AWS Signature Version 4 on a received request, apart from the library that clients sign with.
+//! Verifies AWS Signature Version 4 on a received request, independently of the library that clients sign with.
 //!
 //! The rules are AWS's (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>). The
-//! service is `ProductAdvertisingAPI`; any list of signed headers will do that names `host` and `x-amz-date`.
+//! service is `ProductAdvertisingAPI`. Any list of signed headers that contains `host` and `x-amz-date` is accepted.
 
 use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderMap;
@@ -14,7 +14,7 @@ const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const SERVICE: &str = "ProductAdvertisingAPI";
 const AMZ_DATE: &[BorrowedFormatItem<'_>] = format_description!("[year][month][day]T[hour][minute][second]Z");
 
-/// How far a clock may be off, in either direction: the general rule of Signature Version 4.
+/// The largest accepted clock difference in either direction: the general rule of Signature Version 4.
 const MAX_SKEW: Duration = Duration::minutes(15);
 
 /// A request as it was received.
@@ -33,16 +33,16 @@ pub(crate) struct KeyPair<'a> {
     pub(crate) secret_key: &'a str,
 }
 
-/// Why a request is not believed, in the order of the checks.
+/// Why a signature is rejected, in the order of the checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SignatureError {
-    /// The `Authorization` header, or what it needs, is absent or malformed.
+    /// The `Authorization` header, or a header that it requires, is absent or malformed.
     Incomplete,
-    /// Nobody has this access key.
+    /// The access key is unknown.
     UnknownKey,
-    /// It was signed too long ago, or in the future.
+    /// The signing time differs from the sandbox's clock by more than [`MAX_SKEW`].
     Expired,
-    /// The signature is another's, or another request's.
+    /// The signature does not match the request and the key.
     Mismatch,
 }
 
@@ -75,7 +75,7 @@ pub(crate) fn verify(
         key = hmac(&key.finalize().into_bytes());
     }
     key.update(to_sign.as_bytes());
-    // Compared in constant time, as a real one would.
+    // Compared in constant time.
     match unhex(claim.signature) {
         Some(signature) if in_scope && key.verify_slice(&signature).is_ok() => Ok(()),
         _ => Err(SignatureError::Mismatch),
@@ -112,7 +112,7 @@ impl<'a> Claim<'a> {
     }
 }
 
-/// The request in the one form that both sides hash; `None` where a header that is claimed to be signed is absent.
+/// The canonical request, which both sides hash; `None` where a header in the list of signed headers is absent.
 fn canonical_request(request: ReceivedRequest<'_>, signed_headers: &str) -> Option<String> {
     let mut text = format!("{}\n{}\n\n", request.method, request.path);
     for name in signed_headers.split(';') {
@@ -124,7 +124,7 @@ fn canonical_request(request: ReceivedRequest<'_>, signed_headers: &str) -> Opti
     Some(format!("{text}\n{signed_headers}\n{}", hex(&Sha256::digest(request.body))))
 }
 
-/// The keyed hash that a text is fed to.
+/// An HMAC-SHA256 with this key, ready for input.
 pub(crate) fn hmac(key: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).expect("HMAC takes keys of any length")
 }

@@ -1,4 +1,4 @@
-//! What all connections of the sandbox share, and how each request is decided.
+//! The state that all connections share, and the decision what to answer to each request.
 
 use std::{
     collections::BTreeMap,
@@ -26,41 +26,41 @@ use crate::{
 };
 use amazon_catalog::Operation;
 
-/// Where the sandbox tells what it has counted; no path of Amazon's.
+/// The path of the sandbox's own counters. Amazon has no such path.
 const COUNTS_PATH: &str = "/sandbox/calls";
 
-/// What all connections share.
+/// The state that all connections share.
 #[derive(Debug)]
 pub(crate) struct SandboxState {
-    /// Where it is, as `http://127.0.0.1:8180`.
+    /// The sandbox's base URL, as `http://127.0.0.1:8180`.
     pub(crate) url: String,
     pub(crate) limits: Mutex<RateLimits>,
     pub(crate) faults: Mutex<Vec<InjectedFault>>,
     pub(crate) token_faults: Mutex<Vec<InjectedFault>>,
     pub(crate) call_log: CallLog,
     pub(crate) tokens: TokenStore,
-    /// Before the answers to calls.
+    /// Delays the answers to calls.
     pub(crate) gate: ResponseGate,
-    /// Before the answers to requests for tokens.
+    /// Delays the answers to token requests.
     pub(crate) token_gate: ResponseGate,
     pub(crate) eligible: AtomicBool,
     pub(crate) latency: Duration,
     creators_reviews: bool,
 }
 
-/// What a request is for.
+/// The handler of a request, by its path.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Route {
     Paapi5(Option<Operation>),
     Creators(Option<CreatorsOperation>),
     Token(TokenIssuer),
     File,
-    /// What the sandbox tells of itself.
+    /// The sandbox's own counters.
     Counts,
 }
 
 impl Route {
-    /// Whatever is nothing else's is PA-API's to refuse.
+    /// The route of a request. PA-API's handler gets every unknown path and answers it with `UnknownOperation`.
     pub(crate) fn of(received: ReceivedRequest<'_>) -> Self {
         if received.path == COUNTS_PATH {
             Self::Counts
@@ -75,7 +75,7 @@ impl Route {
         }
     }
 
-    /// The operation that is called.
+    /// The operation that the request names; `None` where it names none.
     pub(crate) fn operation(self) -> Option<Operation> {
         match self {
             Self::Paapi5(operation) => operation,
@@ -103,7 +103,7 @@ impl SandboxState {
         }
     }
 
-    /// Checks a request in the order that Amazon does, and answers it unless a fault befalls it.
+    /// Checks a request in Amazon's order and makes its answer. An injected fault that matches the request replaces the answer.
     pub(crate) fn decide(&self, route: Route, received: ReceivedRequest<'_>, query: &str) -> CallOutcome {
         match route {
             Route::Paapi5(operation) => self.decide_paapi5(operation, received),
@@ -128,7 +128,7 @@ impl SandboxState {
         let fault = InjectedFault::take(&mut locked(&self.faults), Some(operation));
         let body = serde_json::from_slice(received.body).unwrap_or_default();
         let answer = paapi5::answer(operation, received, &body, self.context(fault.as_ref()));
-        let answer = answer.map_or_else(HttpAnswer::from, |told| HttpAnswer::json(200, &told));
+        let answer = answer.map_or_else(HttpAnswer::from, |answer| HttpAnswer::json(200, &answer));
         CallOutcome::of(answer, fault, ErrorFormat::Paapi5)
     }
 
@@ -141,11 +141,11 @@ impl SandboxState {
         let fault = InjectedFault::take(&mut locked(&self.faults), Route::Creators(asked).operation());
         let (context, base) = (self.context(fault.as_ref()), self.base(received));
         let answer = creators::answer(admitted, received, context, &base, self.creators_reviews);
-        let answer = answer.map_or_else(HttpAnswer::from, |told| HttpAnswer::json(200, &told));
+        let answer = answer.map_or_else(HttpAnswer::from, |answer| HttpAnswer::json(200, &answer));
         CallOutcome::of(answer, fault, ErrorFormat::Creators)
     }
 
-    /// How many calls have come, how many were answered with which status, and how many were beyond a limit.
+    /// The counters: calls received, calls answered by HTTP status, and calls over a limit.
     fn counts(&self) -> Value {
         let mut by_status = BTreeMap::<u16, usize>::new();
         let calls = self.call_log.calls();
@@ -168,7 +168,7 @@ impl SandboxState {
         }
     }
 
-    /// Where the caller reaches the sandbox: the host that it named, unless that is Amazon's, which leads elsewhere.
+    /// The base URL that the caller can reach: the `Host` it sent, or the sandbox's own address where it sent one of Amazon's hosts.
     fn base(&self, received: ReceivedRequest<'_>) -> String {
         let host = received.headers.get(header::HOST).and_then(|host| host.to_str().ok());
         match (host.filter(|host| !host.contains("amazon")), self.url.split_once("://")) {

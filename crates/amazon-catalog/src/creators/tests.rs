@@ -18,20 +18,27 @@ fn options(endpoint: &str) -> Options {
         credential_secret: SECRET.into(),
         version: Version::parse("3.2").unwrap(),
         partner_tags: HashMap::from([(uk(), "example-21".to_owned())]),
-        endpoint: Some(endpoint.to_owned()),
         token_endpoint: None,
-        ca_pem: None,
-        proxy: None,
-        connect_timeout: PATIENCE,
-        max_body_bytes: 2000,
+        transport: TransportOptions {
+            endpoint: Some(endpoint.to_owned()),
+            connect_timeout: PATIENCE,
+            max_body_bytes: 2000,
+            ..TransportOptions::default()
+        },
     }
+}
+
+fn with_transport(endpoint: &str, change: impl FnOnce(&mut TransportOptions)) -> Options {
+    let mut options = options(endpoint);
+    change(&mut options.transport);
+    options
 }
 
 fn uk() -> Marketplace {
     Marketplace::parse("UK").unwrap()
 }
 
-fn question(marketplace: &str) -> CatalogRequest {
+fn get_items(marketplace: &str) -> CatalogRequest {
     let locale = Locale::of(Marketplace::parse(marketplace).unwrap());
     CatalogRequest::Items(GetItems { locale, asins: vec![Asin::parse("B0FAKEKTL3").unwrap()] })
 }
@@ -64,7 +71,7 @@ async fn a_token_is_asked_for_and_shown_as_amazon_s_own_sdk_does_it() {
         let fake = Fake::start(|_| (200, NOTHING.to_owned())).await;
         let version = Version::parse(version).unwrap();
         let client = Client::new(Options { version, ..options(&fake.base()) }).unwrap();
-        assert_eq!(client.call(&question("UK"), PATIENCE).await.unwrap(), empty());
+        assert_eq!(client.call(&get_items("UK"), PATIENCE).await.unwrap(), empty());
 
         let [token, call] = fake.seen().try_into().unwrap();
         assert_eq!((token.path.as_str(), token.header("content-type")), (path, content_type));
@@ -83,12 +90,13 @@ async fn the_token_service_and_the_proxy_may_stand_elsewhere() {
     let tokens = Fake::start(|_| (500, String::new())).await;
     let token_endpoint = Some(format!("{}/auth/o2/token", tokens.base()));
     let client = Client::new(Options { token_endpoint, ..options(&api.base()) }).unwrap();
-    client.call(&question("UK"), PATIENCE).await.unwrap();
+    client.call(&get_items("UK"), PATIENCE).await.unwrap();
     assert_eq!((tokens.tokens(), api.tokens(), api.calls()), (1, 0, 1));
 
     let proxy = Fake::start(|_| (200, NOTHING.to_owned())).await;
-    let client = Client::new(Options { proxy: Some(proxy.base()), ..options("http://amazon.invalid") }).unwrap();
-    client.call(&question("UK"), PATIENCE).await.unwrap();
+    let client =
+        Client::new(with_transport("http://amazon.invalid", |transport| transport.proxy = Some(proxy.base()))).unwrap();
+    client.call(&get_items("UK"), PATIENCE).await.unwrap();
     assert_eq!((proxy.tokens(), proxy.calls()), (1, 1));
 }
 
@@ -105,12 +113,12 @@ async fn feeds_and_reports_are_listed_and_linked() {
         (FileKind::Feeds, "a", "/catalog/v1/getFeed", r#"{"feedName":"a"}"#),
         (FileKind::Reports, "b", "/reports/v1/getReport", r#"{"filename":"b"}"#),
     ];
-    for (shelf, name, path, body) in cases {
-        let list = CatalogRequest::Files(ListFiles { marketplace: uk(), shelf });
+    for (kind, name, path, body) in cases {
+        let list = CatalogRequest::Files(ListFiles { marketplace: uk(), kind });
         let listed = vec![pb::AccountFile { name: name.to_owned(), ..Default::default() }];
         assert_eq!(client.call(&list, PATIENCE).await.unwrap(), CatalogResponse::Files(listed));
         assert_eq!(fake.last_call().body, "{}");
-        let link = GetFileLink { marketplace: uk(), shelf, name: name.to_owned(), kind: None };
+        let link = GetFileLink { marketplace: uk(), kind, name: name.to_owned(), file_type: None };
         let answer = client.call(&CatalogRequest::FileLink(link), PATIENCE).await.unwrap();
         let CatalogResponse::FileLink(Some(link)) = answer else { panic!("{answer:?}") };
         assert_eq!(link.expose(), format!("https://files.example{path}"));
@@ -126,7 +134,7 @@ async fn feeds_and_reports_are_listed_and_linked() {
 async fn what_cannot_be_asked_costs_no_call() {
     let fake = Fake::start(|_| (200, NOTHING.to_owned())).await;
     let client = Client::new(options(&fake.base())).unwrap();
-    let answer = client.call(&question("DE"), PATIENCE).await;
+    let answer = client.call(&get_items("DE"), PATIENCE).await;
     assert!(matches!(&answer, Err(Error::Refused { refusal: Refusal::BadPartnerTag, .. })), "{answer:?}");
     assert_eq!(fake.seen().len(), 0);
 }
@@ -143,7 +151,10 @@ fn options_that_cannot_work_are_refused() {
         assert!(matches!(Client::new(options), Err(BuildError::Credential)), "{id}");
     }
     assert!(matches!(fault(|options| options.credential_secret = "".into()), BuildError::Credential));
-    assert!(matches!(fault(|options| options.endpoint = Some("amazon.invalid".to_owned())), BuildError::Endpoint));
+    assert!(matches!(
+        fault(|options| options.transport.endpoint = Some("amazon.invalid".to_owned())),
+        BuildError::Endpoint
+    ));
     assert!(matches!(fault(|options| options.token_endpoint = Some("x".to_owned())), BuildError::Endpoint));
 
     let error = fault(|options| options.version = Version::parse("v2.1").unwrap());

@@ -1,32 +1,32 @@
-//! A question in Amazon's JSON.
+//! The JSON body of a PA-API 5.0 request.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::resources;
 use crate::{
     Asin, CatalogRequest, IDS_PER_CALL, SearchItems,
-    words::{self, stated},
+    enum_names::{self, merge_stated},
 };
 use stockroom_proto::pb;
 
-/// The body that asks a question; exactly these bytes are signed and sent. `None` for what this API does not have.
-pub(super) fn body(question: &CatalogRequest, partner_tag: &str) -> Option<Vec<u8>> {
-    let locale = question.locale();
+/// The body of a request. Exactly these bytes are signed and sent.
+pub(super) fn body(request: &CatalogRequest, partner_tag: &str) -> Vec<u8> {
+    let locale = request.locale();
     let common = json!({
         "PartnerTag": partner_tag,
         "PartnerType": "Associates",
         "Marketplace": locale.marketplace.name(),
         "LanguagesOfPreference": [locale.language.code()],
-        "Resources": resources::all(question.operation()),
+        "Resources": resources::all(request.operation()),
     });
     let prices = json!({ "CurrencyOfPreference": locale.currency.code() });
-    let body = match question {
+    let body = match request {
         CatalogRequest::Items(items) => {
             let ids: Vec<_> = items.asins.iter().map(Asin::as_str).collect();
-            stated([common, prices, json!({ "ItemIds": ids, "ItemIdType": "ASIN" })])
+            merge_stated([common, prices, json!({ "ItemIds": ids, "ItemIdType": "ASIN" })])
         }
-        CatalogRequest::Search(search) => stated([common, prices, search_fields(search)]),
-        CatalogRequest::Variations(family) => stated([
+        CatalogRequest::Search(search) => merge_stated([common, prices, search_fields(search)]),
+        CatalogRequest::Variations(family) => merge_stated([
             common,
             prices,
             json!({
@@ -35,14 +35,15 @@ pub(super) fn body(question: &CatalogRequest, partner_tag: &str) -> Option<Vec<u
                 "VariationPage": family.page,
             }),
         ]),
-        // Nodes have no prices, and the operation knows no currency.
+        // Nodes have no prices, and the operation has no parameter for a currency.
         CatalogRequest::BrowseNodes(nodes) => {
             let ids: Vec<_> = nodes.ids.iter().map(ToString::to_string).collect();
-            stated([common, json!({ "BrowseNodeIds": ids })])
+            merge_stated([common, json!({ "BrowseNodeIds": ids })])
         }
-        CatalogRequest::Files(_) | CatalogRequest::FileLink(_) => return None,
+        // `Upstream::unsupported` refuses these before a body is made.
+        CatalogRequest::Files(_) | CatalogRequest::FileLink(_) => Map::new(),
     };
-    Some(Value::Object(body).to_string().into_bytes())
+    Value::Object(body).to_string().into_bytes()
 }
 
 fn search_fields(search: &SearchItems) -> Value {
@@ -59,11 +60,11 @@ fn search_fields(search: &SearchItems) -> Value {
         "MaxPrice": search.max_price_minor_units,
         "MinReviewsRating": search.min_rating,
         "MinSavingPercent": search.min_saving_percent,
-        "DeliveryFlags": words::delivery_flags(&search.delivery_flags),
-        "Condition": words::condition(search.condition),
-        "Availability": words::availability(search.availability),
+        "DeliveryFlags": enum_names::delivery_flags(&search.delivery_flags),
+        "Condition": enum_names::condition(search.condition),
+        "Availability": enum_names::availability(search.availability),
         "Merchant": merchant(search.merchant),
-        "SortBy": words::sort_by(search.sort),
+        "SortBy": enum_names::sort_by(search.sort),
         "ItemCount": IDS_PER_CALL,
         "ItemPage": search.page,
     })
@@ -79,73 +80,29 @@ fn merchant(filter: pb::MerchantFilter) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BrowseNodeId, GetBrowseNodes, GetItems, GetVariations, Locale, Marketplace};
+    use crate::{
+        BrowseNodeId, GetBrowseNodes, GetItems, GetVariations,
+        test_fixtures::{book_search, full_search, locale},
+    };
 
-    fn locale(code: &str) -> Locale {
-        Locale::of(Marketplace::parse(code).unwrap())
-    }
-
-    /// The body but for its resources, which it must have.
-    fn asked(question: &CatalogRequest) -> Value {
-        let mut body: Value = serde_json::from_slice(&body(question, "example-21").unwrap()).unwrap();
+    /// The body without its resources, which must be all of the operation's.
+    fn asked(request: &CatalogRequest) -> Value {
+        let mut body: Value = serde_json::from_slice(&body(request, "example-21")).unwrap();
         let resources = body.as_object_mut().and_then(|fields| fields.remove("Resources")).unwrap();
-        assert_eq!(resources, json!(resources::all(question.operation())));
+        assert_eq!(resources, json!(resources::all(request.operation())));
         body
-    }
-
-    fn search() -> SearchItems {
-        let locale = locale("UK");
-        SearchItems {
-            locale,
-            keywords: None,
-            title: None,
-            author: None,
-            brand: None,
-            actor: None,
-            artist: None,
-            search_index: locale.marketplace.search_index("Books").unwrap(),
-            browse_node: None,
-            min_price_minor_units: None,
-            max_price_minor_units: None,
-            min_rating: None,
-            min_saving_percent: None,
-            delivery_flags: Vec::new(),
-            condition: pb::Condition::Unspecified,
-            availability: pb::AvailabilityFilter::Unspecified,
-            merchant: pb::MerchantFilter::Unspecified,
-            sort: pb::SortOrder::Unspecified,
-            page: 1,
-        }
     }
 
     #[test]
     fn a_search_states_all_that_is_asked_and_nothing_else() {
-        let everything = SearchItems {
-            keywords: Some("tide \"clock\"".to_owned()),
-            title: Some("almanac".to_owned()),
-            author: Some("Ferro".to_owned()),
-            brand: Some("Quillmere".to_owned()),
-            actor: Some("Okoye".to_owned()),
-            artist: Some("Tarn".to_owned()),
-            browse_node: BrowseNodeId::parse("9000000003").ok(),
-            min_price_minor_units: Some(1000),
-            max_price_minor_units: Some(3241),
-            min_rating: Some(4),
-            min_saving_percent: Some(20),
-            delivery_flags: vec![pb::DeliveryFlag::FreeShipping, pb::DeliveryFlag::Prime],
-            condition: pb::Condition::Used,
-            availability: pb::AvailabilityFilter::IncludeOutOfStock,
-            merchant: pb::MerchantFilter::Amazon,
-            sort: pb::SortOrder::PriceLowToHigh,
-            page: 3,
-            ..search()
-        };
+        let everything =
+            SearchItems { condition: pb::Condition::Used, merchant: pb::MerchantFilter::Amazon, ..full_search() };
         let common = json!({
             "PartnerTag": "example-21", "PartnerType": "Associates", "Marketplace": "www.amazon.co.uk",
             "LanguagesOfPreference": ["en_GB"], "CurrencyOfPreference": "GBP",
             "SearchIndex": "Books", "ItemCount": 10, "ItemPage": 1,
         });
-        assert_eq!(asked(&CatalogRequest::Search(Box::new(search()))), common);
+        assert_eq!(asked(&CatalogRequest::Search(Box::new(book_search()))), common);
         let full = json!({
             "Keywords": "tide \"clock\"", "Title": "almanac", "Author": "Ferro", "Brand": "Quillmere",
             "Actor": "Okoye", "Artist": "Tarn", "BrowseNodeId": "9000000003",
@@ -153,7 +110,7 @@ mod tests {
             "DeliveryFlags": ["FreeShipping", "Prime"], "Condition": "Used", "Availability": "IncludeOutOfStock",
             "Merchant": "Amazon", "SortBy": "Price:LowToHigh", "ItemPage": 3,
         });
-        let expected = Value::Object(stated([common, full]));
+        let expected = Value::Object(merge_stated([common, full]));
         assert_eq!(asked(&CatalogRequest::Search(Box::new(everything))), expected);
     }
 

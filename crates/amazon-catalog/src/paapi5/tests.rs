@@ -20,15 +20,22 @@ fn options(endpoint: &str) -> Options {
         access_key: "DUMMYACCESSKEY000001".to_owned(),
         secret_key: SECRET.into(),
         partner_tags: HashMap::from([(Marketplace::parse("UK").unwrap(), "example-21".to_owned())]),
-        endpoint: Some(endpoint.to_owned()),
-        ca_pem: None,
-        proxy: None,
-        connect_timeout: PATIENCE,
-        max_body_bytes: 1000,
+        transport: TransportOptions {
+            endpoint: Some(endpoint.to_owned()),
+            connect_timeout: PATIENCE,
+            max_body_bytes: 1000,
+            ..TransportOptions::default()
+        },
     }
 }
 
-fn question(marketplace: &str) -> CatalogRequest {
+fn with_transport(endpoint: &str, change: impl FnOnce(&mut TransportOptions)) -> Options {
+    let mut options = options(endpoint);
+    change(&mut options.transport);
+    options
+}
+
+fn get_items(marketplace: &str) -> CatalogRequest {
     let locale = Locale::of(Marketplace::parse(marketplace).unwrap());
     CatalogRequest::Items(GetItems { locale, asins: vec![Asin::parse("B0FAKEKTL3").unwrap()] })
 }
@@ -37,16 +44,16 @@ fn question(marketplace: &str) -> CatalogRequest {
 async fn call(answer: &[u8], within: Duration) -> (Result<CatalogResponse, Error>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = Client::new(options(&format!("http://{}", listener.local_addr().unwrap()))).unwrap();
-    let question = question("UK");
-    tokio::join!(client.call(&question, within), async {
+    let request = get_items("UK");
+    tokio::join!(client.call(&request, within), async {
         let (mut connection, _) = listener.accept().await.unwrap();
-        let request = request(&mut connection).await;
+        let request = read_request(&mut connection).await;
         connection.write_all(answer).await.unwrap();
         request
     })
 }
 
-async fn request(connection: &mut (impl AsyncRead + Unpin)) -> String {
+async fn read_request(connection: &mut (impl AsyncRead + Unpin)) -> String {
     let mut seen = Vec::new();
     loop {
         connection.read_buf(&mut seen).await.unwrap();
@@ -106,7 +113,7 @@ async fn a_server_that_says_nothing_is_not_waited_for() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = Client::new(options(&format!("http://{}", listener.local_addr().unwrap()))).unwrap();
     let within = Duration::from_millis(50);
-    let answer = client.call(&question("UK"), within).await;
+    let answer = client.call(&get_items("UK"), within).await;
     assert!(matches!(&answer, Err(Error::TimedOut { within: told }) if *told == within), "{answer:?}");
 }
 
@@ -115,8 +122,9 @@ async fn a_connection_that_is_never_made_is_not_waited_for() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let connect_timeout = Duration::from_millis(50);
     let endpoint = format!("https://{}", listener.local_addr().unwrap());
-    let client = Client::new(Options { connect_timeout, ..options(&endpoint) }).unwrap();
-    let answer = client.call(&question("UK"), PATIENCE).await;
+    let client =
+        Client::new(with_transport(&endpoint, |transport| transport.connect_timeout = connect_timeout)).unwrap();
+    let answer = client.call(&get_items("UK"), PATIENCE).await;
     assert!(matches!(&answer, Err(Error::TimedOut { within }) if *within == connect_timeout), "{answer:?}");
 }
 
@@ -133,12 +141,13 @@ async fn a_certificate_authority_of_one_s_own_is_trusted() {
         .with_single_cert(vec![cert.der().clone()], PrivatePkcs8KeyDer::from(signing_key.serialize_der()).into())
         .unwrap();
 
-    let client = Client::new(Options { ca_pem: Some(cert.pem().into_bytes()), ..options(&endpoint) }).unwrap();
-    let question = question("UK");
-    let (answer, ()) = tokio::join!(client.call(&question, PATIENCE), async {
+    let client =
+        Client::new(with_transport(&endpoint, |transport| transport.ca_pem = Some(cert.pem().into_bytes()))).unwrap();
+    let request = get_items("UK");
+    let (answer, ()) = tokio::join!(client.call(&request, PATIENCE), async {
         let (connection, _) = listener.accept().await.unwrap();
         let mut connection = TlsAcceptor::from(Arc::new(tls)).accept(connection).await.unwrap();
-        request(&mut connection).await;
+        read_request(&mut connection).await;
         connection.write_all(&ok(r#"{"ItemsResult": {"Items": []}}"#)).await.unwrap();
     });
     assert_eq!(answer.unwrap(), CatalogResponse::Items(Items::default()));
@@ -148,11 +157,11 @@ async fn a_certificate_authority_of_one_s_own_is_trusted() {
 async fn a_proxy_is_used_where_one_is_given() {
     let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = Some(format!("http://{}", proxy.local_addr().unwrap()));
-    let client = Client::new(Options { proxy: address, ..options("http://amazon.invalid") }).unwrap();
-    let question = question("UK");
-    let (answer, request) = tokio::join!(client.call(&question, PATIENCE), async {
+    let client = Client::new(with_transport("http://amazon.invalid", |transport| transport.proxy = address)).unwrap();
+    let request = get_items("UK");
+    let (answer, request) = tokio::join!(client.call(&request, PATIENCE), async {
         let (mut connection, _) = proxy.accept().await.unwrap();
-        let request = request(&mut connection).await;
+        let request = read_request(&mut connection).await;
         connection.write_all(&ok(r#"{"ItemsResult": {"Items": []}}"#)).await.unwrap();
         request
     });
@@ -168,18 +177,18 @@ async fn what_cannot_be_reached_is_unreachable() {
         let (mut connection, _) = listener.accept().await.unwrap();
         connection.write_all(b"this is not TLS").await.unwrap();
     });
-    let answer = Client::new(options(&format!("https://{address}"))).unwrap().call(&question("UK"), PATIENCE).await;
+    let answer = Client::new(options(&format!("https://{address}"))).unwrap().call(&get_items("UK"), PATIENCE).await;
     assert!(matches!(&answer, Err(Error::Unreachable { .. })), "no TLS: {answer:?}");
     plain.await.unwrap();
 
-    let answer = Client::new(options(&format!("http://{address}"))).unwrap().call(&question("UK"), PATIENCE).await;
+    let answer = Client::new(options(&format!("http://{address}"))).unwrap().call(&get_items("UK"), PATIENCE).await;
     assert!(matches!(&answer, Err(Error::Unreachable { .. })), "refused: {answer:?}");
 }
 
 #[tokio::test]
 async fn a_marketplace_without_a_partner_tag_is_refused_without_a_call() {
     let client = Client::new(options("http://127.0.0.1:1")).unwrap();
-    let answer = client.call(&question("DE"), PATIENCE).await;
+    let answer = client.call(&get_items("DE"), PATIENCE).await;
     assert!(matches!(&answer, Err(Error::Refused { refusal: Refusal::BadPartnerTag, .. })), "{answer:?}");
 }
 
@@ -192,17 +201,19 @@ fn options_that_cannot_work_are_refused() {
     };
     for endpoint in ["", "webservices.amazon.com", "ftp://127.0.0.1"] {
         let mut options = options("http://127.0.0.1:1");
-        options.endpoint = Some(endpoint.to_owned());
+        options.transport.endpoint = Some(endpoint.to_owned());
         assert!(matches!(Client::new(options), Err(BuildError::Endpoint)), "{endpoint}");
     }
     assert!(matches!(fault(|options| options.access_key = "two\nlines".to_owned()), BuildError::AccessKey));
-    assert!(matches!(fault(|options| options.proxy = Some("http://".to_owned())), BuildError::Proxy));
-    assert!(matches!(fault(|options| options.ca_pem = Some(Vec::new())), BuildError::CertificateAuthority));
+    assert!(matches!(fault(|options| options.transport.proxy = Some("http://".to_owned())), BuildError::Proxy));
+    assert!(matches!(fault(|options| options.transport.ca_pem = Some(Vec::new())), BuildError::CertificateAuthority));
 }
 
 #[test]
 fn no_key_or_password_is_shown() {
-    let options = Options { proxy: Some(format!("http://me:{SECRET}@127.0.0.1:1")), ..options("http://127.0.0.1:1") };
+    let options = with_transport("http://127.0.0.1:1", |transport| {
+        transport.proxy = Some(format!("http://me:{SECRET}@127.0.0.1:1"));
+    });
     let mut shown = format!("{options:?}");
     shown += &format!("{:?}", Client::new(options).unwrap());
     assert!(!shown.contains(SECRET) && !shown.contains("DUMMYACCESSKEY000001"), "{shown}");

@@ -2,20 +2,20 @@
 
 use serde_json::value::RawValue;
 
-use crate::lenient::{Lenient, Object, group};
+use crate::json::{FromJson, Object, json_struct};
 use stockroom_proto::pb;
 
 /// Amazon's tree is about ten levels deep; this only bounds what a broken answer can cost.
 const MAX_ANCESTORS: usize = 32;
 
-group! {
+json_struct! {
     struct BrowseNodeInfo {
         browse_nodes: Vec<BrowseNode>,
         website_sales_rank: WebsiteSalesRank,
     }
 }
 
-group! {
+json_struct! {
     struct WebsiteSalesRank {
         id: String,
         display_name: String,
@@ -24,7 +24,7 @@ group! {
     }
 }
 
-group! {
+json_struct! {
     struct BrowseNode {
         id: String,
         display_name: String,
@@ -36,7 +36,7 @@ group! {
     }
 }
 
-group! {
+json_struct! {
     struct NodeName {
         id: String,
         display_name: String,
@@ -48,7 +48,7 @@ group! {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Ancestors(Vec<NodeName>);
 
-impl Lenient for Ancestors {
+impl FromJson for Ancestors {
     fn read(json: &RawValue) -> Option<Self> {
         let mut names = Vec::new();
         let mut above = Some(json);

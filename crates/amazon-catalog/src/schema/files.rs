@@ -1,9 +1,9 @@
 //! Lists of feeds and reports: one shape, with names of their own for the same fields.
 
-use crate::{dates, lenient::group};
+use crate::{dates, json::json_struct};
 use stockroom_proto::pb;
 
-group! {
+json_struct! {
     /// An entry of either list, which states one name, one type and one time.
     struct Entry {
         feed_name: String,

@@ -1,16 +1,16 @@
 //! `Images`: links to pictures.
 
-use crate::lenient::{group, unless_empty};
+use crate::json::{json_struct, unless_empty};
 use stockroom_proto::pb;
 
-group! {
+json_struct! {
     struct Images {
         primary: ImageType,
         variants: Vec<ImageType>,
     }
 }
 
-group! {
+json_struct! {
     /// One picture in several sizes.
     struct ImageType {
         small: ImageSize,
@@ -21,7 +21,7 @@ group! {
     }
 }
 
-group! {
+json_struct! {
     struct ImageSize {
         url: String,
         height: i32,

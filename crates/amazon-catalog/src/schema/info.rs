@@ -4,12 +4,12 @@ use serde_json::value::RawValue;
 
 use crate::{
     dates,
-    lenient::{Lenient, Object, group, unless_empty},
+    json::{FromJson, Object, json_struct, unless_empty},
     schema::money::Money,
 };
 use stockroom_proto::pb;
 
-group! {
+json_struct! {
     struct ItemInfo {
         title: Single<String>,
         by_line_info: ByLineInfo,
@@ -25,7 +25,7 @@ group! {
     }
 }
 
-group! {
+json_struct! {
     struct ByLineInfo {
         brand: Single<String>,
         manufacturer: Single<String>,
@@ -33,7 +33,7 @@ group! {
     }
 }
 
-group! {
+json_struct! {
     struct Contributor {
         name: String,
         role: String,
@@ -41,14 +41,14 @@ group! {
     }
 }
 
-group! {
+json_struct! {
     struct Classifications {
         binding: Single<String>,
         product_group: Single<String>,
     }
 }
 
-group! {
+json_struct! {
     struct ContentInfo {
         edition: Single<String>,
         pages_count: Single<Option<i32>>,
@@ -57,20 +57,20 @@ group! {
     }
 }
 
-group! {
+json_struct! {
     struct ContentLanguage {
         display_value: String,
         r#type: String,
     }
 }
 
-group! {
+json_struct! {
     struct ContentRating {
         audience_rating: Single<String>,
     }
 }
 
-group! {
+json_struct! {
     struct ExternalIds {
         eans: Multi<String>,
         isbns: Multi<String>,
@@ -78,7 +78,7 @@ group! {
     }
 }
 
-group! {
+json_struct! {
     struct ManufactureInfo {
         item_part_number: Single<String>,
         model: Single<String>,
@@ -86,7 +86,7 @@ group! {
     }
 }
 
-group! {
+json_struct! {
     struct ProductInfo {
         color: Single<String>,
         size: Single<String>,
@@ -97,7 +97,7 @@ group! {
     }
 }
 
-group! {
+json_struct! {
     struct ItemDimensions {
         height: UnitBased,
         length: UnitBased,
@@ -106,21 +106,21 @@ group! {
     }
 }
 
-group! {
+json_struct! {
     struct UnitBased {
         display_value: Option<f64>,
         unit: String,
     }
 }
 
-group! {
+json_struct! {
     struct TechnicalInfo {
         energy_efficiency_class: Single<String>,
         formats: Multi<String>,
     }
 }
 
-group! {
+json_struct! {
     struct TradeInInfo {
         is_eligible_for_trade_in: Option<bool>,
         price: Money,
@@ -135,13 +135,13 @@ pub(crate) struct Single<T>(T);
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Multi<T>(Vec<T>);
 
-impl<T: Lenient + Default> Lenient for Single<T> {
+impl<T: FromJson + Default> FromJson for Single<T> {
     fn read(json: &RawValue) -> Option<Self> {
         Some(Self(Object::read(json)?.field("display_value")))
     }
 }
 
-impl<T: Lenient> Lenient for Multi<T> {
+impl<T: FromJson> FromJson for Multi<T> {
     fn read(json: &RawValue) -> Option<Self> {
         Some(Self(Object::read(json)?.field("display_values")))
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     Asin, Marketplace,
-    lenient::{group, unless_empty},
+    json::{json_struct, unless_empty},
     schema::{
         browse_nodes::BrowseNodeInfo, images::Images, info::ItemInfo, offers::OffersV2, offers_v1::Offers,
         product_offers::product_offers, reviews::CustomerReviews,
@@ -10,7 +10,7 @@ use crate::{
 };
 use stockroom_proto::pb;
 
-group! {
+json_struct! {
     struct Item {
         asin: String,
         detail_page_url: String,
@@ -26,7 +26,7 @@ group! {
     }
 }
 
-group! {
+json_struct! {
     struct VariationAttribute {
         name: String,
         value: String,
@@ -34,7 +34,7 @@ group! {
 }
 
 impl Item {
-    /// The product; `None` for an item without an ASIN, which belongs to no question.
+    /// The product; `None` for an item without an ASIN, which belongs to no request.
     pub(crate) fn product(self, marketplace: Marketplace) -> Option<pb::Product> {
         Some(pb::Product {
             asin: Asin::parse(&self.asin).ok()?.to_string(),

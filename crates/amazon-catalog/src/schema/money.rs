@@ -3,12 +3,12 @@
 use serde_json::value::RawValue;
 
 use crate::{
-    lenient::{self, Lenient, group},
+    json::{self, FromJson, json_struct},
     money::parse_amount,
 };
 use stockroom_proto::pb;
 
-group! {
+json_struct! {
     /// An amount with its currency.
     struct Money {
         amount: Option<Amount>,
@@ -39,9 +39,9 @@ impl Amount {
     }
 }
 
-impl Lenient for Amount {
+impl FromJson for Amount {
     fn read(json: &RawValue) -> Option<Self> {
-        let digits = without_exponent(lenient::text(json)?.trim())?;
+        let digits = without_exponent(json::text(json)?.trim())?;
         parse_amount(&digits).map(|(units, nanos)| Self { units, nanos })
     }
 }

@@ -4,18 +4,18 @@ use prost_types::Duration;
 
 use crate::{
     dates,
-    lenient::{group, unless_empty},
+    json::{json_struct, unless_empty},
     schema::money::Money,
 };
 use stockroom_proto::pb;
 
-group! {
+json_struct! {
     struct OffersV2 {
         listings: Vec<Listing>,
     }
 }
 
-group! {
+json_struct! {
     struct Listing {
         availability: Availability,
         condition: Condition,
@@ -29,7 +29,7 @@ group! {
     }
 }
 
-group! {
+json_struct! {
     struct Availability {
         r#type: String,
         message: String,
@@ -38,7 +38,7 @@ group! {
     }
 }
 
-group! {
+json_struct! {
     struct Condition {
         value: String,
         sub_condition: String,
@@ -46,7 +46,7 @@ group! {
     }
 }
 
-group! {
+json_struct! {
     /// A deal; its presence means that it is on now.
     struct DealDetails {
         access_type: String,
@@ -58,21 +58,21 @@ group! {
     }
 }
 
-group! {
+json_struct! {
     /// Points that a customer earns, in Japan.
     struct LoyaltyPoints {
         points: Option<i32>,
     }
 }
 
-group! {
+json_struct! {
     struct MerchantInfo {
         id: String,
         name: String,
     }
 }
 
-group! {
+json_struct! {
     struct Price {
         money: Money,
         price_per_unit: Money,
@@ -81,14 +81,14 @@ group! {
     }
 }
 
-group! {
+json_struct! {
     struct Savings {
         money: Money,
         percentage: Option<i32>,
     }
 }
 
-group! {
+json_struct! {
     struct SavingBasis {
         money: Money,
         saving_basis_type: String,

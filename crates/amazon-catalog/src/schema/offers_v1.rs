@@ -6,7 +6,7 @@
 use serde_json::value::RawValue;
 
 use crate::{
-    lenient::{Lenient, group, unless_empty},
+    json::{FromJson, json_struct, unless_empty},
     schema::{
         money::{Amount, Money},
         offers::{Availability, LoyaltyPoints, condition_of, sub_condition, withhold_price},
@@ -14,14 +14,14 @@ use crate::{
 };
 use stockroom_proto::pb;
 
-group! {
+json_struct! {
     struct Offers {
         listings: Vec<Listing>,
         summaries: Vec<Summary>,
     }
 }
 
-group! {
+json_struct! {
     struct Listing {
         id: String,
         availability: Availability,
@@ -38,7 +38,7 @@ group! {
     }
 }
 
-group! {
+json_struct! {
     struct Condition {
         value: String,
         sub_condition: ConditionWord,
@@ -46,13 +46,13 @@ group! {
     }
 }
 
-group! {
+json_struct! {
     struct ConditionWord {
         value: String,
     }
 }
 
-group! {
+json_struct! {
     struct DeliveryInfo {
         is_amazon_fulfilled: Option<bool>,
         is_free_shipping_eligible: Option<bool>,
@@ -61,14 +61,14 @@ group! {
     }
 }
 
-group! {
+json_struct! {
     struct ShippingCharge {
         is_rate_tax_inclusive: Option<bool>,
         r#type: String,
     }
 }
 
-group! {
+json_struct! {
     struct MerchantInfo {
         id: String,
         name: String,
@@ -78,21 +78,21 @@ group! {
     }
 }
 
-group! {
+json_struct! {
     struct ProgramEligibility {
         is_prime_exclusive: Option<bool>,
         is_prime_pantry: Option<bool>,
     }
 }
 
-group! {
+json_struct! {
     struct Promotion {
         r#type: String,
         discount_percent: Option<i32>,
     }
 }
 
-group! {
+json_struct! {
     struct Price {
         price_per_unit: Option<Amount>,
         price_type: String,
@@ -101,13 +101,13 @@ group! {
     }
 }
 
-group! {
+json_struct! {
     struct Savings {
         percentage: Option<i32>,
     }
 }
 
-group! {
+json_struct! {
     /// The span of prices of one condition.
     struct Summary {
         condition: ConditionWord,
@@ -124,7 +124,7 @@ pub(crate) struct Priced<T> {
     more: T,
 }
 
-impl<T: Lenient> Lenient for Priced<T> {
+impl<T: FromJson> FromJson for Priced<T> {
     fn read(json: &RawValue) -> Option<Self> {
         Some(Self { money: Money::read(json)?, more: T::read(json)? })
     }

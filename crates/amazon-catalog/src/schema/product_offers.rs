@@ -82,7 +82,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::lenient::Lenient;
+    use crate::json::FromJson;
 
     fn offers(v1: &Value, v2: &Value) -> pb::ProductOffers {
         let json = |value: &Value| serde_json::value::to_raw_value(value).unwrap();

@@ -1,16 +1,16 @@
 //! `CustomerReviews`: star rating and number of reviews.
 
-use crate::{lenient::group, rating};
+use crate::{json::json_struct, rating};
 use stockroom_proto::pb;
 
-group! {
+json_struct! {
     struct CustomerReviews {
         count: Option<i32>,
         star_rating: StarRating,
     }
 }
 
-group! {
+json_struct! {
     struct StarRating {
         value: Option<f64>,
     }

@@ -2,12 +2,12 @@
 
 use crate::{
     Marketplace, SearchPage,
-    lenient::group,
+    json::json_struct,
     schema::item::{Item, products},
 };
 use stockroom_proto::pb;
 
-group! {
+json_struct! {
     struct SearchResult {
         items: Vec<Option<Item>>,
         total_result_count: i64,
@@ -16,7 +16,7 @@ group! {
     }
 }
 
-group! {
+json_struct! {
     struct SearchRefinements {
         search_index: Option<Refinement>,
         browse_node: Option<Refinement>,
@@ -24,7 +24,7 @@ group! {
     }
 }
 
-group! {
+json_struct! {
     struct Refinement {
         id: String,
         display_name: String,
@@ -32,7 +32,7 @@ group! {
     }
 }
 
-group! {
+json_struct! {
     struct Bin {
         id: String,
         display_name: String,

@@ -2,7 +2,7 @@
 
 use crate::{
     Marketplace, VariationsPage,
-    lenient::group,
+    json::json_struct,
     schema::{
         item::{Item, products},
         money::Money,
@@ -10,14 +10,14 @@ use crate::{
 };
 use stockroom_proto::pb;
 
-group! {
+json_struct! {
     struct VariationsResult {
         items: Vec<Option<Item>>,
         variation_summary: VariationSummary,
     }
 }
 
-group! {
+json_struct! {
     struct VariationSummary {
         page_count: i32,
         variation_count: i32,
@@ -26,14 +26,14 @@ group! {
     }
 }
 
-group! {
+json_struct! {
     struct Prices {
         lowest_price: Money,
         highest_price: Money,
     }
 }
 
-group! {
+json_struct! {
     struct VariationDimension {
         name: String,
         display_name: String,

@@ -1,7 +1,7 @@
 //! The departments of the shop: browse nodes three levels deep, and what kinds of product the leaves hold.
 //!
-//! Both come from `data/sandbox/kinds.txt`: five lines a kind, which are its place, its trade (search indices, style, price in
-//! dollars, variation dimensions, longest side and weight), what it may be called, what may be said of it in the title, and its features.
+//! Both come from `data/kinds.txt`, five lines a kind: its path, its attributes (search indices, naming style, price range in
+//! dollars, variation dimensions, longest side and weight), its nouns, its title extras, and its features.
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -20,7 +20,7 @@ pub(crate) struct DepartmentNode {
     pub(crate) id: u64,
     /// Its name below its parent.
     pub(crate) name: &'static str,
-    /// Its name where no parent stands beside it.
+    /// Its name without its parent's name as context.
     pub(crate) context_free_name: &'static str,
     pub(crate) parent: Option<u64>,
     pub(crate) children: Vec<u64>,
@@ -33,14 +33,14 @@ pub(crate) struct ProductKind {
     pub(crate) path: [u64; 3],
     /// The names of those nodes.
     pub(crate) names: [&'static str; 3],
-    /// The search indices that may hold it, by all the names that marketplaces have for them, the fittest first.
+    /// The search indices that contain it, under every marketplace's name for them, the best match first.
     pub(crate) indices: Vec<&'static str>,
     pub(crate) style: NamingStyle,
     /// The lowest and the highest price, in dollars.
     pub(crate) dollars: (u64, u64),
     /// The names of the dimensions it varies in.
     pub(crate) dimensions: Vec<&'static str>,
-    /// The largest that one is; `None` for what has no body.
+    /// The largest size of one; `None` for a product without a body.
     pub(crate) largest: Option<Largest>,
     pub(crate) nouns: Vec<&'static str>,
     pub(crate) extras: Vec<&'static str>,
@@ -54,7 +54,7 @@ pub(crate) struct Largest {
     pub(crate) tenths_of_pounds: u16,
 }
 
-/// How a product is named, and what is known of it.
+/// How the title of a product is composed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NamingStyle {
     /// By its brand and model.
@@ -120,7 +120,7 @@ impl Departments {
         })
     }
 
-    /// Finds the node of this name below `parent`, or makes it. Ids count up, so that they stay as the file grows at its end.
+    /// Finds or creates the node of this name below `parent`. Ids count up, so that entries appended to the file change no id.
     fn enter(&mut self, parent: Option<u64>, name: &'static str) -> u64 {
         let (name, context_free_name) = name.split_once('=').unwrap_or((name, name));
         if let Some(node) = self.nodes.values().find(|node| node.parent == parent && node.name == name) {

@@ -1,15 +1,15 @@
-//! Which words stand in which products, so that a search reads lists and not texts.
+//! An inverted index from words to products.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::catalogue::product::InventedProduct;
 
-/// Words that say nothing.
+/// Stop words.
 const SMALL_WORDS: [&str; 9] = ["a", "an", "and", "for", "in", "of", "the", "to", "with"];
 
-/// For each word, the texts that hold it; and for each text, the products that it is told of.
+/// Maps each word to the texts that contain it, and each text to the products that have it.
 ///
-/// Features and category names are shared by dozens of products: in two steps they are cut into words once.
+/// Dozens of products share the same feature and category texts; with two steps each text is split into words once.
 #[derive(Debug, Default)]
 pub(crate) struct WordIndex {
     texts: HashMap<String, Vec<usize>>,
@@ -33,7 +33,7 @@ impl WordIndex {
         index
     }
 
-    /// The places of the products that hold every word, in their order; `None` where `text` has no words that say anything.
+    /// The indices of the products that contain every word, ascending; `None` where `text` has only stop words.
     pub(crate) fn holding_all(&self, text: &str) -> Option<Vec<usize>> {
         let places = words_of(text).map(|word| self.holding(&word)).reduce(|left, right| &left & &right)?;
         Some(places.into_iter().collect())
@@ -43,7 +43,7 @@ impl WordIndex {
         let texts: Vec<usize> = if word.is_ascii() {
             self.texts.get(word).cloned().unwrap_or_default()
         } else {
-            // Some scripts put no space between words, so part of a run is a match too.
+            // Some scripts have no space between words, so a part of a run matches as well.
             let runs = self.texts.iter().filter(|(run, _)| run.contains(word));
             runs.flat_map(|(_, texts)| texts.iter().copied()).collect()
         };
@@ -67,7 +67,7 @@ pub(crate) fn holds_all(text: &str, wanted: &str) -> bool {
     words_of(wanted).all(|word| words.contains(&word))
 }
 
-/// The words of a text: lower case, singular, without those that say nothing.
+/// The words of a text in lower case and singular, without stop words.
 pub(crate) fn words_of(text: &str) -> impl Iterator<Item = String> {
     let text = text.to_lowercase().replace(['\'', '’'], "");
     let words: Vec<String> = text

@@ -20,7 +20,7 @@ pub(crate) struct Inventor {
 }
 
 impl Inventor {
-    /// Starts anew; the same products come out every time.
+    /// Creates an inventor with a fixed seed: every process gets the same products.
     pub(crate) fn new() -> Self {
         Self { rng: Rng::with_seed(0x5_70C4_2004), asins: 0 }
     }
@@ -91,7 +91,7 @@ impl Inventor {
     fn next_asin(&mut self, style: NamingStyle) -> Asin {
         self.asins += 1;
         let text = match style {
-            // The publisher prefix 000 belongs to nobody. Factors prime to the range visit all of it before repeating.
+            // No publisher has the prefix 000. A factor coprime to the range visits all of the range before it repeats.
             NamingStyle::Book => isbn(10_000 + self.asins * 7919 % 90_000),
             _ => format!("B0C{}", base36(self.asins * 2_654_435_761 % 36_u64.pow(7))),
         };
@@ -125,7 +125,7 @@ pub(crate) fn family(
     iter::once(parent).chain(children).collect()
 }
 
-/// Adds the attributes to a product: to its title, its prices and its contents.
+/// Applies the variation values to a product's title, prices and unit count.
 fn dress(product: &mut InventedProduct, attributes: Vec<VariationValue>) {
     for attribute in &attributes {
         product.title = format!("{}, {}", product.title, attribute.value);

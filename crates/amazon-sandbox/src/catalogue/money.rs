@@ -1,6 +1,6 @@
-//! What a price in the sandbox's books is in a marketplace: converted, rounded as shops do, and written as its people do.
+//! Converts catalogue prices to a marketplace's currency, rounds them as shops do and formats them for the marketplace.
 //!
-//! The books are kept in US cents. The rates are round figures of no day in particular.
+//! Catalogue prices are in US cents. The exchange rates are round figures of no particular day.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -12,7 +12,7 @@ static RATES: LazyLock<HashMap<&'static str, u64>> = LazyLock::new(|| {
     rows.filter_map(|row| row.split_once(' ')).filter_map(|(code, rate)| Some((code, rate.parse().ok()?))).collect()
 });
 
-/// The currency that a marketplace's prices are told in.
+/// The prices of a marketplace in one of its currencies.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PriceList {
     marketplace: Marketplace,
@@ -27,30 +27,30 @@ pub(crate) struct MarketPrice {
 }
 
 impl PriceList {
-    /// The marketplace's own currency, which price filters are meant in.
+    /// Prices in the marketplace's own currency. Price filters use this currency.
     pub(crate) fn of(marketplace: Marketplace) -> Self {
         Self { marketplace, currency: marketplace.currency() }
     }
 
-    /// Another of its currencies; one that it lacks falls back to its own.
+    /// Prices in another of its currencies. A currency that the marketplace lacks is replaced by its own.
     pub(crate) fn preferring(marketplace: Marketplace, currency: Option<&str>) -> Self {
         let preferred = currency.and_then(|code| marketplace.find_currency(code));
         Self { marketplace, currency: preferred.unwrap_or(marketplace.currency()) }
     }
 
-    /// The price of something that is in the books at `us_cents`.
+    /// The price of a product whose catalogue price is `us_cents`.
     pub(crate) fn price(self, us_cents: u64) -> MarketPrice {
         let own = self.marketplace.currency();
         let rounded = if own.code() == "USD" { us_cents } else { round_as_shops_do(convert(us_cents, own), own) };
         if own == self.currency {
             return MarketPrice { minor_units: rounded, currency: own };
         }
-        // Amazon converts the marketplace's own price, so the result keeps no pretty ending.
+        // Amazon converts the marketplace's own price, so the result has no rounded ending.
         let us_cents = (rounded * 100_000 + rate(own) * scale(own) / 2) / (rate(own) * scale(own)).max(1);
         MarketPrice { minor_units: convert(us_cents, self.currency), currency: self.currency }
     }
 
-    /// The amount as a shop window shows it.
+    /// The amount as Amazon displays it.
     pub(crate) fn display(self, amount: MarketPrice) -> String {
         let style = if amount.currency == self.marketplace.currency() {
             NumberFormat::of(self.marketplace)

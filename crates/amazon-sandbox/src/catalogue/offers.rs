@@ -15,7 +15,7 @@ const SELLERS: &[Seller] = &[
 
 const WAREHOUSE: &Seller = &seller("A0SANDBOXMER05", "Twice Loved Warehouse", 52_871, 43);
 
-/// New and on the shelf, from Amazon.
+/// New and in stock, sold by Amazon.
 pub(crate) fn plain(price: InventedPrice) -> InventedListing {
     InventedListing {
         seller: None,
@@ -66,7 +66,7 @@ pub(crate) fn invent(rng: &mut Rng, us_cents: u64) -> Vec<InventedListing> {
     let mut listings = vec![main];
     let paid = listings.first().and_then(|listing| listing.price).map_or(us_cents, |price| price.us_cents);
     if paid > 1000 && rng.u8(0..100) < 15 {
-        // A cheaper new one that did not win the buy box, told first as often as not.
+        // A cheaper new listing that did not win the buy box; half of the time it is listed first.
         let price = InventedPrice { us_cents: ending(paid * rng.u64(88..99) / 100), basis: None };
         let delivery = Delivery { free_shipping: rng.bool(), ..Delivery::default() };
         let rival = InventedListing { seller: Some(any_seller(rng)), buy_box: false, delivery, ..plain(price) };

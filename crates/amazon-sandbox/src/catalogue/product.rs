@@ -1,9 +1,9 @@
-//! What a product of the sandbox is, in the shape of no API.
+//! The sandbox's products, independent of either API's form.
 
 use crate::catalogue::categories::ProductKind;
 use amazon_catalog::Asin;
 
-/// A product, the same in every marketplace but for its price.
+/// A product. Only its price differs between marketplaces.
 #[derive(Clone, Debug)]
 pub(crate) struct InventedProduct {
     pub(crate) asin: Asin,
@@ -15,12 +15,12 @@ pub(crate) struct InventedProduct {
     pub(crate) brand: &'static str,
     pub(crate) contributors: Vec<InventedContributor>,
     pub(crate) features: Vec<String>,
-    /// What the title says of the dimensions it varies in, or would.
+    /// Its values of the dimensions that its family varies in; the title contains them.
     pub(crate) attributes: Vec<VariationValue>,
     pub(crate) rating: Option<Rating>,
     /// Smaller is more popular.
     pub(crate) popularity: u32,
-    /// The place among the sales of its department and of its leaf, from 1.
+    /// The sales rank in its department and in its leaf, from 1.
     pub(crate) ranks: (u32, u32),
     /// The day of its release, in one of the forms that Amazon has for dates.
     pub(crate) released: String,
@@ -29,15 +29,15 @@ pub(crate) struct InventedProduct {
     pub(crate) energy_class: Option<&'static str>,
     pub(crate) book: Option<Book>,
     pub(crate) unit_count: u32,
-    /// What is on sale, in the order in which it is told.
+    /// Its listings, in the order of the answer.
     pub(crate) listings: Vec<InventedListing>,
 }
 
-/// Whether a product stands alone.
+/// The place of a product in a variation family.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     Alone,
-    /// Stands for its children and is not for sale itself.
+    /// Groups its children and is not for sale itself.
     Parent {
         children: Vec<Asin>,
     },
@@ -70,7 +70,7 @@ pub(crate) struct Dimension {
     pub(crate) name: &'static str,
     pub(crate) display_name: &'static str,
     pub(crate) values: &'static [&'static str],
-    /// How much dearer each value is than the one before, in percent.
+    /// By how many percent each value is more expensive than the previous one.
     pub(crate) step_percent: u64,
 }
 
@@ -106,7 +106,7 @@ pub(crate) struct InventedListing {
     pub(crate) stock: Stock,
     pub(crate) buy_box: bool,
     pub(crate) deal: Option<Deal>,
-    /// Whether the maker forbids renderer the price.
+    /// Whether the manufacturer forbids showing the price (minimum advertised price).
     pub(crate) violates_map: bool,
     pub(crate) delivery: Delivery,
 }
@@ -149,14 +149,14 @@ pub(crate) enum Stock {
     Gone,
 }
 
-/// Times are whole days from the midnight before now (UTC), so that they stand still within a day.
+/// Times are whole days from the last midnight (UTC), so that they do not change within a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Deal {
     pub(crate) badge: &'static str,
     /// As `PRIME_EXCLUSIVE`.
     pub(crate) access: &'static str,
     pub(crate) began_days_ago: u8,
-    /// `None`: open-ended, and no times are told.
+    /// `None`: open-ended; the answer contains no times.
     pub(crate) ends_in_days: Option<u8>,
     pub(crate) percent_claimed: Option<u8>,
     pub(crate) lightning: bool,
@@ -185,7 +185,7 @@ impl InventedProduct {
 }
 
 impl Delivery {
-    /// Whether everything that `wanted` asks for is promised.
+    /// Whether this delivery has every flag that `wanted` has.
     pub(crate) fn has(self, wanted: Self) -> bool {
         (self.amazon_global || !wanted.amazon_global)
             && (self.free_shipping || !wanted.free_shipping)

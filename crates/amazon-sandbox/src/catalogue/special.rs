@@ -1,4 +1,4 @@
-//! The products that [`examples`] promises, and titles in scripts that the word lists lack.
+//! The products that [`examples`] documents, and titles in scripts that the word lists lack.
 
 use crate::{
     catalogue::{
@@ -31,7 +31,7 @@ const HEADPHONES: [(&str, u64, u64, u8, u32); 6] = [
     ("Brightmoor Kids' Wireless Headphones with Volume Limit at 85 dB, Dusty Rose", 2499, 0, 43, 640),
 ];
 
-/// ProductKind, title and price of products in other scripts.
+/// Kind, title and price of products in other scripts.
 const TITLES: [(&str, &str, u64); 7] = [
     ("Tea", "京都のお茶 抹茶 Café Ensoleilla 🍵 שלום Édition Spéciale, 100 g", 2499),
     ("Tea", "Café Ensoleilla Thé à la Menthe « Été », Fleur d’Oranger", 1299),
@@ -42,7 +42,7 @@ const TITLES: [(&str, &str, u64); 7] = [
     ("Acoustic Guitars", "Fretwillow «Соловей» Акустическая Гитара, Ель", 24_999),
 ];
 
-/// All of them.
+/// All special products.
 pub(crate) fn products(inventor: &mut Inventor) -> Vec<InventedProduct> {
     let mut products = headphones(inventor);
     products.extend(oddities(inventor));

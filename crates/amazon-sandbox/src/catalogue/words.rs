@@ -1,4 +1,4 @@
-//! The words that names and titles are made of, from `data/sandbox/words.txt` and `brands.txt`.
+//! The words that names and titles are made of, from `data/words.txt` and `data/brands.txt`.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -14,7 +14,7 @@ pub(crate) fn word(rng: &mut Rng, list: &str) -> &'static str {
     WORDS.get(list).map_or("", |words| pick(rng, words))
 }
 
-/// The brand that a title of a department begins with, if it begins with one.
+/// The brand of this department that a title begins with, if any.
 pub(crate) fn brand_of(title: &str, department: &str) -> Option<&'static str> {
     BRANDS.get(department)?.iter().copied().find(|brand| title.starts_with(brand))
 }

@@ -1,4 +1,4 @@
-//! The catalog's four operations: PA-API's answers, asked for and told in the words of the Creators API.
+//! The four catalog operations: PA-API's answers in the spelling of the Creators API.
 
 use serde_json::{Map, Value, json};
 
@@ -12,10 +12,10 @@ use crate::{
 };
 use amazon_catalog::{Marketplace, Operation};
 
-/// The most items of a page. Amazon's SDK lets clients ask for a hundred.
+/// The maximum items of a page. Amazon's SDK lets clients ask for a hundred.
 const ITEMS_PER_PAGE: u64 = 10;
 
-/// What an item of the model has at its top, besides its id and link.
+/// The top-level parts of an item, besides its id and link.
 const CONTAINERS: [&str; 8] = [
     "browseNodeInfo",
     "customerReviews",
@@ -27,7 +27,7 @@ const CONTAINERS: [&str; 8] = [
     "variationAttributes",
 ];
 
-/// Answers a request; `reviews` says whether ratings are told to those who ask for them.
+/// Answers a request; `reviews` says whether requested ratings are returned.
 pub(crate) fn answer(
     operation: Operation,
     marketplace: Marketplace,
@@ -42,8 +42,8 @@ pub(crate) fn answer(
     let fields = in_paapi5(operation, body);
     let resources = resources(body, reviews);
     let resources = Resources::of(resources.iter().map(String::as_str).collect());
-    let told = paapi5::tell(operation, marketplace, &Fields::of(&fields)?, &resources, context)?;
-    let mut told = spelling::lowered(told);
+    let answer = paapi5::respond(operation, marketplace, &Fields::of(&fields)?, &resources, context)?;
+    let mut answer = spelling::lowered(answer);
     let (result, kind, named_by) = match operation {
         Operation::GetItems => ("itemsResult", "Item", "itemIds"),
         Operation::SearchItems => ("searchResult", "SearchResult", "keywords"),
@@ -51,19 +51,19 @@ pub(crate) fn answer(
         Operation::GetBrowseNodes => ("browseNodesResult", "BrowseNode", "browseNodeIds"),
         Operation::Files => return Err(CreatorsError::named("UnknownOperation")),
     };
-    if told.get(result).is_none() {
+    if answer.get(result).is_none() {
         let id = given(body, named_by).map(|named| named.get(0).unwrap_or(named));
         return Err(CreatorsError::not_found(kind, id.and_then(Value::as_str).unwrap_or_default()));
     }
-    for error in list(&mut told, "/errors") {
+    for error in list(&mut answer, "/errors") {
         if let Some(Value::String(message)) = error.get_mut("message") {
             *message = message.replace("Product Advertising API", "Creators API");
         }
     }
-    for item in list(&mut told, &format!("/{result}/items")) {
-        tell_absent(item);
+    for item in list(&mut answer, &format!("/{result}/items")) {
+        add_absent_parts(item);
     }
-    Ok(told)
+    Ok(answer)
 }
 
 /// The fields that the operation reads, as PA-API names them.
@@ -79,7 +79,7 @@ fn in_paapi5(operation: Operation, body: &Map<String, Value>) -> Value {
     Value::Object(respelled.collect())
 }
 
-/// The resources that were asked for and are told, as PA-API names them; an item's title where none were.
+/// The requested resources that the answer contains, in PA-API's spelling; an item's title where the request names none.
 fn resources(body: &Map<String, Value>, reviews: bool) -> Vec<String> {
     let asked = given(body, "resources").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let asked: Vec<_> = asked.map(spelling::upper).collect();
@@ -89,8 +89,8 @@ fn resources(body: &Map<String, Value>, reviews: bool) -> Vec<String> {
     asked.into_iter().filter(|name| reviews || !name.starts_with("CustomerReviews.")).collect()
 }
 
-/// Tells of one item in three what it does not have, as a null. Amazon does so in some answers and not in others.
-fn tell_absent(item: &mut Value) {
+/// Adds absent parts as nulls to one item in three. Amazon does so in some answers and not in others.
+fn add_absent_parts(item: &mut Value) {
     let asin = item["asin"].as_str().unwrap_or_default();
     if asin.bytes().map(u32::from).sum::<u32>() % 3 != 0 {
         return;

@@ -2,7 +2,7 @@
 
 use amazon_catalog::Marketplace;
 
-/// A version of credentials: whose tokens it gets, and for which marketplaces.
+/// A version of credentials: its token issuer and its group of marketplaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CredentialVersion {
     pub(crate) name: &'static str,
@@ -10,7 +10,7 @@ pub(crate) struct CredentialVersion {
     group: &'static str,
 }
 
-/// Who gives the tokens.
+/// The service that issues the tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenIssuer {
     /// Versions 2.x.
@@ -66,7 +66,7 @@ impl CredentialVersion {
 }
 
 impl TokenIssuer {
-    /// Whose tokens are asked for at a path.
+    /// The issuer whose token endpoint has this path.
     pub(crate) fn at(path: &str) -> Option<Self> {
         [Self::Cognito, Self::Lwa].into_iter().find(|issuer| issuer.path() == path)
     }

@@ -13,14 +13,14 @@ pub(crate) struct CreatorsError {
     body: Map<String, Value>,
 }
 
-/// A field of a request that is not as it should be, and what it should be.
+/// An invalid field of a request, and what it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct InvalidField {
     pub(crate) name: String,
     pub(crate) message: String,
 }
 
-/// Status, type, name, message. The name is the reason, or, where there is none, the type again.
+/// Status, type, name, message. The name is the reason; an error without a reason has its type as its name.
 type CreatorsErrorRow = (u16, &'static str, &'static str, &'static str);
 
 const TABLE: [CreatorsErrorRow; 18] = [
@@ -84,7 +84,7 @@ const TABLE: [CreatorsErrorRow; 18] = [
     ),
 ];
 
-/// The names by which a fault can ask for an error.
+/// The names that a fault may give for an error.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     TABLE.iter().map(|row| row.2)
 }
@@ -99,13 +99,13 @@ impl CreatorsError {
         if name == kind { refusal } else { refusal.with("reason", name) }
     }
 
-    /// Fields are absent or wrong; told in the form of Amazon's SDK.
+    /// The error of absent or invalid fields, in the form that Amazon's SDK reads.
     pub(crate) fn fields(wrong: Vec<InvalidField>) -> Self {
         let list = wrong.into_iter().map(|field| json!({ "name": field.name, "message": field.message }));
         Self::named("FieldValidationFailed").with("fieldList", list.collect::<Value>())
     }
 
-    /// There is nothing of that kind, as `Item`, by that id.
+    /// The error of an unknown id; `kind` is as `Item`.
     pub(crate) fn not_found(kind: &str, id: &str) -> Self {
         let refusal = Self::named("ResourceNotFoundException").with("resourceType", kind).with("resourceId", id);
         if kind == "Item" { refusal } else { refusal.with("message", "No results found for your request.") }
@@ -139,7 +139,7 @@ impl From<paapi5::Paapi5Error> for CreatorsError {
     }
 }
 
-/// What comes closest to an error of PA-API.
+/// The error of the Creators API that is closest to an error of PA-API.
 fn counterpart(code: &'static str) -> &'static str {
     match code {
         "MissingParameter" | "InvalidParameterValue" => "FieldValidationFailed",

@@ -1,6 +1,6 @@
-//! Feeds and reports: invented lists, links that work for a while, and the files behind them.
+//! Feeds and reports: invented lists, links that expire, and the files behind them.
 //!
-//! Amazon says nothing of names, times, or what is in the files, so all of that is invented.
+//! Amazon does not document names, times or contents of the files, so all of these are invented.
 
 use std::io::Write;
 
@@ -19,29 +19,29 @@ use crate::{
 };
 use amazon_catalog::Marketplace;
 
-/// Where the files are.
+/// The path of the files.
 const PATH: &str = "/files/";
 
-/// How long a link works, in seconds; invented.
+/// The lifetime of a link in seconds; invented.
 const LINK_SECONDS: i64 = 300;
 
-/// Signs the links. It opens nothing but them.
+/// The key that signs the links. It has no other use.
 const LINK_KEY: &[u8] = b"sandbox-links";
 
 /// How many products a feed has.
 const PRODUCTS: usize = 100;
 
-/// What sort of files.
+/// The two collections of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileCollection {
     Feeds,
     Reports,
 }
 
-/// Why there is nothing behind a link.
+/// Why a link is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileError {
-    /// It is not, or no longer, signed.
+    /// Its signature is wrong or expired.
     Forbidden,
     Unknown,
 }
@@ -51,7 +51,7 @@ pub(crate) type Content = (&'static str, Vec<u8>);
 
 /// Lists a marketplace's files.
 pub(crate) fn list(collection: FileCollection, marketplace: Marketplace) -> Value {
-    let told = files(marketplace).into_iter().filter(|file| file.kind.collection() == collection).map(|file| {
+    let listed = files(marketplace).into_iter().filter(|file| file.kind.collection() == collection).map(|file| {
         let (_, content) = file.content();
         let md5 = hex(&Md5::digest(&content));
         match collection {
@@ -65,10 +65,10 @@ pub(crate) fn list(collection: FileCollection, marketplace: Marketplace) -> Valu
             }),
         }
     });
-    json!({ collection.list_name(): told.collect::<Vec<_>>() })
+    json!({ collection.list_name(): listed.collect::<Vec<_>>() })
 }
 
-/// A link below `base` to the file that a request names, for some time from `now` on, in seconds of the Unix epoch.
+/// A link below `base` to the file that a request names. `now` is in seconds of the Unix epoch.
 pub(crate) fn link(
     collection: FileCollection,
     marketplace: Marketplace,
@@ -209,7 +209,7 @@ impl InventedFile {
         gzip(lines.take(PRODUCTS).collect::<String>().as_bytes())
     }
 
-    /// What each day of a month brought.
+    /// The clicks, orders and earnings of each day of a month.
     fn report(&self) -> Vec<u8> {
         let mut rng = fastrand::Rng::with_seed(self.name.bytes().map(u64::from).sum());
         let currency = self.marketplace.currency();

@@ -1,7 +1,7 @@
-//! The token endpoints: OAuth 2.0's client credentials grant, as Cognito and Login with Amazon have it.
+//! The token endpoints: OAuth 2.0's client credentials grant, as Cognito and Login with Amazon implement it.
 //!
-//! Requests are those of Amazon's SDK; a `Basic` header in place of the body's credentials, which Amazon's documentation shows, and
-//! a form for Login with Amazon, which other clients send, will do too.
+//! Accepts the requests of Amazon's SDK, a `Basic` header instead of credentials in the body, as Amazon's documentation shows, and
+//! a form body for Login with Amazon, as other clients send.
 
 use std::{collections::HashMap, time::Instant};
 
@@ -16,7 +16,7 @@ use crate::{
     signature::ReceivedRequest,
 };
 
-/// A request for a token that is refused.
+/// An error of a token endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TokenRequestError {
     pub(crate) status: u16,
@@ -42,7 +42,7 @@ pub(crate) fn answer(
     }
     let (Some(id), Some(secret)) = (field("client_id"), field("client_secret")) else { return deny("invalid_client") };
     let Some(version) = CredentialVersion::of_credential(issuer, id, secret) else { return deny("invalid_client") };
-    // Cognito grants all that a client may have where no scope is named.
+    // Without a scope in the request, Cognito grants all scopes of the client.
     let scoped = field("scope").map_or(issuer == TokenIssuer::Cognito, |scope| scope == issuer.scope());
     if !scoped {
         return deny("invalid_scope");

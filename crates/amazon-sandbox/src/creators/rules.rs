@@ -1,7 +1,7 @@
 //! The fields of the catalog's requests, and what each must be.
 //!
-//! The rules are those of Amazon's SDK 1.3.0 (`models/*_request_content.py`); what is said of a broken one is invented. Fields
-//! that Amazon does not know are ignored, unless they are spelled as PA-API's.
+//! The rules are those of Amazon's SDK 1.3.0 (`models/*_request_content.py`); the messages are invented. The sandbox ignores fields
+//! that Amazon does not have, unless they are in PA-API's spelling.
 
 use serde_json::{Map, Value};
 
@@ -138,7 +138,7 @@ fn resources(operation: Operation) -> impl Iterator<Item = String> {
 }
 
 impl Rule {
-    /// What a value that breaks the rule must be.
+    /// The message for a value that violates the rule; `None` where it does not.
     fn broken(self, value: &Value) -> Option<String> {
         let (holds, wanted) = match self {
             Self::Text(most) => {

@@ -1,6 +1,6 @@
 //! The names of PA-API in the spelling of the Creators API, and back.
 //!
-//! Both APIs tell the same tree; one writes `DetailPageURL`, the other `detailPageURL`. Values keep their spelling.
+//! Both APIs return the same JSON tree; PA-API writes `DetailPageURL`, the Creators API `detailPageURL`. Values are unchanged.
 
 use serde_json::{Map, Value};
 
@@ -29,8 +29,8 @@ pub(crate) fn upper(name: &str) -> String {
 pub(crate) fn lowered(tree: Value) -> Value {
     match tree {
         Value::Object(fields) => {
-            let told = fields.into_iter().filter(|(name, _)| name != "__type");
-            Value::Object(told.map(|(name, value)| (lower(&name), lowered(value))).collect::<Map<_, _>>())
+            let kept = fields.into_iter().filter(|(name, _)| name != "__type");
+            Value::Object(kept.map(|(name, value)| (lower(&name), lowered(value))).collect::<Map<_, _>>())
         }
         Value::Array(values) => values.into_iter().map(lowered).collect(),
         plain => plain,

@@ -1,4 +1,4 @@
-//! The access tokens that were given out, and how many were asked for.
+//! The issued access tokens and the number of token requests.
 
 use std::{
     collections::HashMap,
@@ -15,7 +15,7 @@ use crate::{
     locked,
 };
 
-/// Every token since the start, but for those revoked.
+/// Every token issued since the start and not revoked.
 #[derive(Debug)]
 pub(crate) struct TokenStore {
     lifetime: Duration,
@@ -23,7 +23,7 @@ pub(crate) struct TokenStore {
     requests: watch::Sender<usize>,
 }
 
-/// Why a token is not taken.
+/// Why a token is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenError {
     Unknown,
@@ -41,19 +41,19 @@ impl TokenStore {
         Self { lifetime, issued: Mutex::default(), requests: watch::Sender::new(0) }
     }
 
-    /// How long a token is good for.
+    /// How long a token is valid.
     pub(crate) fn lifetime(&self) -> Duration {
         self.lifetime
     }
 
-    /// Gives out a new token.
+    /// Issues a new token.
     pub(crate) fn issue(&self, version: CredentialVersion, now: Instant) -> String {
         let token = invent(version);
         locked(&self.issued).insert(token.clone(), Issued { version, expires: now + self.lifetime });
         token
     }
 
-    /// The version of the credential that a token was given for.
+    /// The version of the credential that a token was issued for.
     pub(crate) fn check(&self, token: &str, now: Instant) -> Result<CredentialVersion, TokenError> {
         match locked(&self.issued).get(token) {
             None => Err(TokenError::Unknown),
@@ -62,12 +62,12 @@ impl TokenStore {
         }
     }
 
-    /// Forgets every token.
+    /// Removes every token.
     pub(crate) fn revoke(&self) {
         locked(&self.issued).clear();
     }
 
-    /// Ends the life of every token.
+    /// Expires every token.
     pub(crate) fn expire(&self, now: Instant) {
         for issued in locked(&self.issued).values_mut() {
             issued.expires = now;
@@ -83,15 +83,15 @@ impl TokenStore {
         *self.requests.borrow()
     }
 
-    /// Waits until so many have been asked for. Dropping the future is safe.
+    /// Waits until this many token requests have arrived. Cancel-safe.
     pub(crate) async fn asked(&self, requests: usize) {
-        // The tokens keep the sender, so waiting cannot fail.
+        // `self` owns the sender, so the wait cannot fail.
         let mut asked = self.requests.subscribe();
         let _reached = asked.wait_for(|count| *count >= requests).await;
     }
 }
 
-/// A token that looks like those of its issuer: a JSON Web Token that nobody signed, or an opaque text.
+/// A token in the form of its issuer: an unsigned JSON Web Token, or opaque text.
 fn invent(version: CredentialVersion) -> String {
     let random = |bytes: usize| {
         let bytes: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(bytes).collect();

@@ -41,7 +41,7 @@ pub(crate) fn answer(ids: &[&str], resources: &Resources<'_>) -> Value {
         .into()
 }
 
-/// `BrowseNodeInfo` of an item, as far as it was asked for.
+/// The requested parts of an item's `BrowseNodeInfo`.
 pub(crate) fn info(product: &InventedProduct, resources: &Resources<'_>) -> Option<Value> {
     let [root, _, leaf] = product.kind.path;
     let leaf = Departments::get().node(leaf)?;
@@ -78,7 +78,7 @@ fn plain(node: &DepartmentNode) -> JsonObject {
         .with("ContextFreeName", node.context_free_name)
 }
 
-/// The node's parent, which holds its own parent, up to the root.
+/// The node's parent, which contains its own parent, up to the root.
 fn ancestor(node: &DepartmentNode) -> Option<Value> {
     let parent = Departments::get().node(node.parent?)?;
     Some(plain(parent).with_some("Ancestor", ancestor(parent)).into())

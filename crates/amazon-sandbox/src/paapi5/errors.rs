@@ -15,13 +15,13 @@ pub(crate) struct Paapi5Error {
     message: String,
     /// The parameter at fault.
     parameter: Option<String>,
-    /// Whether code and message stand beside the type instead of in a list.
+    /// Whether code and message are beside the type instead of in a list.
     flat: bool,
 }
 
 const SIGNING: &str = "If you are using an AWS SDK, requests are signed for you automatically; otherwise, go to https://webservices.amazon.com/paapi5/documentation/sending-request.html#signing.";
 
-/// Name, status, exception, code, message. The name is the code but for the two forms of the API's end.
+/// Name, status, exception, code, message. The name equals the code except for the two errors of the retired API.
 type Paapi5ErrorRow = (&'static str, u16, &'static str, &'static str, &'static str);
 
 const TABLE: [Paapi5ErrorRow; 16] = [
@@ -115,10 +115,10 @@ const TABLE: [Paapi5ErrorRow; 16] = [
     ),
 ];
 
-/// Said since 2026-05-15 by the documentation's root page.
+/// The message on the documentation's root page since 2026-05-15.
 const RETIRED: &str = "Product Advertising API is deprecated. Please migrate to Creators API using the migration guide at https://affiliate-program.amazon.com/creatorsapi/docs/en-us/migrating-to-creatorsapi-from-paapi.";
 
-/// The names by which a fault can ask for an error.
+/// The names that a fault may give for an error.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     TABLE.iter().map(|row| row.0)
 }
@@ -153,7 +153,7 @@ impl Paapi5Error {
         self.parameter.as_deref()
     }
 
-    /// The body, in the form that was seen live.
+    /// The body, in the form that the live API sends.
     pub(crate) fn body(&self) -> Value {
         let kind = format!("com.amazon.paapi5#{}Exception", self.exception);
         if self.flat {
@@ -174,7 +174,7 @@ impl From<SignatureError> for Paapi5Error {
     }
 }
 
-/// An error about a part of a request, which stands beside what was found.
+/// An error about one part of a request, returned beside the results for the other parts.
 pub(crate) fn partial(code: &str, message: &str) -> Value {
     json!({ "__type": "com.amazon.paapi5#ErrorData", "Code": code, "Message": message })
 }

@@ -1,6 +1,6 @@
-//! Reads the fields of a request, and refuses what Amazon refuses.
+//! Reads the fields of a request and rejects the values that Amazon rejects.
 //!
-//! A value of another JSON type is an internal failure, as it was seen live; a value out of range is the caller's fault.
+//! The live API answers a value of the wrong JSON type with `InternalFailure` and a value out of range with a client error.
 
 use std::ops::RangeInclusive;
 
@@ -25,7 +25,7 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn required_text(&self, name: &str) -> Result<&'a str, Paapi5Error> {
-        // An empty required field was seen to be treated as an absent one.
+        // The live API treats an empty required field as absent.
         match self.value(name).map(|value| value.as_str().ok_or_else(wrong_type)).transpose()? {
             Some(text) if !text.trim().is_empty() => Ok(text),
             Some(_) | None => Err(Paapi5Error::missing(name)),

@@ -25,8 +25,8 @@ impl<'a> GetItemsInput<'a> {
         Ok(Self { ids: fields.ids("ItemIds")? })
     }
 
-    /// The products that are known, and an error for each other id. The items stand in the opposite order of the ids: Amazon promises
-    /// none.
+    /// The products with these ids, and an error for each unknown id. The items are in the reverse order of the ids, because Amazon
+    /// guarantees no order and clients must not rely on one.
     pub(crate) fn answer(&self, renderer: &ItemRenderer<'_>, hide_first: bool) -> Value {
         let (mut items, mut errors) = (Vec::new(), Vec::new());
         for (place, id) in self.ids.iter().enumerate() {

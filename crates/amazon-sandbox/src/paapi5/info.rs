@@ -1,4 +1,4 @@
-//! `ItemInfo`: what a product is.
+//! `ItemInfo`: title, people, features, sizes and identifiers of a product.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::{
     paapi5::{item::ItemRenderer, json_object::JsonObject},
 };
 
-/// The parts that were asked for; `None` where there are none.
+/// The requested parts; `None` where the product has none of them.
 pub(crate) fn info(product: &InventedProduct, renderer: &ItemRenderer<'_>) -> Option<Value> {
     let asked = |name: &str| renderer.resources.has(&format!("ItemInfo.{name}"));
     let text = |label: &str, value: &str| renderer.labelled(label, value);
@@ -56,7 +56,7 @@ pub(crate) fn info(product: &InventedProduct, renderer: &ItemRenderer<'_>) -> Op
 }
 
 fn by_line(product: &InventedProduct, renderer: &ItemRenderer<'_>) -> Value {
-    // Makers of books are publishers and no brands.
+    // A book has a publisher and no brand.
     let brand = product.book.is_none().then(|| renderer.labelled("Brand", product.brand));
     let people: Vec<_> = (product.contributors.iter())
         .map(|person| {
@@ -96,7 +96,7 @@ fn audience(product: &InventedProduct) -> Option<&'static str> {
 }
 
 fn external_ids(product: &InventedProduct, renderer: &ItemRenderer<'_>) -> Value {
-    // Prefix 2 is set aside for shops' own numbers (GS1), so no product in the world has these.
+    // GS1 reserves prefix 2 for numbers inside a shop, so no real product has these.
     let number = format!("2{:011}", product.popularity);
     let ids = JsonObject::new().with("EANs", renderer.labelled_all("EAN", vec![with_check_digit(&number)]));
     match product.kind.style {
@@ -113,7 +113,7 @@ fn external_ids(product: &InventedProduct, renderer: &ItemRenderer<'_>) -> Value
     }
 }
 
-/// Digits with the check digit of GS1's numbers, which weighs from the right: 3, 1, 3 …
+/// Appends GS1's check digit. The weights from the right are 3, 1, 3 …
 fn with_check_digit(digits: &str) -> String {
     let weights = [3, 1].into_iter().cycle();
     let sum: u32 = digits.bytes().rev().zip(weights).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();

@@ -1,4 +1,4 @@
-//! A product as an item of PA-API 5.0, and what an answer needs to know besides.
+//! Renders a product as an item of PA-API 5.0.
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -21,11 +21,11 @@ const CONDITIONS: [(&str, ConditionFilter); 5] = [
     ("Refurbished", ConditionFilter::Refurbished),
 ];
 
-/// The resource of each size of a picture, its name in the answer, and its pixels. The last is asked for in the Creators API alone.
+/// For each image size: its resource, its name in the answer and its pixels. Only the Creators API has the last one.
 const SIZES: [(&str, &str, u32); 4] =
     [("Small", "Small", 75), ("Medium", "Medium", 160), ("Large", "Large", 500), ("HighRes", "HiRes", 1500)];
 
-/// How the products of an answer are shown.
+/// Renders the items of one answer: marketplace, language, currency, resources and filters.
 #[derive(Debug)]
 pub(crate) struct ItemRenderer<'a> {
     pub(crate) marketplace: Marketplace,
@@ -34,7 +34,7 @@ pub(crate) struct ItemRenderer<'a> {
     pub(crate) price_list: PriceList,
     /// The language, as `en_US`.
     pub(crate) locale: &'a str,
-    /// Whether the caller named it.
+    /// Whether the request names the language.
     language_asked: bool,
     pub(crate) condition: ConditionFilter,
     pub(crate) from_amazon: bool,
@@ -56,7 +56,7 @@ impl<'a> ItemRenderer<'a> {
         if languages.len() > 1 {
             return Err(Paapi5Error::invalid("LanguagesOfPreference", &languages.join(", ")));
         }
-        // One that the marketplace lacks falls back to its own, without a word.
+        // Amazon silently replaces a language that the marketplace lacks by the marketplace's own.
         let language = languages.first().and_then(|code| marketplace.find_language(code));
         let condition = fields.one_of("Condition", &CONDITIONS.map(|(name, _)| name))?;
         let condition = CONDITIONS.into_iter().find(|(name, _)| Some(*name) == condition);

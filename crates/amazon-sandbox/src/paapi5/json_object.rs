@@ -25,7 +25,7 @@ impl JsonObject {
         }
     }
 
-    /// Adds what `value` makes if it was asked for, and there is something.
+    /// Adds the result of `value` if the field is requested and the result is present.
     pub(crate) fn with_asked<V: Into<Value>>(self, asked: bool, key: &str, value: impl FnOnce() -> Option<V>) -> Self {
         if asked { self.with_some(key, value()) } else { self }
     }

@@ -1,4 +1,4 @@
-//! `Offers`: what is on sale in the form of V1, which alone tells delivery and summaries.
+//! `Offers`: the listings in the form of V1. Only V1 contains delivery and summaries.
 
 use serde_json::{Value, json};
 
@@ -8,12 +8,12 @@ use crate::{
     search::percent_saved,
 };
 
-/// The listings and summaries that were asked for; `None` where there are none.
+/// The requested listings and summaries; `None` where there are none.
 pub(crate) fn offers(product: &InventedProduct, renderer: &ItemRenderer<'_>) -> Option<Value> {
     let mut listings = Vec::new();
     if renderer.resources.has_within("Offers.Listings") {
         let mut fitting: Vec<_> = renderer.listings(product).filter(|listing| listing.price.is_some()).collect();
-        // Of V1 as many listings come as were asked for, the buy box first.
+        // V1 returns as many listings as the request asks for, the buy box first.
         fitting.sort_by_key(|listing| !listing.buy_box);
         listings.extend(fitting.into_iter().take(renderer.offer_count).map(|listing| one(listing, product, renderer)));
     }
@@ -110,8 +110,8 @@ fn merchant(listing: &InventedListing, renderer: &ItemRenderer<'_>) -> Value {
 
 fn price(price: InventedPrice, renderer: &ItemRenderer<'_>) -> Value {
     let (paid, basis) = renderer.amounts(price);
-    let mut told = renderer.money(paid);
-    if let (Some((basis, _)), Some(told)) = (basis, told.as_object_mut()) {
+    let mut price = renderer.money(paid);
+    if let (Some((basis, _)), Some(price)) = (basis, price.as_object_mut()) {
         let percent = percent_saved(paid.minor_units, basis.minor_units);
         let saved = basis.minus(paid);
         let savings = json!({
@@ -120,19 +120,19 @@ fn price(price: InventedPrice, renderer: &ItemRenderer<'_>) -> Value {
             "DisplayAmount": format!("{} ({percent}%)", renderer.price_list.display(saved)),
             "Percentage": percent,
         });
-        told.insert("Savings".to_owned(), savings);
+        price.insert("Savings".to_owned(), savings);
     }
-    told
+    price
 }
 
 fn saving_basis(price: InventedPrice, renderer: &ItemRenderer<'_>) -> Option<Value> {
     let (basis, kind) = renderer.amounts(price).1?;
     let (kind, label) = kind.names();
-    let mut told = renderer.money(basis);
-    let fields = told.as_object_mut()?;
+    let mut price = renderer.money(basis);
+    let fields = price.as_object_mut()?;
     fields.insert("PriceType".to_owned(), kind.into());
     fields.insert("PriceTypeLabel".to_owned(), label.into());
-    Some(told)
+    Some(price)
 }
 
 fn eligibility(listing: &InventedListing, renderer: &ItemRenderer<'_>) -> Option<Value> {

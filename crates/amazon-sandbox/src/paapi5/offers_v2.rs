@@ -1,4 +1,4 @@
-//! `OffersV2`: what is on sale, in the form that replaced Offers V1.
+//! `OffersV2`: the listings of a product in the form that replaced Offers V1.
 
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
@@ -15,7 +15,7 @@ use crate::{
 const MINUTES: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]T[hour]:[minute]Z");
 const SECONDS: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
 
-/// The listings that fit the request; `None` where there are none, or nothing of them was asked for.
+/// The listings that match the request; `None` where none match or no resource of theirs was requested.
 pub(crate) fn offers(product: &InventedProduct, renderer: &ItemRenderer<'_>) -> Option<Value> {
     if !renderer.resources.has_within("OffersV2.Listings") {
         return None;
@@ -51,7 +51,7 @@ impl ItemRenderer<'_> {
         }
     }
 
-    /// What a price is in this answer's currency, and the higher one it is compared with.
+    /// A price in the answer's currency, and the higher price it is compared with.
     pub(crate) fn amounts(&self, price: InventedPrice) -> (MarketPrice, Option<(MarketPrice, Basis)>) {
         let paid = self.price_list.price(price.us_cents);
         let basis = price.basis.map(|(us_cents, basis)| (self.price_list.price(us_cents), basis));
@@ -113,7 +113,7 @@ fn condition(listing: &InventedListing) -> Value {
     json!({ "ConditionNote": listing.note, "SubCondition": sub_condition, "Value": value })
 }
 
-/// Seconds are left out of the beginning, as Amazon does now and then.
+/// The start of a deal without seconds: Amazon sometimes omits them.
 fn details(deal: Deal, now: OffsetDateTime) -> Value {
     let midnight = now.replace_time(time::Time::MIDNIGHT);
     let times = deal.ends_in_days.map(|days| {

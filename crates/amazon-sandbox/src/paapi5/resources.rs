@@ -1,4 +1,4 @@
-//! Which parts of an answer were asked for.
+//! The resources that a request asks for.
 
 use crate::paapi5::{errors::Paapi5Error, fields::Fields};
 use amazon_catalog::Operation;
@@ -17,17 +17,17 @@ impl<'a> Resources<'a> {
         Ok(Self(if asked.is_empty() { vec!["ItemInfo.Title"] } else { asked }))
     }
 
-    /// These very resources.
+    /// Takes the names as they are.
     pub(crate) fn of(names: Vec<&'a str>) -> Self {
         Self(names)
     }
 
-    /// Whether this very resource was asked for.
+    /// Whether the request names exactly this resource.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.contains(&name)
     }
 
-    /// Whether it or anything within it was asked for: a child brings its parent along.
+    /// Whether the request names this resource or one below it: a child resource includes its parent.
     pub(crate) fn has_within(&self, name: &str) -> bool {
         self.0.iter().any(|asked| asked.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
     }

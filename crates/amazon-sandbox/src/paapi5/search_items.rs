@@ -25,7 +25,7 @@ const SORTS: [(&str, SortOrder); 6] = [
 
 const DELIVERY_FLAGS: [&str; 4] = ["AmazonGlobal", "FreeShipping", "FulfilledByAmazon", "Prime"];
 
-/// What is looked for, and which page of it.
+/// The fields of a `SearchItems`.
 #[derive(Debug)]
 pub(crate) struct SearchItemsInput<'a> {
     query: Query<'a>,
@@ -34,7 +34,7 @@ pub(crate) struct SearchItemsInput<'a> {
 }
 
 impl<'a> SearchItemsInput<'a> {
-    /// Reads and checks the fields. A search index or a browse node alone is enough, as other clients rely on.
+    /// Reads and checks the fields. A search index or a browse node without keywords is accepted; public clients rely on this.
     pub(crate) fn read(fields: &Fields<'a>, marketplace: Marketplace) -> Result<Self, Paapi5Error> {
         let index = fields.text("SearchIndex")?;
         if let Some(unknown) = index.filter(|id| !marketplace.search_indices().iter().any(|known| known.id() == *id)) {
@@ -59,7 +59,7 @@ impl<'a> SearchItemsInput<'a> {
             min_rating: small(fields.number("MinReviewsRating", 1..=4)?),
             min_saving: small(fields.number("MinSavingPercent", 1..=99)?),
             delivery: delivery(fields)?,
-            // Both are read with the fields that all operations have.
+            // `ItemRenderer` reads both, because all operations share them.
             condition: ConditionFilter::Any,
             from_amazon: false,
             include_out_of_stock: availability == Some("IncludeOutOfStock"),
@@ -76,7 +76,7 @@ impl<'a> SearchItemsInput<'a> {
         })
     }
 
-    /// The page with the count of all that matches. No match, and a page beyond the last, are no results.
+    /// The page, with the count of all matches. No match and a page beyond the last are answered with `NoResults`.
     pub(crate) fn answer(self, renderer: &ItemRenderer<'_>) -> Value {
         let query = Query { condition: renderer.condition, from_amazon: renderer.from_amazon, ..self.query };
         let found = search::search(Catalogue::get(), &query);
@@ -124,7 +124,7 @@ fn search_url(query: &Query<'_>, tag: &str) -> String {
     format!("https://{site}/s/?field-keywords={}&search-alias={alias}&tag={tag}&linkCode=osi", url_encoded(&words))
 }
 
-/// As a form is: a space is a plus.
+/// Form encoding: a space becomes a plus sign.
 fn url_encoded(text: &str) -> String {
     let encode = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' => char::from(byte).to_string(),

@@ -17,7 +17,7 @@ use crate::{
 };
 use amazon_catalog::Asin;
 
-/// A parent or a child, and which page.
+/// The fields of a `GetVariations`.
 #[derive(Debug)]
 pub(crate) struct GetVariationsInput<'a> {
     id: &'a str,
@@ -35,7 +35,7 @@ impl<'a> GetVariationsInput<'a> {
         })
     }
 
-    /// The page with its summary. A product without a family, and a page beyond the last, are no results.
+    /// The page with its summary. A product without a family and a page beyond the last are answered with `NoResults`.
     pub(crate) fn answer(&self, renderer: &ItemRenderer<'_>) -> Value {
         let asin = Asin::parse(self.id).ok().filter(|asin| asin.as_str() == self.id);
         let Some(product) = asin.and_then(|asin| Catalogue::get().find(asin)) else {
@@ -64,7 +64,7 @@ impl<'a> GetVariationsInput<'a> {
             .with("PageCount", children.len().div_ceil(self.count))
             .with("VariationCount", children.len())
             .with_some("Price", price.unless_empty())
-            // The resource is in the singular, the field in the plural.
+            // Amazon's resource name is singular, its field name plural.
             .with_asked(asked("VariationDimension"), "VariationDimensions", || Some(dimensions(children, renderer)))
             .into()
     }
@@ -85,7 +85,7 @@ fn dimensions(children: &[&InventedProduct], renderer: &ItemRenderer<'_>) -> Val
             None => known.push((attribute.dimension, vec![attribute.value])),
         }
     }
-    let told = known.into_iter().map(|(dimension, values)| {
+    let answer = known.into_iter().map(|(dimension, values)| {
         json!({
             "DisplayName": dimension.display_name,
             "Locale": renderer.locale,
@@ -93,5 +93,5 @@ fn dimensions(children: &[&InventedProduct], renderer: &ItemRenderer<'_>) -> Val
             "Values": values,
         })
     });
-    told.collect()
+    answer.collect()
 }

@@ -20,7 +20,7 @@ fn client(fake: &Fake) -> Client {
 }
 
 async fn ask(client: &Client) -> Result<CatalogResponse, Error> {
-    client.call(&question("UK"), PATIENCE).await
+    client.call(&get_items("UK"), PATIENCE).await
 }
 
 async fn pass(seconds: u64) {
@@ -54,7 +54,7 @@ async fn a_caller_that_hangs_up_or_runs_out_of_time_does_not_end_the_fetch() {
         () = fake.reach_tokens(1) => {}
     }
     let within = Duration::from_millis(1);
-    let answer = client.call(&question("UK"), within).await;
+    let answer = client.call(&get_items("UK"), within).await;
     assert!(matches!(&answer, Err(Error::TimedOut { within: told }) if *told == within), "{answer:?}");
     drop(held);
     ask(&client).await.unwrap();
@@ -293,14 +293,16 @@ async fn no_secret_is_shown() {
     })
     .await;
     let proxy_password = "hunter-of-proxies";
-    let options = Options { proxy: Some(format!("http://me:{proxy_password}@127.0.0.1:1")), ..options(&fake.base()) };
+    let options = with_transport(&fake.base(), |transport| {
+        transport.proxy = Some(format!("http://me:{proxy_password}@127.0.0.1:1"));
+    });
     let mut shown = format!("{options:?}");
     shown += &format!("{:?}", Client::new(options).unwrap());
     let client = client(&fake);
     for _ in 0..answers.len() {
         shown += &format!("{:?}", ask(&client).await.map_err(|error| format!("{error} {error:?}")));
     }
-    shown += &format!("{client:?} {:?}", client.tokens().get().await.unwrap());
+    shown += &format!("{client:?} {:?}", client.token_cache().get().await.unwrap());
     fake.answer_tokens_with(Some((400, &format!(r#"{{"error": "{SECRET}", "error_description": "{SECRET} {ID}"}}"#))));
     client.rotate("other-id".to_owned(), SECRET.into()).unwrap();
     let error = ask(&client).await.unwrap_err();

@@ -1,11 +1,11 @@
-//! Amazon's words for what a search asks, which are the same in both APIs.
+//! Amazon's names for the enum values of a request. Both APIs use the same names.
 
 use serde_json::{Map, Value};
 
 use stockroom_proto::pb;
 
-/// One object of all fields that are stated; `null` stands for one that is not.
-pub(super) fn stated<const N: usize>(objects: [Value; N]) -> Map<String, Value> {
+/// Merges objects into one, without the fields that are `null`.
+pub(super) fn merge_stated<const N: usize>(objects: [Value; N]) -> Map<String, Value> {
     let fields = objects.into_iter().filter_map(|object| match object {
         Value::Object(fields) => Some(fields),
         _ => None,
@@ -13,10 +13,10 @@ pub(super) fn stated<const N: usize>(objects: [Value; N]) -> Map<String, Value> 
     fields.flatten().filter(|(_, value)| !value.is_null()).collect()
 }
 
-/// The flags' words; `None` where there are none.
+/// The names of the flags; `None` where there are none, so that the field is not sent.
 pub(super) fn delivery_flags(flags: &[pb::DeliveryFlag]) -> Option<Vec<&'static str>> {
-    let words: Vec<_> = flags.iter().copied().filter_map(delivery_flag).collect();
-    (!words.is_empty()).then_some(words)
+    let names: Vec<_> = flags.iter().copied().filter_map(delivery_flag).collect();
+    (!names.is_empty()).then_some(names)
 }
 
 pub(super) fn condition(condition: pb::Condition) -> Option<&'static str> {

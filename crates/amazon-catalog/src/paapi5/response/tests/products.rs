@@ -1,6 +1,7 @@
 //! Whole products: one that states everything, and one in which nothing has the promised shape.
 
 use super::*;
+use crate::test_fixtures::{image, s, usd};
 
 fn product(json: &str) -> pb::Product {
     let CatalogResponse::Items(Items { mut products, .. }) = read(&items(&["B0FAKELMP1"]), json).unwrap() else {
@@ -8,18 +9,6 @@ fn product(json: &str) -> pb::Product {
     };
     assert_eq!(products.len(), 1);
     products.remove(0)
-}
-
-fn s(text: &str) -> String {
-    text.to_owned()
-}
-
-fn usd(units: i64, nanos: i32, display: &str) -> Option<pb::Money> {
-    Some(pb::Money { currency_code: s("USD"), units, nanos, display: s(display) })
-}
-
-fn image(url: &str, height: i32, width: i32) -> Option<pb::Image> {
-    Some(pb::Image { url: s(url), height, width })
 }
 
 fn measure(value: f64, unit: &str) -> Option<pb::Measure> {

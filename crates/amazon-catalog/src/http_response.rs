@@ -1,4 +1,4 @@
-//! What came back of a call: status, headers and as much of the body as is read.
+//! An HTTP response: status, headers and the body as far as it was read.
 
 use std::time::Duration;
 
@@ -6,42 +6,40 @@ use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use serde_json::value::RawValue;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
-use crate::{
-    Error,
-    lenient::{Lenient, Object},
-};
+use crate::{Error, json::Object};
 
-/// The headers that Amazon's services put their id of a call in.
+/// The headers in which Amazon's services send their id of a call.
 const REQUEST_ID: [&str; 4] = ["x-amzn-requestid", "x-amzn-request-id", "x-amz-request-id", "x-amz-rid"];
 
-/// One HTTP answer.
-pub(super) struct Reply {
+/// One HTTP response.
+pub(super) struct HttpResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    /// `None`: longer than what is read.
+    /// `None` where the body is longer than `max_body_bytes`.
     pub(super) body: Option<Vec<u8>>,
 }
 
-impl Reply {
-    /// The body, where it is one whole JSON object.
+impl HttpResponse {
+    /// The body as a JSON object; `None` where it is not one complete object.
     pub(super) fn object(&self) -> Option<Object<'_>> {
         let json: &RawValue = serde_json::from_slice(self.body.as_deref()?).ok()?;
         Object::read(json)
     }
 
-    /// The body as what is looked for; `None` where it is not JSON, or something else.
-    pub(super) fn read<T: Lenient>(&self) -> Option<T> {
+    /// The body as a value of this type; `None` where it is not JSON or does not fit.
+    #[cfg(feature = "creators")]
+    pub(super) fn read<T: crate::json::FromJson>(&self) -> Option<T> {
         T::read(serde_json::from_slice(self.body.as_deref()?).ok()?)
     }
 
-    /// Amazon's id of the call. Whatever else a proxy may have put there is not handed on.
+    /// Amazon's id of the call. A value that does not look like an id, as a proxy may send, is ignored.
     pub(super) fn request_id(&self) -> Option<String> {
         let id = REQUEST_ID.into_iter().find_map(|name| self.headers.get(name))?.to_str().ok()?;
         let is_id = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         is_id.then(|| id.to_owned())
     }
 
-    /// How long Amazon asks to wait, in seconds or until a date (RFC 9110, 10.2.3).
+    /// The wait that Amazon asks for in `Retry-After`, given in seconds or as a date (RFC 9110, 10.2.3).
     pub(super) fn retry_after(&self, now: OffsetDateTime) -> Option<Duration> {
         let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
         if let Ok(seconds) = text.parse() {
@@ -51,7 +49,7 @@ impl Reply {
         Some((until - now).try_into().unwrap_or_default())
     }
 
-    /// The error for an answer that cannot be read.
+    /// The error for a response that cannot be read.
     pub(super) fn malformed(&self, what: &str) -> Error {
         Error::Malformed { what: what.to_owned(), request_id: self.request_id() }
     }
@@ -63,9 +61,9 @@ mod tests {
 
     use super::*;
 
-    fn reply(headers: &[(&'static str, &'static str)]) -> Reply {
+    fn response(headers: &[(&'static str, &'static str)]) -> HttpResponse {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        Reply { status: StatusCode::OK, headers, body: None }
+        HttpResponse { status: StatusCode::OK, headers, body: None }
     }
 
     #[test]
@@ -80,15 +78,15 @@ mod tests {
             ("soon", None),
         ];
         for (text, seconds) in cases {
-            let wait = reply(&[("retry-after", text)]).retry_after(now);
+            let wait = response(&[("retry-after", text)]).retry_after(now);
             assert_eq!(wait, seconds.map(Duration::from_secs), "{text}");
         }
-        assert_eq!(reply(&[]).retry_after(now), None);
+        assert_eq!(response(&[]).retry_after(now), None);
     }
 
     #[test]
     fn the_request_id_is_taken_from_each_of_its_headers_and_from_nothing_odd() {
-        let id = |headers: &[_]| reply(headers).request_id();
+        let id = |headers: &[_]| response(headers).request_id();
         assert_eq!(id(&[("x-amz-rid", "RID1"), ("x-amzn-requestid", "a-b-1")]).as_deref(), Some("a-b-1"));
         for name in REQUEST_ID {
             assert_eq!(id(&[(name, "RID1")]).as_deref(), Some("RID1"), "{name}");

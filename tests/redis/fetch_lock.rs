@@ -1,4 +1,4 @@
-//! Two replicas that miss the same product make one call.
+//! The fetch lock in Redis: two replicas that miss the same product make one call to Amazon.
 
 use std::{
     sync::{
@@ -28,29 +28,39 @@ use crate::{
 };
 
 #[tokio::test]
-async fn one_replica_at_a_time_has_the_claim_to_a_key() {
+async fn one_replica_at_a_time_holds_the_lock_on_a_key() {
     let mut server = RedisServer::start(&[]).await;
     let (one, other) = (replica(&server.url()), replica(&server.url()));
     let keys = [product(1), product(2)];
     assert_eq!(one.claim(&keys[..1]).await, [true]);
     assert_eq!(other.claim(&keys).await, [false, true]);
-    assert_eq!(one.claim(&keys).await, [true, false], "who has it keeps it");
+    assert_eq!(one.claim(&keys).await, [true, false], "the holder keeps it");
     other.release(&keys[0]).await;
-    assert_eq!(other.claim(&keys[..1]).await, [false], "only who has it gives it up");
+    assert_eq!(other.claim(&keys[..1]).await, [false], "only the holder releases it");
     one.release(&keys[0]).await;
     assert_eq!(other.claim(&keys[..1]).await, [true]);
-    let lease = format!("PTTL stockroom:v1:products:{{example-20:US}}:en_US:USD:{}:lease", asin(1));
-    assert!((1..=3000).contains(&server.run::<i64>(&lease).await), "it runs out by itself");
+    let remaining = server.run::<i64>(&format!("PTTL {}", lock_key(1))).await;
+    assert!((1..=3000).contains(&remaining), "it expires: {remaining}");
     server.kill();
-    assert_eq!(one.claim(&keys).await, [true, true], "without Redis everybody asks");
+    assert_eq!(one.claim(&keys).await, [true, true], "without Redis every replica fetches");
 }
 
-/// Counts the calls, and answers when it is let.
+/// Counts the calls, and answers one for each permit.
 #[derive(Debug)]
 struct Amazon {
     calls: AtomicU32,
     may_answer: Semaphore,
-    well: bool,
+    succeeds: bool,
+}
+
+impl Amazon {
+    fn new(succeeds: bool) -> Arc<Self> {
+        Arc::new(Self { calls: AtomicU32::new(0), may_answer: Semaphore::new(0), succeeds })
+    }
+
+    fn calls(&self) -> u32 {
+        self.calls.load(Ordering::SeqCst)
+    }
 }
 
 impl Upstream for Amazon {
@@ -60,15 +70,15 @@ impl Upstream for Amazon {
 
     fn call<'a>(
         &'a self,
-        question: &'a CatalogRequest,
+        request: &'a CatalogRequest,
         _: Duration,
     ) -> BoxFuture<'a, Result<CatalogResponse, amazon_catalog::Error>> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         async move {
             self.may_answer.acquire().await.unwrap().forget();
-            let CatalogRequest::Items(items) = question else { panic!("only products are asked for") };
+            let CatalogRequest::Items(items) = request else { panic!("the test requests only items") };
             let products = items.asins.iter().map(|asin| Product { asin: asin.to_string(), ..Default::default() });
-            match self.well {
+            match self.succeeds {
                 true => Ok(CatalogResponse::Items(Items { products: products.collect(), missing: Vec::new() })),
                 false => {
                     Err(amazon_catalog::Error::Rejected { code: "No".to_owned(), parameter: None, request_id: None })
@@ -120,34 +130,48 @@ fn reading() -> ReadContext {
 #[tokio::test]
 async fn two_replicas_that_miss_the_same_product_make_one_call() {
     let server = RedisServer::start(&[]).await;
-    let amazon = Arc::new(Amazon { calls: AtomicU32::new(0), may_answer: Semaphore::new(0), well: true });
+    let amazon = Amazon::new(true);
     let (one, other) = (catalog(&server, &amazon), catalog(&server, &amazon));
     let mut first = one.products(&reading(), [asin(1)]).await;
-    eventually("the call is under way", async || amazon.calls.load(Ordering::SeqCst) == 1).await;
+    eventually("the call is in flight", async || amazon.calls() == 1).await;
     let mut second = other.products(&reading(), [asin(1)]).await;
     amazon.may_answer.add_permits(10);
-    let sources = [&mut first, &mut second].map(async |told| {
-        let found = told.recv().await.unwrap().outcome.unwrap();
+    let sources = [&mut first, &mut second].map(async |results| {
+        let found = results.recv().await.unwrap().outcome.unwrap();
         found.freshness.source()
     });
     assert_eq!(join_all(sources).await, [Source::Amazon, Source::Redis]);
-    assert!(second.recv().await.is_none(), "told once");
-    assert_eq!(amazon.calls.load(Ordering::SeqCst), 1);
+    assert!(second.recv().await.is_none(), "one result for one id");
+    assert_eq!(amazon.calls(), 1);
 }
 
 #[tokio::test]
-async fn a_replica_whose_call_fails_leaves_it_to_the_others_at_once() {
+async fn a_replica_whose_call_fails_releases_its_lock_to_the_others() {
     let server = RedisServer::start(&[]).await;
-    let ailing = Arc::new(Amazon { calls: AtomicU32::new(0), may_answer: Semaphore::new(0), well: false });
-    let well = Arc::new(Amazon { calls: AtomicU32::new(0), may_answer: Semaphore::new(10), well: true });
-    let (one, other) = (catalog(&server, &ailing), catalog(&server, &well));
+    let (failing, working) = (Amazon::new(false), Amazon::new(true));
+    working.may_answer.add_permits(10);
+    let (one, other) = (catalog(&server, &failing), catalog(&server, &working));
     let mut first = one.products(&reading(), [asin(1)]).await;
-    eventually("the call is under way", async || ailing.calls.load(Ordering::SeqCst) == 1).await;
+    eventually("the call is in flight", async || failing.calls() == 1).await;
+    // Without an expiry the lock can only go by a release.
+    assert_eq!(server.run::<u8>(&format!("PERSIST {}", lock_key(1))).await, 1);
+    let before = lookups(&server).await;
     let mut second = other.products(&reading(), [asin(1)]).await;
-    assert_eq!(well.calls.load(Ordering::SeqCst), 0, "it waits for the first");
-    let failed = Instant::now();
-    ailing.may_answer.add_permits(10);
+    eventually("the second replica polls for the answer", async || lookups(&server).await >= before + 3).await;
+    assert_eq!(working.calls(), 0, "it waits for the first replica");
+    failing.may_answer.add_permits(10);
     assert!(first.recv().await.unwrap().outcome.is_err());
     assert!(second.recv().await.unwrap().outcome.is_ok());
-    assert!(failed.elapsed() < Duration::from_secs(2), "before the claim has run out: {:?}", failed.elapsed());
+    eventually("the lock is released", async || server.run::<u8>(&format!("EXISTS {}", lock_key(1))).await == 0).await;
+}
+
+fn lock_key(n: u32) -> String {
+    format!("stockroom:v1:products:{{example-20:US}}:en_US:USD:{}:lease", asin(n))
+}
+
+/// How many lookups of entries the server has answered.
+async fn lookups(server: &RedisServer) -> u64 {
+    let statistics = server.run::<String>("INFO commandstats").await;
+    let calls = statistics.lines().find_map(|line| line.strip_prefix("cmdstat_mget:calls="));
+    calls.map_or(0, |calls| calls.split(',').next().unwrap().parse().unwrap())
 }

@@ -1,4 +1,4 @@
-//! Amazon's refusals and failures, told apart.
+//! Classification of error responses.
 //!
 //! A body may name faults in a list, flat beside `__type`, or inside an RPC envelope, and some have no readable body at
 //! all. What Amazon says in words is looked at here and goes no further, as it may name keys.
@@ -8,14 +8,14 @@ use time::OffsetDateTime;
 
 use crate::{
     Error, Refusal,
-    answer::{self, Fault},
-    lenient::Object,
-    reply::Reply,
+    http_response::HttpResponse,
+    json::Object,
+    response_body::{self, Fault},
 };
 
 /// The faults that a body names; none where it names none.
 pub(super) fn faults(body: &Object<'_>) -> Vec<Fault> {
-    let listed = answer::listed(body);
+    let listed = response_body::listed(body);
     if !listed.is_empty() {
         return listed;
     }
@@ -24,22 +24,22 @@ pub(super) fn faults(body: &Object<'_>) -> Vec<Fault> {
 }
 
 /// The error for an answer that is no answer, by the fault it names.
-pub(super) fn error(reply: &Reply, fault: Option<&Fault>, now: OffsetDateTime) -> Error {
-    let request_id = reply.request_id();
-    let throttled = |request_id| Error::Throttled { retry_after: reply.retry_after(now), request_id };
-    let failed = |request_id| Error::Failed { status: reply.status.as_u16(), request_id };
-    if reply.status == StatusCode::TOO_MANY_REQUESTS {
+pub(super) fn error(response: &HttpResponse, fault: Option<&Fault>, now: OffsetDateTime) -> Error {
+    let request_id = response.request_id();
+    let throttled = |request_id| Error::Throttled { retry_after: response.retry_after(now), request_id };
+    let failed = |request_id| Error::Failed { status: response.status.as_u16(), request_id };
+    if response.status == StatusCode::TOO_MANY_REQUESTS {
         return throttled(request_id);
     }
-    if reply.status.is_server_error() {
+    if response.status.is_server_error() {
         return failed(request_id);
     }
-    let is_refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&reply.status);
+    let is_refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&response.status);
     let Some(fault) = fault else {
         return if is_refused {
             Error::Refused { refusal: Refusal::Other, request_id }
         } else {
-            reply.malformed(&format!("HTTP status {} without an error code", reply.status.as_u16()))
+            response.malformed(&format!("HTTP status {} without an error code", response.status.as_u16()))
         };
     };
     match fault.code.as_str() {
@@ -47,7 +47,11 @@ pub(super) fn error(reply: &Reply, fault: Option<&Fault>, now: OffsetDateTime) -
         "InternalFailure" | "InternalServerError" | "ServiceUnavailable" => failed(request_id),
         code => match refusal(fault).or(is_refused.then_some(Refusal::Other)) {
             Some(refusal) => Error::Refused { refusal, request_id },
-            None => Error::Rejected { code: answer::plain(code), parameter: parameter(&fault.message), request_id },
+            None => Error::Rejected {
+                code: response_body::printable_code(code),
+                parameter: parameter(&fault.message),
+                request_id,
+            },
         },
     }
 }
@@ -101,9 +105,9 @@ mod tests {
         let headers = [("x-amzn-requestid", "id-1"), ("retry-after", "3")]
             .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
         let status = StatusCode::from_u16(status).unwrap();
-        let reply = Reply { status, headers: headers.into_iter().collect(), body: Some(body.to_vec()) };
-        let faults = reply.object().as_ref().map(faults).unwrap_or_default();
-        let error = error(&reply, faults.first(), OffsetDateTime::UNIX_EPOCH);
+        let response = HttpResponse { status, headers: headers.into_iter().collect(), body: Some(body.to_vec()) };
+        let faults = response.object().as_ref().map(faults).unwrap_or_default();
+        let error = error(&response, faults.first(), OffsetDateTime::UNIX_EPOCH);
         assert_eq!(error.request_id(), Some("id-1"));
         assert!(!format!("{error} {error:?}").contains(KEY), "a key must not come out: {error:?}");
         error

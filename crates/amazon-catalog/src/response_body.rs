@@ -1,11 +1,11 @@
-//! Amazon's answer to a question, read from a reply: the envelopes are the same in both APIs, but for their spelling.
+//! The JSON body of a successful response. Both APIs use the same envelopes and differ in the spelling of names only.
 
 use serde_json::value::RawValue;
 
 use crate::{
     Asin, CatalogRequest, CatalogResponse, Error, FileKind, FileLink, GetItems, Items, Missing, SearchPage,
-    lenient::{Lenient, Object, group},
-    reply::Reply,
+    http_response::HttpResponse,
+    json::{FromJson, Object, json_struct},
     schema::{
         browse_nodes::BrowseNode,
         files,
@@ -15,61 +15,62 @@ use crate::{
     },
 };
 
-group! {
+json_struct! {
     struct ItemsResult {
         items: Option<Vec<Option<Item>>>,
     }
 }
 
-group! {
+json_struct! {
     struct BrowseNodesResult {
         browse_nodes: Option<Vec<BrowseNode>>,
     }
 }
 
-group! {
-    /// One fault that Amazon names.
+json_struct! {
+    /// One error that Amazon lists in a body.
     struct Fault {
         code: String,
         message: String,
     }
 }
 
-/// The faults listed in a body, which may stand beside a result.
+/// The errors listed in a body. They may accompany a result.
 pub(super) fn listed(body: &Object<'_>) -> Vec<Fault> {
     let mut faults: Vec<Fault> = body.field("errors");
     faults.retain(|fault| !fault.code.is_empty());
     faults
 }
 
-/// Reads the answer in a reply of success with these faults; `error` is what a fault is that stands there instead of one.
-pub(super) fn read(
-    question: &CatalogRequest,
-    reply: &Reply,
+/// Decodes a response with a status of success and these errors. `error` converts an error that came instead of a result.
+pub(super) fn decode(
+    request: &CatalogRequest,
+    response: &HttpResponse,
     faults: &[Fault],
     error: impl FnOnce(&Fault) -> Error,
 ) -> Result<CatalogResponse, Error> {
-    let body = reply.object().ok_or_else(|| match reply.body {
-        Some(_) => reply.malformed("not one whole JSON object"),
-        None => reply.malformed("longer than max_body_bytes"),
+    let body = response.object().ok_or_else(|| match response.body {
+        Some(_) => response.malformed("not one whole JSON object"),
+        None => response.malformed("longer than max_body_bytes"),
     })?;
-    if let Some(result) = body.get(result_name(question)).filter(|json| json.get() != "null") {
-        return found(question, result, faults).ok_or_else(|| reply.malformed("a result that cannot be read"));
+    if let Some(result) = body.get(result_name(request)).filter(|json| json.get() != "null") {
+        return decode_result(request, result, faults)
+            .ok_or_else(|| response.malformed("a result that cannot be read"));
     }
-    // Amazon answers that there is nothing with faults alone.
-    match faults.iter().find(|fault| !says_nothing_found(question, fault)) {
+    // Amazon says with errors alone that nothing was found.
+    match faults.iter().find(|fault| !says_nothing_found(request, fault)) {
         Some(fault) => Err(error(fault)),
-        // A list of files may be left out where it would be empty.
-        None if faults.is_empty() && !matches!(question, CatalogRequest::Files(_)) => {
-            Err(reply.malformed("neither a result nor an error"))
+        // Amazon may leave out an empty list of files.
+        None if faults.is_empty() && !matches!(request, CatalogRequest::Files(_)) => {
+            Err(response.malformed("neither a result nor an error"))
         }
-        None => Ok(nothing(question, faults)),
+        None => Ok(empty_response(request, faults)),
     }
 }
 
-/// The answer that there is nothing.
-pub(super) fn nothing(question: &CatalogRequest, faults: &[Fault]) -> CatalogResponse {
-    match question {
+/// The response that nothing was found.
+pub(super) fn empty_response(request: &CatalogRequest, faults: &[Fault]) -> CatalogResponse {
+    match request {
         CatalogRequest::Items(asked) => {
             CatalogResponse::Items(Items { missing: missing(asked, faults), ..Items::default() })
         }
@@ -81,18 +82,18 @@ pub(super) fn nothing(question: &CatalogRequest, faults: &[Fault]) -> CatalogRes
     }
 }
 
-/// A code as it may be shown: letters only, not too many.
-pub(super) fn plain(code: &str) -> String {
+/// A code that may be shown: at most 64 letters and nothing else.
+pub(super) fn printable_code(code: &str) -> String {
     code.chars().filter(char::is_ascii_alphabetic).take(64).collect()
 }
 
-fn result_name(question: &CatalogRequest) -> &'static str {
-    match question {
+fn result_name(request: &CatalogRequest) -> &'static str {
+    match request {
         CatalogRequest::Items(_) => "items_result",
         CatalogRequest::Search(_) => "search_result",
         CatalogRequest::Variations(_) => "variations_result",
         CatalogRequest::BrowseNodes(_) => "browse_nodes_result",
-        CatalogRequest::Files(asked) => match asked.shelf {
+        CatalogRequest::Files(asked) => match asked.kind {
             FileKind::Feeds => "feeds",
             FileKind::Reports => "reports",
         },
@@ -100,10 +101,10 @@ fn result_name(question: &CatalogRequest) -> &'static str {
     }
 }
 
-/// The answer in a result; `None` where it is not a result's shape.
-fn found(question: &CatalogRequest, result: &RawValue, faults: &[Fault]) -> Option<CatalogResponse> {
-    let marketplace = question.locale().marketplace;
-    Some(match question {
+/// Decodes a result; `None` where it does not have the shape of one.
+fn decode_result(request: &CatalogRequest, result: &RawValue, faults: &[Fault]) -> Option<CatalogResponse> {
+    let marketplace = request.locale().marketplace;
+    Some(match request {
         CatalogRequest::Items(asked) => {
             let products = products(ItemsResult::read(result)?.items?, marketplace)?;
             CatalogResponse::Items(Items { products, missing: missing(asked, faults) })
@@ -127,12 +128,12 @@ fn found(question: &CatalogRequest, result: &RawValue, faults: &[Fault]) -> Opti
     })
 }
 
-/// Whether a fault only says that nothing was found, for all or for one of the ids asked for. The id stands nowhere but
-/// in the words of the message.
-fn says_nothing_found(question: &CatalogRequest, fault: &Fault) -> bool {
+/// Whether an error only says that nothing was found, for all or for one of the requested ids. The id is found in the text
+/// of the message only.
+fn says_nothing_found(request: &CatalogRequest, fault: &Fault) -> bool {
     let names = |id: &str| fault.message.contains(id);
     ["NoResults", "ItemNotFound"].contains(&fault.code.as_str())
-        || match question {
+        || match request {
             CatalogRequest::Items(asked) => asked.asins.iter().any(|asin| names(asin.as_str())),
             CatalogRequest::Search(_) | CatalogRequest::Files(_) | CatalogRequest::FileLink(_) => false,
             CatalogRequest::Variations(asked) => names(asked.asin.as_str()),
@@ -140,7 +141,7 @@ fn says_nothing_found(question: &CatalogRequest, fault: &Fault) -> bool {
         }
 }
 
-/// The ids that faults speak of.
+/// The ids that errors name.
 fn missing(asked: &GetItems, faults: &[Fault]) -> Vec<(Asin, Missing)> {
     let named = |fault: &Fault| asked.asins.iter().copied().find(|asin| fault.message.contains(asin.as_str()));
     let why = |fault: &Fault| match fault.code.as_str() {

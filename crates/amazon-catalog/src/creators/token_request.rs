@@ -1,4 +1,4 @@
-//! One request for a token (OAuth 2.0, client credentials), as Amazon's own SDK 1.3.0 sends it.
+//! One request for a bearer token (OAuth 2.0 client credentials grant), in the form that Amazon's SDK 1.3.0 sends.
 
 use std::{
     sync::Arc,
@@ -10,19 +10,19 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
 use super::version::Issuer;
-use crate::{Error, Refusal, lenient::group, reply::Reply, transport::Transport};
+use crate::{Error, Refusal, http_response::HttpResponse, json::json_struct, transport::Transport};
 
-/// How long a token service may take; a waiting caller's own patience is mostly shorter.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest wait for the token service. A caller's own deadline is usually shorter.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The life of a token that does not state its own (SDK 1.3.0).
-const LIFE_SECONDS: i64 = 3600;
+/// The lifetime of a token whose response does not state one (SDK 1.3.0).
+const DEFAULT_LIFETIME_SECONDS: i64 = 3600;
 
-/// More than Amazon gives; a longer life is not believed.
-const MOST_SECONDS: i64 = 24 * 3600;
+/// The longest lifetime that is believed. Amazon grants one hour.
+const MAX_LIFETIME_SECONDS: i64 = 24 * 3600;
 
-/// Where and with what tokens are asked for.
-pub(super) struct Source {
+/// The token service and the credential that it is asked with.
+pub(super) struct TokenEndpoint {
     pub(super) url: String,
     pub(super) issuer: Issuer,
     pub(super) credential_id: String,
@@ -30,10 +30,10 @@ pub(super) struct Source {
     pub(super) transport: Arc<Transport>,
 }
 
-/// What the token service grants.
-pub(super) struct Grant {
+/// A token and its lifetime.
+pub(super) struct GrantedToken {
     pub(super) token: SecretString,
-    pub(super) life: Duration,
+    pub(super) lifetime: Duration,
 }
 
 /// The fields in the order in which the SDK sends them.
@@ -45,34 +45,34 @@ struct Request<'a> {
     scope: &'a str,
 }
 
-group! {
-    struct Granted {
+json_struct! {
+    struct TokenResponse {
         access_token: String,
         token_type: String,
         expires_in: Option<i64>,
     }
 }
 
-group! {
-    struct Denied {
+json_struct! {
+    struct TokenError {
         error: String,
     }
 }
 
-impl Source {
-    /// Whether two would be given the same tokens.
+impl TokenEndpoint {
+    /// Whether both would be granted the same tokens.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.url == other.url
             && self.credential_id == other.credential_id
             && self.credential_secret.expose_secret() == other.credential_secret.expose_secret()
     }
 
-    /// Asks once.
-    pub(super) async fn fetch(&self) -> Result<Grant, Error> {
+    /// Sends one token request.
+    pub(super) async fn fetch(&self) -> Result<GrantedToken, Error> {
         let (content_type, body) = self.request();
         let headers = vec![("content-type", content_type.to_owned())];
-        let reply = self.transport.post(self.url.clone(), headers, body, PATIENCE).await?;
-        granted(&reply)
+        let response = self.transport.post(self.url.clone(), headers, body, REQUEST_TIMEOUT).await?;
+        read_token(&response)
     }
 
     fn request(&self) -> (&'static str, Vec<u8>) {
@@ -106,31 +106,31 @@ impl Request<'_> {
     }
 }
 
-fn granted(reply: &Reply) -> Result<Grant, Error> {
-    if !reply.status.is_success() {
-        return Err(denied(reply));
+fn read_token(response: &HttpResponse) -> Result<GrantedToken, Error> {
+    if !response.status.is_success() {
+        return Err(read_error(response));
     }
-    let Granted { access_token, token_type, expires_in } = reply.read().unwrap_or_default();
+    let TokenResponse { access_token, token_type, expires_in } = response.read().unwrap_or_default();
     let is_bearer = token_type.is_empty() || token_type.eq_ignore_ascii_case("bearer");
     if access_token.is_empty() || !access_token.bytes().all(|byte| byte.is_ascii_graphic()) || !is_bearer {
-        return Err(reply.malformed("the token service gave no bearer token"));
+        return Err(response.malformed("the token service gave no bearer token"));
     }
-    let life = expires_in.unwrap_or(LIFE_SECONDS).clamp(0, MOST_SECONDS);
-    Ok(Grant { token: access_token.into(), life: Duration::from_secs(life.unsigned_abs()) })
+    let lifetime = expires_in.unwrap_or(DEFAULT_LIFETIME_SECONDS).clamp(0, MAX_LIFETIME_SECONDS);
+    Ok(GrantedToken { token: access_token.into(), lifetime: Duration::from_secs(lifetime.unsigned_abs()) })
 }
 
-fn denied(reply: &Reply) -> Error {
-    let (status, request_id) = (reply.status, reply.request_id());
-    let Denied { error } = reply.read().unwrap_or_default();
+fn read_error(response: &HttpResponse) -> Error {
+    let (status, request_id) = (response.status, response.request_id());
+    let TokenError { error } = response.read().unwrap_or_default();
     if status == StatusCode::TOO_MANY_REQUESTS {
-        return Error::Throttled { retry_after: reply.retry_after(SystemTime::now().into()), request_id };
+        return Error::Throttled { retry_after: response.retry_after(SystemTime::now().into()), request_id };
     }
     if status.is_server_error() {
         return Error::Failed { status: status.as_u16(), request_id };
     }
-    // Which of OAuth's codes it is says little: a wrong id, secret and version look alike.
+    // OAuth's codes do not tell a wrong id, a wrong secret and a wrong version apart.
     if status.is_client_error() && !error.is_empty() {
         return Error::Refused { refusal: Refusal::BadCredential, request_id };
     }
-    reply.malformed(&format!("the token service answered with HTTP status {} and no error code", status.as_u16()))
+    response.malformed(&format!("the token service answered with HTTP status {} and no error code", status.as_u16()))
 }

@@ -1,65 +1,15 @@
 //! Whole answers, from Amazon's JSON to the contract's messages. All products are invented.
 
-use http::{HeaderMap, StatusCode};
-
 use super::*;
 use crate::{
-    Asin, BrowseNodeId, GetBrowseNodes, GetItems, GetVariations, Items, Locale, Marketplace, Missing, Refusal,
-    SearchItems, SearchPage,
+    Items, Missing, Refusal, SearchPage, pb,
+    test_fixtures::{asin, browse_nodes, http_response, items, search, variations},
 };
-use stockroom_proto::pb;
 
 mod products;
 
-fn us() -> Locale {
-    Locale::of(Marketplace::parse("US").unwrap())
-}
-
-fn asin(text: &str) -> Asin {
-    Asin::parse(text).unwrap()
-}
-
-fn items(asins: &[&str]) -> CatalogRequest {
-    CatalogRequest::Items(GetItems { locale: us(), asins: asins.iter().map(|text| asin(text)).collect() })
-}
-
-fn search() -> CatalogRequest {
-    CatalogRequest::Search(Box::new(SearchItems {
-        locale: us(),
-        keywords: Some("desk lamp".to_owned()),
-        title: None,
-        author: None,
-        brand: None,
-        actor: None,
-        artist: None,
-        search_index: us().marketplace.search_index("All").unwrap(),
-        browse_node: None,
-        min_price_minor_units: None,
-        max_price_minor_units: None,
-        min_rating: None,
-        min_saving_percent: None,
-        delivery_flags: Vec::new(),
-        condition: pb::Condition::Unspecified,
-        availability: pb::AvailabilityFilter::Unspecified,
-        merchant: pb::MerchantFilter::Unspecified,
-        sort: pb::SortOrder::Unspecified,
-        page: 1,
-    }))
-}
-
-fn variations() -> CatalogRequest {
-    CatalogRequest::Variations(GetVariations { locale: us(), asin: asin("B0FAKESCF0"), page: 1 })
-}
-
-fn browse_nodes() -> CatalogRequest {
-    let ids = ["9000000002", "12"].map(|id| BrowseNodeId::parse(id).unwrap());
-    CatalogRequest::BrowseNodes(GetBrowseNodes { locale: us(), ids: ids.to_vec() })
-}
-
-fn read(question: &CatalogRequest, body: &str) -> Result<CatalogResponse, Error> {
-    let body = Some(body.as_bytes().to_vec());
-    let reply = Reply { status: StatusCode::OK, headers: HeaderMap::new(), body };
-    super::read(question, &reply, OffsetDateTime::UNIX_EPOCH)
+fn read(request: &CatalogRequest, body: &str) -> Result<CatalogResponse, Error> {
+    decode(request, &http_response(200, body), OffsetDateTime::UNIX_EPOCH)
 }
 
 fn fault(code: &str, message: &str) -> String {
@@ -68,8 +18,8 @@ fn fault(code: &str, message: &str) -> String {
 
 #[test]
 fn what_amazon_says_of_missing_items_stands_beside_the_found() {
-    let question = items(&["B0FAKEKTL3", "B0FAKEBAD0", "B0FAKEHID9", "B0FAKENOT5"]);
-    let answer = read(&question, include_str!("../../../tests/data/paapi5/items-partial.json")).unwrap();
+    let request = items(&["B0FAKEKTL3", "B0FAKEBAD0", "B0FAKEHID9", "B0FAKENOT5"]);
+    let answer = read(&request, include_str!("../../../tests/data/paapi5/items-partial.json")).unwrap();
     let CatalogResponse::Items(Items { products, missing }) = answer else { panic!("{answer:?}") };
     assert_eq!(products.iter().map(|product| product.asin.as_str()).collect::<Vec<_>>(), ["B0FAKEKTL3"]);
     let expected = [(asin("B0FAKEBAD0"), Missing::NotFound), (asin("B0FAKEHID9"), Missing::NotAccessible)];
@@ -163,16 +113,16 @@ fn that_there_is_nothing_is_an_answer() {
         (variations(), &bad_parent, CatalogResponse::Variations(None)),
         (browse_nodes(), &bad_node, CatalogResponse::BrowseNodes(Vec::new())),
     ];
-    for (question, body, answer) in cases {
-        assert_eq!(read(&question, body).unwrap(), answer, "{question:?}");
+    for (request, body, answer) in cases {
+        assert_eq!(read(&request, body).unwrap(), answer, "{request:?}");
     }
 }
 
 #[test]
 fn a_fault_in_an_answer_without_a_result_is_an_error() {
     let rejected = fault("InvalidParameterValue", "The value [X] provided in the request for [Resources] is invalid.");
-    for question in [search(), items(&["B0FAKEBAD0"]), variations(), browse_nodes()] {
-        let error = read(&question, &rejected).unwrap_err();
+    for request in [search(), items(&["B0FAKEBAD0"]), variations(), browse_nodes()] {
+        let error = read(&request, &rejected).unwrap_err();
         assert!(matches!(&error, Error::Rejected { parameter: Some(p), .. } if p == "Resources"), "{error:?}");
     }
     let enveloped = r#"{"Output": {"__type": "com.amazon.paapi5#UnrecognizedClientException"}, "Version": "1.0"}"#;

@@ -1,21 +1,34 @@
-//! Reads JSON that may not have the promised shape: whatever does not fit is absent, and costs nothing around it.
+//! Tolerant reading of JSON: a value that cannot be read is absent, and its neighbours are unaffected.
 //!
-//! Amazon leaves out what it does not know, and now and then sends `null`, a number as a string, or a list with an odd
-//! element. One such field must not lose a product, so every field is read on its own and a failure stays inside it.
-//! Names are compared without case and `_`: the two APIs answer with one tree in two spellings, `DetailPageURL` and
-//! `detailPageURL`, which are both [`group!`]'s `detail_page_url`.
+//! # Why
+//!
+//! Amazon leaves out what it does not know, and sometimes sends `null`, a number as a string, or a list with an element of
+//! another type. A strict deserializer loses ten products over one such field.
+//!
+//! # Rule
+//!
+//! Every field is kept as unparsed JSON ([`RawValue`]) and read on its own, through [`FromJson`]. A field that is missing,
+//! or whose value does not fit, is the type's default. A list drops the elements that do not fit.
+//!
+//! Field names are compared without case and without `_`. The two APIs use one schema in two spellings: `DetailPageURL` and
+//! `detailPageURL` both fill the field `detail_page_url` of a [`json_struct!`].
+//!
+//! # Edge cases
+//!
+//! Numbers are also read from strings, and a string field accepts a number's digits, because Amazon sends ids both ways.
+//! A string of white space is absent. A number that is not whole is no integer.
 
 use std::{borrow::Cow, collections::HashMap};
 
 use serde_json::value::RawValue;
 
-/// A type that can be looked for in any JSON.
-pub(crate) trait Lenient: Sized {
-    /// Reads it; `None` where the JSON is something else.
+/// A type that can be read from a JSON value.
+pub(crate) trait FromJson: Sized {
+    /// Reads the value; `None` where the JSON does not fit the type.
     fn read(json: &RawValue) -> Option<Self>;
 }
 
-/// A JSON object, its fields still unread.
+/// A JSON object whose fields are not parsed yet.
 pub(crate) struct Object<'a>(HashMap<String, &'a RawValue>);
 
 impl<'a> Object<'a> {
@@ -24,19 +37,19 @@ impl<'a> Object<'a> {
         serde_json::from_str(json.get()).ok().map(Self)
     }
 
-    /// A field's JSON, by its name in snake case.
+    /// The JSON of a field, by its name in snake case.
     pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.0.iter().find(|(key, _)| is_same_name(key, name)).map(|(_, json)| *json)
     }
 
-    /// A field by its name in snake case; its default where it is absent or does not fit.
-    pub(crate) fn field<T: Lenient + Default>(&self, name: &str) -> T {
+    /// A field, by its name in snake case; the default where it is absent or does not fit.
+    pub(crate) fn field<T: FromJson + Default>(&self, name: &str) -> T {
         self.get(name).and_then(T::read).unwrap_or_default()
     }
 }
 
-/// Declares a group of fields, each of which may be absent.
-macro_rules! group {
+/// Declares a struct that is read from a JSON object, field by field.
+macro_rules! json_struct {
     ($(#[$attribute:meta])* struct $name:ident { $($(#[$note:meta])* $field:ident: $type:ty,)+ }) => {
         $(#[$attribute])*
         #[derive(Clone, Debug, Default, PartialEq)]
@@ -44,22 +57,22 @@ macro_rules! group {
             $($(#[$note])* pub(crate) $field: $type,)+
         }
 
-        impl $crate::lenient::Lenient for $name {
+        impl $crate::json::FromJson for $name {
             fn read(json: &serde_json::value::RawValue) -> Option<Self> {
-                let object = $crate::lenient::Object::read(json)?;
+                let object = $crate::json::Object::read(json)?;
                 Some(Self { $($field: object.field(stringify!($field)),)+ })
             }
         }
     };
 }
-pub(crate) use group;
+pub(crate) use json_struct;
 
-/// The message, unless nothing is in it: an empty group says no more than an absent one.
+/// The message, or `None` where every field has its default: an empty message carries no information.
 pub(crate) fn unless_empty<T: Default + PartialEq>(message: T) -> Option<T> {
     (message != T::default()).then_some(message)
 }
 
-/// The text of a string, or the digits of a number.
+/// The content of a string, or the digits of a number.
 pub(crate) fn text(json: &RawValue) -> Option<Cow<'_, str>> {
     match json.get().as_bytes().first()? {
         b'"' => serde_json::from_str(json.get()).ok().map(Cow::Owned),
@@ -74,14 +87,14 @@ fn is_same_name(key: &str, field: &str) -> bool {
     key.eq(field.trim_start_matches("r#").bytes().filter(|byte| *byte != b'_'))
 }
 
-impl Lenient for String {
-    /// A string that says something, word for word; a number's digits.
+impl FromJson for String {
+    /// A string that is not blank, unchanged; or the digits of a number.
     fn read(json: &RawValue) -> Option<Self> {
         text(json).map(Cow::into_owned).filter(|text| !text.trim().is_empty())
     }
 }
 
-impl Lenient for bool {
+impl FromJson for bool {
     fn read(json: &RawValue) -> Option<Self> {
         match json.get().trim_matches('"') {
             "true" => Some(true),
@@ -91,7 +104,7 @@ impl Lenient for bool {
     }
 }
 
-impl Lenient for i64 {
+impl FromJson for i64 {
     /// A whole number, also as `"12"` or `12.0`.
     fn read(json: &RawValue) -> Option<Self> {
         let text = text(json)?;
@@ -103,25 +116,25 @@ impl Lenient for i64 {
     }
 }
 
-impl Lenient for i32 {
+impl FromJson for i32 {
     fn read(json: &RawValue) -> Option<Self> {
         i64::read(json)?.try_into().ok()
     }
 }
 
-impl Lenient for f64 {
+impl FromJson for f64 {
     fn read(json: &RawValue) -> Option<Self> {
         text(json)?.trim().parse().ok().filter(|number: &Self| number.is_finite())
     }
 }
 
-impl<T: Lenient> Lenient for Option<T> {
+impl<T: FromJson> FromJson for Option<T> {
     fn read(json: &RawValue) -> Option<Self> {
         Some(T::read(json))
     }
 }
 
-impl<T: Lenient> Lenient for Vec<T> {
+impl<T: FromJson> FromJson for Vec<T> {
     /// The elements that fit, in their order.
     fn read(json: &RawValue) -> Option<Self> {
         let elements: Vec<&RawValue> = serde_json::from_str(json.get()).ok()?;
@@ -133,13 +146,13 @@ impl<T: Lenient> Lenient for Vec<T> {
 mod tests {
     use super::*;
 
-    group! {
+    json_struct! {
         struct Inner {
             url: String,
         }
     }
 
-    group! {
+    json_struct! {
         struct Outer {
             display_value: String,
             r#type: String,
@@ -151,7 +164,7 @@ mod tests {
         }
     }
 
-    fn read<T: Lenient>(json: &str) -> Option<T> {
+    fn read<T: FromJson>(json: &str) -> Option<T> {
         T::read(serde_json::from_str(json).unwrap())
     }
 

@@ -1,4 +1,4 @@
-//! Amazon's refusals and failures, told apart.
+//! Classification of error responses.
 //!
 //! What Amazon says in words goes no further: it may name credentials.
 
@@ -10,12 +10,12 @@ use time::OffsetDateTime;
 
 use crate::{
     Error, Refusal,
-    answer::{self, Fault},
-    lenient::{Lenient, group},
-    reply::Reply,
+    http_response::HttpResponse,
+    json::{FromJson, json_struct},
+    response_body::{self, Fault},
 };
 
-group! {
+json_struct! {
     /// The body of an answer that is none.
     struct Failure {
         /// The exception; one sample of Amazon's spells it `__type`, with a name space.
@@ -31,60 +31,60 @@ group! {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct FieldName(String);
 
-group! {
+json_struct! {
     struct NamedField {
         name: String,
     }
 }
 
 /// Whether Amazon does not take the token, and may take a new one.
-pub(super) fn is_stale_token(reply: &Reply) -> bool {
-    reply.status == StatusCode::UNAUTHORIZED
-        && ["TokenExpired", "InvalidToken"].contains(&failure(reply).reason.as_str())
+pub(super) fn is_stale_token(response: &HttpResponse) -> bool {
+    response.status == StatusCode::UNAUTHORIZED
+        && ["TokenExpired", "InvalidToken"].contains(&failure(response).reason.as_str())
 }
 
 /// Whether Amazon says that there is nothing of what was asked for.
-pub(super) fn is_nothing_found(reply: &Reply) -> bool {
-    reply.status == StatusCode::NOT_FOUND && failure(reply).exception() == "ResourceNotFound"
+pub(super) fn is_nothing_found(response: &HttpResponse) -> bool {
+    response.status == StatusCode::NOT_FOUND && failure(response).exception() == "ResourceNotFound"
 }
 
 /// The error for an answer that is no answer.
-pub(super) fn error(reply: &Reply, now: OffsetDateTime) -> Error {
-    let request_id = reply.request_id();
-    let failure = failure(reply);
-    if reply.status == StatusCode::TOO_MANY_REQUESTS || failure.exception() == "Throttle" {
+pub(super) fn error(response: &HttpResponse, now: OffsetDateTime) -> Error {
+    let request_id = response.request_id();
+    let failure = failure(response);
+    if response.status == StatusCode::TOO_MANY_REQUESTS || failure.exception() == "Throttle" {
         let seconds = failure.retry_after_seconds.and_then(|seconds| u64::try_from(seconds).ok());
-        let retry_after = reply.retry_after(now).or(seconds.map(Duration::from_secs));
+        let retry_after = response.retry_after(now).or(seconds.map(Duration::from_secs));
         return Error::Throttled { retry_after, request_id };
     }
-    if reply.status.is_server_error() {
-        return Error::Failed { status: reply.status.as_u16(), request_id };
+    if response.status.is_server_error() {
+        return Error::Failed { status: response.status.as_u16(), request_id };
     }
     let code = if failure.reason.is_empty() { failure.exception() } else { &failure.reason };
-    let is_refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&reply.status);
+    let is_refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&response.status);
     match refusal(code).or(is_refused.then_some(Refusal::Other)) {
         Some(refusal) => Error::Refused { refusal, request_id },
         None if code.is_empty() => {
-            reply.malformed(&format!("HTTP status {} without an error code", reply.status.as_u16()))
+            response.malformed(&format!("HTTP status {} without an error code", response.status.as_u16()))
         }
         None => {
             let parameter = failure.field_list.iter().map(|field| &field.0).find(|name| is_plain(name)).cloned();
-            Error::Rejected { code: answer::plain(code), parameter, request_id }
+            Error::Rejected { code: response_body::printable_code(code), parameter, request_id }
         }
     }
 }
 
 /// The error for a fault that stands where an answer should.
-pub(super) fn of(reply: &Reply, fault: &Fault) -> Error {
-    let request_id = reply.request_id();
+pub(super) fn of(response: &HttpResponse, fault: &Fault) -> Error {
+    let request_id = response.request_id();
     match refusal(&fault.code) {
         Some(refusal) => Error::Refused { refusal, request_id },
-        None => Error::Rejected { code: answer::plain(&fault.code), parameter: None, request_id },
+        None => Error::Rejected { code: response_body::printable_code(&fault.code), parameter: None, request_id },
     }
 }
 
-fn failure(reply: &Reply) -> Failure {
-    reply.read().unwrap_or_default()
+fn failure(response: &HttpResponse) -> Failure {
+    response.read().unwrap_or_default()
 }
 
 impl Failure {
@@ -94,7 +94,7 @@ impl Failure {
     }
 }
 
-impl Lenient for FieldName {
+impl FromJson for FieldName {
     fn read(json: &RawValue) -> Option<Self> {
         String::read(json).or_else(|| NamedField::read(json).map(|field| field.name)).map(Self)
     }
@@ -130,15 +130,15 @@ mod tests {
 
     const SECRET: &str = "DUMMYCREDENTIAL000001";
 
-    fn reply(status: u16, body: &str) -> Reply {
+    fn response(status: u16, body: &str) -> HttpResponse {
         let headers =
             [("x-amzn-requestid", "id-1".parse().unwrap())].map(|(name, value)| (name.parse().unwrap(), value));
         let status = StatusCode::from_u16(status).unwrap();
-        Reply { status, headers: headers.into_iter().collect(), body: Some(body.as_bytes().to_vec()) }
+        HttpResponse { status, headers: headers.into_iter().collect(), body: Some(body.as_bytes().to_vec()) }
     }
 
     fn read(status: u16, body: &str) -> Error {
-        let error = error(&reply(status, body), OffsetDateTime::UNIX_EPOCH);
+        let error = error(&response(status, body), OffsetDateTime::UNIX_EPOCH);
         assert_eq!(error.request_id(), Some("id-1"));
         assert!(
             !format!("{error} {error:?}").contains(SECRET),
@@ -178,10 +178,10 @@ mod tests {
 
     #[test]
     fn only_a_token_that_may_be_renewed_is_stale() {
-        let is_stale = |status, reason| is_stale_token(&reply(status, &body("X", reason).to_string()));
+        let is_stale = |status, reason| is_stale_token(&response(status, &body("X", reason).to_string()));
         assert!(is_stale(401, "TokenExpired") && is_stale(401, "InvalidToken"));
         assert!(!is_stale(401, "InvalidIssuer") && !is_stale(403, "InvalidToken") && !is_stale(200, "InvalidToken"));
-        assert!(!is_stale_token(&reply(401, "<html>")));
+        assert!(!is_stale_token(&response(401, "<html>")));
     }
 
     #[test]
@@ -233,9 +233,9 @@ mod tests {
             let Error::Throttled { retry_after, .. } = error else { panic!("{body}: {error:?}") };
             assert_eq!(retry_after, seconds.map(Duration::from_secs), "{body}");
         }
-        let mut reply = reply(429, r#"{"retryAfterSeconds": 60}"#);
-        reply.headers.insert("retry-after", "7".parse().unwrap());
-        let error = error(&reply, OffsetDateTime::UNIX_EPOCH);
+        let mut response = response(429, r#"{"retryAfterSeconds": 60}"#);
+        response.headers.insert("retry-after", "7".parse().unwrap());
+        let error = error(&response, OffsetDateTime::UNIX_EPOCH);
         assert!(matches!(error, Error::Throttled { retry_after: Some(wait), .. } if wait.as_secs() == 7), "{error:?}");
     }
 

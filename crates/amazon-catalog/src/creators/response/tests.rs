@@ -1,75 +1,15 @@
 //! Whole answers, from Amazon's JSON to the contract's messages. All products are invented.
 
-use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
 use super::*;
 use crate::{
-    Asin, BrowseNodeId, FileKind, GetBrowseNodes, GetFileLink, GetItems, GetVariations, Items, ListFiles, Locale,
-    Marketplace, Missing, Refusal, SearchItems, SearchPage,
+    FileKind, GetFileLink, Items, ListFiles, Missing, Refusal, SearchPage, pb,
+    test_fixtures::{asin, browse_nodes, http_response, image, items, locale, s, search, usd, variations},
 };
-use stockroom_proto::pb;
 
-fn us() -> Locale {
-    Locale::of(Marketplace::parse("US").unwrap())
-}
-
-fn asin(text: &str) -> Asin {
-    Asin::parse(text).unwrap()
-}
-
-fn items(asins: &[&str]) -> CatalogRequest {
-    CatalogRequest::Items(GetItems { locale: us(), asins: asins.iter().map(|text| asin(text)).collect() })
-}
-
-fn search() -> CatalogRequest {
-    CatalogRequest::Search(Box::new(SearchItems {
-        locale: us(),
-        keywords: Some("desk lamp".to_owned()),
-        title: None,
-        author: None,
-        brand: None,
-        actor: None,
-        artist: None,
-        search_index: us().marketplace.everything(),
-        browse_node: None,
-        min_price_minor_units: None,
-        max_price_minor_units: None,
-        min_rating: None,
-        min_saving_percent: None,
-        delivery_flags: Vec::new(),
-        condition: pb::Condition::Unspecified,
-        availability: pb::AvailabilityFilter::Unspecified,
-        merchant: pb::MerchantFilter::Unspecified,
-        sort: pb::SortOrder::Unspecified,
-        page: 1,
-    }))
-}
-
-fn variations() -> CatalogRequest {
-    CatalogRequest::Variations(GetVariations { locale: us(), asin: asin("B0FAKESCF0"), page: 1 })
-}
-
-fn browse_nodes() -> CatalogRequest {
-    CatalogRequest::BrowseNodes(GetBrowseNodes { locale: us(), ids: vec![BrowseNodeId::parse("9000000002").unwrap()] })
-}
-
-fn read(question: &CatalogRequest, status: u16, body: &str) -> Result<CatalogResponse, Error> {
-    let status = StatusCode::from_u16(status).unwrap();
-    let reply = Reply { status, headers: HeaderMap::new(), body: Some(body.as_bytes().to_vec()) };
-    super::read(question, &reply, OffsetDateTime::UNIX_EPOCH)
-}
-
-fn s(text: &str) -> String {
-    text.to_owned()
-}
-
-fn usd(units: i64, nanos: i32, display: &str) -> Option<pb::Money> {
-    Some(pb::Money { currency_code: s("USD"), units, nanos, display: s(display) })
-}
-
-fn image(url: &str, height: i32, width: i32) -> Option<pb::Image> {
-    Some(pb::Image { url: s(url), height, width })
+fn read(request: &CatalogRequest, status: u16, body: &str) -> Result<CatalogResponse, Error> {
+    decode(request, &http_response(status, body), OffsetDateTime::UNIX_EPOCH)
 }
 
 #[test]
@@ -158,8 +98,8 @@ fn used_offer() -> pb::Offer {
 
 #[test]
 fn what_amazon_says_of_missing_items_stands_beside_the_found() {
-    let question = items(&["B0FAKEKTL3", "B0FAKEBAD0", "B0FAKEHID9", "B0FAKENOT5"]);
-    let answer = read(&question, 200, include_str!("../../../tests/data/creators/items-partial.json")).unwrap();
+    let request = items(&["B0FAKEKTL3", "B0FAKEBAD0", "B0FAKEHID9", "B0FAKENOT5"]);
+    let answer = read(&request, 200, include_str!("../../../tests/data/creators/items-partial.json")).unwrap();
     let CatalogResponse::Items(Items { products, missing }) = answer else { panic!("{answer:?}") };
     assert_eq!(products.iter().map(|product| product.asin.as_str()).collect::<Vec<_>>(), ["B0FAKEKTL3"]);
     let expected = [(asin("B0FAKEBAD0"), Missing::NotFound), (asin("B0FAKEHID9"), Missing::NotAccessible)];
@@ -210,12 +150,12 @@ fn that_there_is_nothing_is_an_answer_in_each_of_its_forms() {
         (variations(), CatalogResponse::Variations(None)),
         (browse_nodes(), CatalogResponse::BrowseNodes(Vec::new())),
     ];
-    for (question, expected) in &empty {
+    for (request, expected) in &empty {
         for body in &exceptions {
-            assert_eq!(read(question, 404, &body.to_string()).unwrap(), *expected, "{body}");
+            assert_eq!(read(request, 404, &body.to_string()).unwrap(), *expected, "{body}");
         }
         let faults = json!({ "errors": [{ "code": "NoResults", "message": "No results found." }] });
-        assert_eq!(read(question, 200, &faults.to_string()).unwrap(), *expected);
+        assert_eq!(read(request, 200, &faults.to_string()).unwrap(), *expected);
     }
     let faults = json!({ "itemsResult": null, "errors": [
         { "code": "InvalidParameterValue", "message": "The ItemId B0FAKEBAD0 provided in the request is invalid." },
@@ -229,10 +169,10 @@ fn that_there_is_nothing_is_an_answer_in_each_of_its_forms() {
 #[test]
 fn a_fault_in_place_of_a_result_is_an_error() {
     let body = |code: &str| json!({ "errors": [{ "code": code, "message": "No id stands here." }] }).to_string();
-    for question in [items(&["B0FAKEBAD0"]), search(), variations(), browse_nodes()] {
-        let error = read(&question, 200, &body("InvalidParameterValue")).unwrap_err();
+    for request in [items(&["B0FAKEBAD0"]), search(), variations(), browse_nodes()] {
+        let error = read(&request, 200, &body("InvalidParameterValue")).unwrap_err();
         assert!(matches!(&error, Error::Rejected { code, .. } if code == "InvalidParameterValue"), "{error:?}");
-        let error = read(&question, 200, &body("AssociateNotEligible")).unwrap_err();
+        let error = read(&request, 200, &body("AssociateNotEligible")).unwrap_err();
         assert!(matches!(error, Error::Refused { refusal: Refusal::NotEligible, .. }), "{error:?}");
     }
 }
@@ -256,12 +196,13 @@ fn an_answer_that_is_none_is_malformed_and_never_empty() {
     }
 }
 
-fn list(shelf: FileKind) -> CatalogRequest {
-    CatalogRequest::Files(ListFiles { marketplace: us().marketplace, shelf })
+fn list(kind: FileKind) -> CatalogRequest {
+    CatalogRequest::Files(ListFiles { marketplace: locale("US").marketplace, kind })
 }
 
 fn link() -> CatalogRequest {
-    let link = GetFileLink { marketplace: us().marketplace, shelf: FileKind::Feeds, name: s("a.gz"), kind: None };
+    let link =
+        GetFileLink { marketplace: locale("US").marketplace, kind: FileKind::Feeds, name: s("a.gz"), file_type: None };
     CatalogRequest::FileLink(link)
 }
 
@@ -300,12 +241,12 @@ fn a_link_is_given_and_not_shown_or_there_is_no_such_file() {
 
 #[test]
 fn what_is_neither_list_nor_link_is_an_error() {
-    for (question, body) in [(list(FileKind::Feeds), "<html>"), (link(), "{}"), (link(), r#"{"url": ""}"#)] {
-        assert!(matches!(read(&question, 200, body), Err(Error::Malformed { .. })), "{body}");
+    for (request, body) in [(list(FileKind::Feeds), "<html>"), (link(), "{}"), (link(), r#"{"url": ""}"#)] {
+        assert!(matches!(read(&request, 200, body), Err(Error::Malformed { .. })), "{body}");
     }
     let refused = r#"{"type": "AccessDeniedException", "reason": "AssociateNotEligible"}"#;
-    for question in [list(FileKind::Reports), link()] {
-        let error = read(&question, 403, refused).unwrap_err();
+    for request in [list(FileKind::Reports), link()] {
+        let error = read(&request, 403, refused).unwrap_err();
         assert!(matches!(error, Error::Refused { refusal: Refusal::NotEligible, .. }), "{error:?}");
     }
 }
