@@ -23,6 +23,7 @@ pub use self::{
     raw::{Origin, Settings},
     redis_url::{RedisDeployment, RedisUrl, RedisUrlError},
     reference::{reference, schema},
+    redis_url::without_credentials,
     units::parse_duration,
 };
 
@@ -63,6 +64,8 @@ pub struct Config {
     pub replicas: u32,
     /// Limits of the gRPC port.
     pub server: Server,
+    /// The admin port.
+    pub admin: Admin,
     /// Format and filter of the log.
     pub log: Log,
     /// Whether the accounts are a sandbox's, so that every product is invented.
@@ -183,6 +186,18 @@ pub struct Server {
     pub lame_duck: Duration,
     /// Whether gRPC reflection is served. Default true.
     pub reflection: bool,
+    /// Whether AdminService answers callers without identity although the port is not on loopback and no callers are
+    /// configured. Default false.
+    pub admin_open: bool,
+}
+
+/// The admin port: HTTP for operators.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Admin {
+    /// Its address; `None`: there is no such port. Default 127.0.0.1:9464.
+    pub listen: Option<SocketAddr>,
+    /// Whether the gateway must not start without the port: the address was set and is not the default.
+    pub required: bool,
 }
 
 /// Format and filter of the log.
@@ -273,6 +288,7 @@ impl Default for Server {
             drain: Duration::from_secs(20),
             lame_duck: Duration::ZERO,
             reflection: true,
+            admin_open: false,
         }
     }
 }

@@ -86,11 +86,11 @@ impl ShowConfig {
     fn show(&self, environment: Environment, out: &mut Output) -> Result<(), Failure> {
         let checked = self.sources.load(environment).and_then(|settings| {
             let (_, effective) = Config::with_effective(&settings)?;
-            Ok((settings, effective))
+            Ok(effective)
         });
         match checked {
-            Ok((settings, effective)) => {
-                for warning in settings.warnings() {
+            Ok(effective) => {
+                for warning in effective.warnings() {
                     // A warning that nobody can read changes nothing.
                     let _ = writeln!(io::stderr(), "warning: {warning}");
                 }

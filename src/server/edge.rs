@@ -30,7 +30,10 @@ use super::{
     error::ErrorDescriptor,
     tracked_body::TrackedBody,
 };
-use crate::config;
+use crate::{
+    config,
+    metrics::{Method, Metrics},
+};
 use stockroom_proto::pb::ErrorReason;
 
 const REQUEST_ID: &str = "x-request-id";
@@ -40,7 +43,8 @@ const OVERLOAD_RETRY_DELAY: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct Edge {
     routes: Routes,
-    callers: Callers,
+    callers: Arc<Callers>,
+    metrics: &'static Metrics,
     bounds: config::Server,
     calls: Arc<Semaphore>,
 }
@@ -54,13 +58,21 @@ pub(crate) struct CallRecord {
     pub(crate) started: WallInstant,
     pub(crate) deadline: Instant,
     pub(crate) stats: CallStatsHandle,
+    pub(crate) metrics: &'static Metrics,
+    pub(crate) series: Method,
 }
 
 impl Edge {
-    pub(crate) fn new(routes: Routes, config: &config::Config) -> Self {
+    pub(crate) fn new(
+        routes: Routes,
+        config: &config::Config,
+        callers: Arc<Callers>,
+        metrics: &'static Metrics,
+    ) -> Self {
         Self {
             routes: routes.prepare(),
-            callers: Callers::new(&config.callers),
+            callers,
+            metrics,
             bounds: config.server,
             calls: Arc::new(Semaphore::new(config.server.max_concurrent_calls)),
         }
@@ -81,6 +93,8 @@ impl Edge {
             deadline::allowed(request.headers(), &self.bounds)
         };
         let ended = CancellationToken::new();
+        let series = Method::from_path(&path);
+        self.metrics.call_started(series);
         let mut record = CallRecord {
             method: path.trim_start_matches('/').into(),
             request_id: request_id(request.headers()),
@@ -88,6 +102,8 @@ impl Edge {
             started: WallInstant::now(),
             deadline: Instant::now() + allowed,
             stats: CallStatsHandle::default(),
+            metrics: self.metrics,
+            series,
         };
         let permit = match Arc::clone(&self.calls).try_acquire_owned() {
             Ok(permit) => Some(permit),

@@ -49,6 +49,8 @@ impl Server {
     pub(crate) fn start(folder: TempDir, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let log = folder.path().join("log");
         let mut command = stockroom(folder.path());
+        // A gateway of its own has an admin port of its own.
+        command.env("STOCKROOM_ADMIN__LISTEN", "127.0.0.1:0");
         command.args(arguments).envs(environment.iter().copied());
         let mut process = command.stdout(Stdio::piped()).stderr(File::create(&log).unwrap()).spawn().unwrap();
         let stdout = BufReader::new(process.stdout.take().unwrap());
