@@ -6,7 +6,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-clients stubs lint breaking bench-quota soak
+.PHONY: help build run test test-clients stubs lint breaking bench-quota bench-serve soak
 
 GRPCURL := github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
 PROTOC_GEN_GO := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
@@ -56,12 +56,20 @@ breaking: $(NODE)/.package-lock.json ## Check the contract for changes that brea
 bench-quota: ## Measure the calls that two simulated days of lookups need
 	cargo bench --locked --bench quota
 
+bench-serve: .tools/.redis .tools/.h2load ## Compare cached answers with a bare tonic server, minutes; faster with ROUNDS=1
+	cargo build --locked --release --package stockroom --package bench-serve
+	$${CARGO_TARGET_DIR:-target}/release/bench-serve
+
 soak: .tools/.redis ## Make Redis, a gateway and Amazon fail under load, 90 seconds
 	cargo bench --locked --profile dev --bench soak
 
 # The tests start their own Redis from Debian's package.
 .tools/.redis:
 	command -v redis-server >/dev/null || { apt-get update -qq && apt-get install -y -qq redis-server; }
+	mkdir -p $(@D) && touch $@
+
+.tools/.h2load:
+	command -v h2load >/dev/null || { apt-get update -qq && apt-get install -y -qq nghttp2-client; }
 	mkdir -p $(@D) && touch $@
 
 gen/python/.made: $(PROTOS) $(VENV)/.made

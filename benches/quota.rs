@@ -208,7 +208,7 @@ impl Scenario {
                 tokio::spawn(async move {
                     let asked = Instant::now();
                     let mut known = catalog.products(&read_context, asins).await;
-                    while let Some(known) = known.recv().await {
+                    while let Some(known) = known.next().await {
                         let now = Instant::now();
                         let waited = now > asked;
                         let before = match known.call {

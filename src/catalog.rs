@@ -20,7 +20,7 @@ pub use self::{
     compare::{Comparison, compare_row},
     cost::CostCounter,
     product_mask::ProductMask,
-    products::{CachedProduct, Lookup},
+    products::{CachedProduct, Lookup, Lookups},
     ranking::{DealFilter, RankedList},
     search::{SearchPlan, SearchSlice},
     variations::VariationPage,

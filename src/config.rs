@@ -21,9 +21,9 @@ pub use self::{
     error::{ConfigError, ConfigErrors},
     keys::Reload,
     raw::{Origin, Settings},
+    redis_url::without_credentials,
     redis_url::{RedisDeployment, RedisUrl, RedisUrlError},
     reference::{reference, schema},
-    redis_url::without_credentials,
     units::parse_duration,
 };
 

@@ -17,8 +17,8 @@ use std::{
 
 use stockroom_proto::pb;
 
-pub use self::rpc::{METHODS, Method};
 use self::rpc::RpcMetrics;
+pub use self::rpc::{METHODS, Method};
 
 mod exposition;
 pub mod names;

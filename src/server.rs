@@ -28,6 +28,7 @@ use self::{
 mod admin;
 mod auth;
 mod browse;
+mod coalesced_io;
 mod completion;
 mod context;
 mod deadline;
@@ -35,8 +36,10 @@ mod edge;
 mod error;
 mod files;
 mod health;
+mod inline_executor;
 mod listener;
 mod operations;
+mod outcomes;
 mod page_token;
 mod product;
 mod query;

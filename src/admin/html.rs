@@ -35,7 +35,8 @@ pub(super) fn table(caption: &str, head: &[&str], rows: &[Vec<String>]) -> Strin
 
 /// Labels and values as a definition list; without those whose value is empty.
 pub(super) fn facts(facts: &[(&str, String)]) -> String {
-    let fact = |(label, value): &(&str, String)| format!("<div><dt>{}</dt><dd>{}</dd></div>", escape(label), escape(value));
+    let fact =
+        |(label, value): &(&str, String)| format!("<div><dt>{}</dt><dd>{}</dd></div>", escape(label), escape(value));
     let facts: String = facts.iter().filter(|(_, value)| !value.is_empty()).map(fact).collect();
     format!("<dl>{facts}</dl>")
 }

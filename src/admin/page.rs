@@ -11,11 +11,8 @@ use stockroom_proto::pb;
 
 /// The whole page. `search` is a search's outcome, and stops the reloading that would lose it.
 pub(super) fn page(live: &str, query: &str, search: &str) -> String {
-    let reload = if search.is_empty() {
-        "<noscript><meta http-equiv=\"refresh\" content=\"15\"></noscript>"
-    } else {
-        ""
-    };
+    let reload =
+        if search.is_empty() { "<noscript><meta http-equiv=\"refresh\" content=\"15\"></noscript>" } else { "" };
     format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Stockroom</title>\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">{reload}\
@@ -179,8 +176,7 @@ mod tests {
             ..Default::default()
         };
         let status = pb::GetStatusResponse { accounts: vec![account], ..Default::default() };
-        let snapshot =
-            Snapshot { status, redis_answers: Some(false), not_ready: vec!["draining".to_owned()] };
+        let snapshot = Snapshot { status, redis_answers: Some(false), not_ready: vec!["draining".to_owned()] };
         let failure = Failure {
             time: SystemTime::UNIX_EPOCH,
             method: "stockroom.v1.SearchService/SearchProducts".to_owned(),
@@ -190,7 +186,9 @@ mod tests {
             amazon_request_id: "theirs".to_owned(),
         };
         let live = live(&snapshot, &[failure], SystemTime::UNIX_EPOCH + Duration::from_secs(60));
-        for text in ["&lt;main&gt;", "8,000 of 8,640 calls left", "not ready: draining", "1m ago", "theirs", "Redis does not"] {
+        for text in
+            ["&lt;main&gt;", "8,000 of 8,640 calls left", "not ready: draining", "1m ago", "theirs", "Redis does not"]
+        {
             assert!(live.contains(text), "{text} is not in {live}");
         }
         assert!(!live.contains("<main>"));

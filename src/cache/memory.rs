@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use foldhash::fast::RandomState;
 use moka::{Expiry, sync};
 
 use super::{
@@ -22,7 +23,7 @@ const OVERHEAD_BYTES: usize = 256;
 
 #[derive(Debug)]
 pub(crate) struct Memory {
-    entries: sync::Cache<Key, MemoryEntry>,
+    entries: sync::Cache<Key, MemoryEntry, RandomState>,
     capacity_bytes: u64,
     counts: TierCounts,
 }
@@ -69,7 +70,7 @@ impl Memory {
             .max_capacity(capacity_bytes)
             .weigher(|key: &Key, kept: &MemoryEntry| weight(key, &kept.snapshot))
             .expire_after(EntryExpiry(policy))
-            .build();
+            .build_with_hasher(RandomState::default());
         Self { entries, capacity_bytes, counts: TierCounts::default() }
     }
 

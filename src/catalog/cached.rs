@@ -89,7 +89,7 @@ impl Catalog {
         for (request, hit) in asked.into_iter().zip(self.cache.get_many(&keys, &requirement, now).await) {
             let freshness = hit.as_ref().map_or(Freshness::Expired, |hit| hit.freshness);
             let answer = hit.map(|hit| {
-                let freshness = self.freshness(&hit.snapshot, hit.source, hit.freshness, &requirement);
+                let freshness = self.freshness(&hit.snapshot, hit.source, hit.freshness, &requirement, now);
                 decode(&hit.snapshot).map(|value| Cached { value, freshness, response: None })
             });
             if freshness == Freshness::StaleWhileRevalidate && !read.cache_only {
@@ -112,7 +112,13 @@ impl Catalog {
                 let loading = tokio::spawn(self.clone().load_and_keep(read.locale, load(wanted, read.terms.clone())));
                 match timeout_at(read.give_up, loading).await {
                     Ok(Ok(Ok((loaded, response)))) => {
-                        let stamp = self.freshness(&response.stamp, pb::Source::Amazon, Freshness::Fresh, &requirement);
+                        let stamp = self.freshness(
+                            &response.stamp,
+                            pb::Source::Amazon,
+                            Freshness::Fresh,
+                            &requirement,
+                            self.cache.now(),
+                        );
                         for (request, value) in loaded {
                             let cached = Cached { value, freshness: stamp, response: Some(response.clone()) };
                             for (_, answer) in answers.iter_mut().filter(|(asked, _)| *asked == request) {

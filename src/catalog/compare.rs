@@ -25,7 +25,7 @@ pub struct Comparison {
 /// The row of one product, with the parts that are wanted.
 pub fn compare_row(
     asin: Asin,
-    found: &CachedProduct,
+    found: CachedProduct,
     parts: ProductMask,
 ) -> Result<(served::CompareRow, pb::Product), Error> {
     let product = found.product()?;

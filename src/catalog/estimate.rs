@@ -84,23 +84,24 @@ impl Catalog {
     ) -> Option<T> {
         let requirement = read.requirement();
         let keys = [asked.key(read.locale)];
-        let hit = self.cache.get_many(&keys, &requirement, self.cache.now()).await.pop().flatten()?;
+        let now = self.cache.now();
+        let hit = self.cache.get_many(&keys, &requirement, now).await.pop().flatten()?;
         if hit.freshness > Freshness::StaleWhileRevalidate {
             return None;
         }
-        cost_counter.answer(&self.freshness(&hit.snapshot, hit.source, hit.freshness, &requirement));
+        cost_counter.answer(&self.freshness(&hit.snapshot, hit.source, hit.freshness, &requirement, now));
         // A page that says there is nothing holds nothing.
         Some(hit.snapshot.content.ok().and_then(|bytes| T::decode(bytes).ok()).unwrap_or_default())
     }
 
     /// Counts what the cache would answer, and tells which it would.
     async fn count_hits(&self, read: &ReadContext, keys: &[Key], cost_counter: &mut CostCounter) -> Vec<bool> {
-        let requirement = read.requirement();
-        let hits = self.cache.get_many(keys, &requirement, self.cache.now()).await;
+        let (requirement, now) = (read.requirement(), self.cache.now());
+        let hits = self.cache.get_many(keys, &requirement, now).await;
         let mut count = |hit: Option<crate::cache::CacheHit>| {
             let hit = hit.filter(|hit| hit.freshness <= Freshness::StaleWhileRevalidate);
             if let Some(hit) = &hit {
-                cost_counter.answer(&self.freshness(&hit.snapshot, hit.source, hit.freshness, &requirement));
+                cost_counter.answer(&self.freshness(&hit.snapshot, hit.source, hit.freshness, &requirement, now));
             }
             hit.is_some()
         };

@@ -1,8 +1,9 @@
 //! The primitive under everything that shows products: many ids in, each one's outcome out as soon as it is known.
 
-use std::collections::{HashMap, HashSet};
+use std::{collections::HashMap, time::SystemTime};
 
 use bytes::Bytes;
+use foldhash::{HashSet, HashSetExt};
 use prost::Message;
 use tokio::{sync::mpsc, time::sleep_until};
 
@@ -48,8 +49,8 @@ pub struct CachedProduct {
 
 impl CachedProduct {
     /// For an answer: the parts that are wanted, still encoded.
-    pub fn entry(&self, parts: ProductMask) -> served::ProductEntry {
-        served::ProductEntry { product: parts.apply(&self.encoded), freshness: Some(self.freshness) }
+    pub fn entry(self, parts: ProductMask) -> served::ProductEntry {
+        served::ProductEntry { product: parts.apply(self.encoded), freshness: Some(self.freshness) }
     }
 
     /// Decoded, to filter, sort or compare it.
@@ -58,30 +59,48 @@ impl CachedProduct {
     }
 }
 
-impl Catalog {
-    /// Tells each different id's outcome once, in the order they become known: what the cache has at once, the rest as
-    /// Amazon's answers arrive. The channel ends after the last.
+/// The outcomes of a lookup of many ids, each id's once.
+#[derive(Debug)]
+pub struct Lookups {
+    /// What was known at once, in the order of the request.
+    known: std::vec::IntoIter<Lookup>,
+    /// The rest, in the order it becomes known; `None` where there is no rest.
+    pending: Option<mpsc::UnboundedReceiver<Lookup>>,
+}
+
+impl Lookups {
+    /// The next outcome: first what is known, then the rest as it becomes known. `None` after the last.
     ///
-    /// Dropping the receiver abandons nothing that has left: it is finished and cached.
-    pub async fn products(
-        &self,
-        read: &ReadContext,
-        asins: impl IntoIterator<Item = Asin>,
-    ) -> mpsc::UnboundedReceiver<Lookup> {
-        let (tx, known) = mpsc::unbounded_channel();
+    /// Dropping this future loses nothing.
+    pub async fn next(&mut self) -> Option<Lookup> {
+        match self.known.next() {
+            Some(known) => Some(known),
+            None => self.pending.as_mut()?.recv().await,
+        }
+    }
+}
+
+impl Catalog {
+    /// Looks products up: what the cache has is known at once, the rest as Amazon's answers arrive.
+    ///
+    /// Complete at its first poll where memory has all of them fresh. Dropping the lookups abandons nothing that has been
+    /// sent: it is finished and cached.
+    pub async fn products(&self, read: &ReadContext, asins: impl IntoIterator<Item = Asin>) -> Lookups {
         let (requirement, now) = (read.requirement(), self.cache.now());
-        let (mut wanted, mut stale, mut fallback) = (Vec::new(), Vec::new(), HashMap::new());
-        let mut seen = HashSet::new();
-        let asins: Vec<Asin> = asins.into_iter().filter(|asin| seen.insert(*asin)).collect();
+        let asins = asins.into_iter();
+        let mut seen = HashSet::with_capacity(asins.size_hint().0);
+        let asins: Vec<Asin> = asins.filter(|asin| seen.insert(*asin)).collect();
         let keys: Vec<Key> = asins.iter().map(|asin| Key::Product(read.locale, *asin)).collect();
-        for (asin, hit) in asins.into_iter().zip(self.cache.get_many(&keys, &requirement, now).await) {
+        let hits = self.cache.get_many(&keys, &requirement, now).await;
+        let mut known = Vec::with_capacity(hits.len());
+        let (mut wanted, mut stale, mut fallback) = (Vec::new(), Vec::new(), HashMap::new());
+        for (asin, hit) in asins.into_iter().zip(hits) {
             match hit {
                 Some(hit) if hit.freshness != Freshness::StaleIfError => {
                     if hit.freshness == Freshness::StaleWhileRevalidate && !read.cache_only {
                         stale.push(asin);
                     }
-                    // The receiver is in our hands still.
-                    let _ = tx.send(self.known(asin, hit, &requirement, None));
+                    known.push(self.known(asin, hit, &requirement, now, None));
                 }
                 other => {
                     fallback.extend(other.map(|hit| (asin, hit)));
@@ -90,14 +109,24 @@ impl Catalog {
             }
         }
         if read.cache_only {
-            for asin in wanted {
-                let _ = tx.send(Lookup { asin, outcome: Err(Error::NotCached), call: None });
-            }
-            return known;
+            let missing = wanted.drain(..);
+            known.extend(missing.map(|asin| Lookup { asin, outcome: Err(Error::NotCached), call: None }));
         }
         if !stale.is_empty() {
             self.refresh(read, stale);
         }
+        let pending = if wanted.is_empty() { None } else { Some(self.fetch_missing(read, wanted, fallback).await) };
+        Lookups { known: known.into_iter(), pending }
+    }
+
+    /// Has fetched what the cache lacks, here or by another replica. The channel ends after the last.
+    async fn fetch_missing(
+        &self,
+        read: &ReadContext,
+        wanted: Vec<Asin>,
+        fallback: HashMap<Asin, CacheHit>,
+    ) -> mpsc::UnboundedReceiver<Lookup> {
+        let (tx, pending) = mpsc::unbounded_channel();
         let FetchAssignment { local, remote } = self.assign_fetches(read, wanted).await;
         if !remote.is_empty() {
             let (catalog, read, fallback, tx) = (self.clone(), read.clone(), fallback.clone(), tx.clone());
@@ -107,7 +136,7 @@ impl Catalog {
         if !local.is_empty() {
             self.fetch(read.clone(), local, fallback, tx).await;
         }
-        known
+        pending
     }
 
     /// How fresh an answer is for somebody with a requirement.
@@ -117,6 +146,7 @@ impl Catalog {
         source: pb::Source,
         freshness: Freshness,
         requirement: &FreshnessRequirement,
+        now: SystemTime,
     ) -> pb::Freshness {
         let horizon = self.cache.policy().fresh(snapshot.content.as_ref().err().copied(), requirement);
         pb::Freshness {
@@ -125,7 +155,7 @@ impl Catalog {
             source: source.into(),
             is_stale: freshness != Freshness::Fresh,
             protocol: snapshot.protocol.into(),
-            price_stamp_required: requirement.offers && snapshot.age(self.cache.now()) >= STAMP_AFTER,
+            price_stamp_required: requirement.offers && snapshot.age(now) >= STAMP_AFTER,
         }
     }
 
@@ -141,6 +171,7 @@ impl Catalog {
             asin,
             CacheHit { snapshot, source: pb::Source::Amazon, freshness: Freshness::Fresh },
             requirement,
+            self.cache.now(),
             Some(call),
         )
     }
@@ -150,9 +181,10 @@ impl Catalog {
         asin: Asin,
         hit: CacheHit,
         requirement: &FreshnessRequirement,
+        now: SystemTime,
         call: Option<Call>,
     ) -> Lookup {
-        let freshness = self.freshness(&hit.snapshot, hit.source, hit.freshness, requirement);
+        let freshness = self.freshness(&hit.snapshot, hit.source, hit.freshness, requirement, now);
         let outcome = match hit.snapshot.content {
             Ok(encoded) => Ok(CachedProduct { encoded, freshness }),
             Err(missing) => Err(Error::Missing { asin, missing }),
@@ -187,7 +219,7 @@ impl Catalog {
             let mut open: Vec<Asin> = asins;
             let mut settle = |asin: Asin, outcome: Result<Lookup, (Error, Option<Call>)>| {
                 let known = outcome.unwrap_or_else(|(error, call)| match fallback.remove(&asin) {
-                    Some(hit) => catalog.known(asin, hit, &requirement, call),
+                    Some(hit) => catalog.known(asin, hit, &requirement, catalog.cache.now(), call),
                     None => Lookup { asin, outcome: Err(error), call },
                 });
                 // Whoever asked may have gone.
@@ -201,7 +233,7 @@ impl Catalog {
                         if let Some(place) = open.iter().position(|waiting| *waiting == asin) {
                             open.swap_remove(place);
                             let hit = |snapshot| CacheHit { snapshot, source: pb::Source::Amazon, freshness: Freshness::Fresh };
-                            let outcome = result.map(|snapshot| catalog.known(asin, hit(snapshot), &requirement, call));
+                            let outcome = result.map(|snapshot| catalog.known(asin, hit(snapshot), &requirement, catalog.cache.now(), call));
                             let failed = outcome.is_err();
                             settle(asin, outcome.map_err(|error| (error.into(), call)));
                             if failed {

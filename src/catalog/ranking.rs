@@ -164,7 +164,7 @@ impl Catalog {
 
 impl Candidates {
     fn into_ranked_list(self, read: &ReadContext, limit: usize, basis: String) -> RankedList {
-        let products = self.found.iter().take(limit).map(|(found, _)| found.entry(read.parts)).collect();
+        let products = self.found.into_iter().take(limit).map(|(found, _)| found.entry(read.parts)).collect();
         RankedList { products, basis, cut_short: self.cut_short }
     }
 }

@@ -46,12 +46,13 @@ impl Catalog {
         let (requirement, until) = (read.requirement(), read.give_up.min(Instant::now() + LEASE));
         while Instant::now() < until && !tx.is_closed() {
             let keys: Vec<Key> = open.iter().map(|asin| Key::Product(read.locale, *asin)).collect();
-            let hits = self.cache.get_many(&keys, &requirement, self.cache.now()).await;
+            let now = self.cache.now();
+            let hits = self.cache.get_many(&keys, &requirement, now).await;
             let mut missing = Vec::new();
             for (asin, hit) in open.into_iter().zip(hits) {
                 match hit.filter(|hit| hit.freshness < Freshness::StaleIfError) {
                     // Whoever asked may have gone.
-                    Some(hit) => drop(tx.send(self.known(asin, hit, &requirement, None))),
+                    Some(hit) => drop(tx.send(self.known(asin, hit, &requirement, now, None))),
                     None => missing.push(asin),
                 }
             }

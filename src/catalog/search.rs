@@ -235,7 +235,7 @@ impl Catalog {
         let order: Vec<Asin> = asins.iter().filter_map(|asin| Asin::parse(asin).ok()).collect();
         let mut lookups = self.products(read, order.iter().copied()).await;
         let mut known = Vec::new();
-        while let Some(one) = lookups.recv().await {
+        while let Some(one) = lookups.next().await {
             known.push(one);
         }
         known.sort_by_key(|one| order.iter().position(|asin| *asin == one.asin));

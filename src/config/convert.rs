@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Account, Admin, Cache, Config, ConfigErrors, Credentials, Effective, Log, LogFormat, Redis, RedisUrl, Server, Settings,
+    Account, Admin, Cache, Config, ConfigErrors, Credentials, Effective, Log, LogFormat, Redis, RedisUrl, Server,
+    Settings,
     accounts::{read_accounts, read_callers},
     reader::Reader,
     value::Value,

@@ -109,7 +109,11 @@ impl Kind {
             Self::Secret => json!({ "type": "string", "minLength": 1, "writeOnly": true }),
             Self::Address
             | Self::AddressOrOff
-            | Self::Marketplace | Self::Text | Self::ValueFile | Self::CaFile | Self::LogFilter => {
+            | Self::Marketplace
+            | Self::Text
+            | Self::ValueFile
+            | Self::CaFile
+            | Self::LogFilter => {
                 json!({ "type": "string", "minLength": 1 })
             }
         }

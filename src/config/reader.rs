@@ -24,7 +24,12 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(settings: &'a Settings) -> Self {
-        Self { settings, errors: settings.errors().to_vec(), entries: Vec::new(), warnings: settings.warnings().to_vec() }
+        Self {
+            settings,
+            errors: settings.errors().to_vec(),
+            entries: Vec::new(),
+            warnings: settings.warnings().to_vec(),
+        }
     }
 
     /// The outcome, once everything is read.
@@ -131,7 +136,9 @@ impl<'a> Reader<'a> {
         match content {
             Ok(content) => {
                 if is_readable_by_everybody(&file) {
-                    self.warnings.push(format!("{file_path}: every user of this machine can read {file}; change its mode to 0400"));
+                    self.warnings.push(format!(
+                        "{file_path}: every user of this machine can read {file}; change its mode to 0400"
+                    ));
                 }
                 let value = Value::InFile { path: file, content: Box::new(content) };
                 self.record(file_path, file_key, Some(value.clone()));

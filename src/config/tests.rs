@@ -431,5 +431,8 @@ fn the_admin_port_can_be_turned_off_and_must_open_where_its_address_is_set() {
     let admin = |line: &str| Config::from_settings(&settings(&format!("{ACCOUNT}{line}"))).unwrap().admin;
     assert_eq!(admin(""), Admin { listen: Some(([127, 0, 0, 1], 9464).into()), required: false });
     assert_eq!(admin("[admin]\nlisten = \"off\"\n").listen, None);
-    assert_eq!(admin("[admin]\nlisten = \"0.0.0.0:9464\"\n"), Admin { listen: Some(([0, 0, 0, 0], 9464).into()), required: true });
+    assert_eq!(
+        admin("[admin]\nlisten = \"0.0.0.0:9464\"\n"),
+        Admin { listen: Some(([0, 0, 0, 0], 9464).into()), required: true }
+    );
 }

@@ -3,6 +3,8 @@
 //! Names of RPC metrics follow gRFC A66, in Prometheus' spelling. A family with a unit ends with it; a counter's sample ends with
 //! `_total`.
 
+use FamilyKind::{Counter, Gauge, Histogram, Info};
+
 /// A metric with its labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Family {
@@ -30,8 +32,6 @@ pub enum FamilyKind {
     /// Facts as labels.
     Info,
 }
-
-use FamilyKind::{Counter, Gauge, Histogram, Info};
 
 macro_rules! families {
     ($($(#[doc = $doc:literal])* $id:ident = $kind:ident $name:literal $unit:literal [$($label:literal),*];)*) => {
@@ -111,18 +111,27 @@ families! {
     PROCESS_FDS = Gauge "process_open_fds" "" [];
 }
 
-/// Every metric as a line of name, type and labels: the list that dashboards and alerts rely on.
-pub fn list() -> String {
-    let line = |family: &Family| {
+/// The reference of all metrics, in Markdown: the content of `docs/metrics.md`. Dashboards and alerts rely on its names.
+pub fn reference() -> String {
+    let mut text =
+        "# Metrics\n\n<!-- Generated from `src/metrics/names.rs`; a test fails when this file is out of date. -->\n\n\
+        The admin port answers a scrape of `/metrics` in the OpenMetrics text format.\n\
+        Names of RPC metrics follow gRFC A66.\n\
+        A histogram has the samples `_bucket`, `_count` and `_sum`.\n\n\
+        | Metric | Type | Labels | Meaning |\n| --- | --- | --- | --- |\n"
+            .to_owned();
+    for family in FAMILIES {
         let kind = match family.kind {
             Counter => "counter",
             Gauge => "gauge",
             Histogram => "histogram",
             Info => "info",
         };
-        format!("{kind} {}{{{}}}\n", family.sample_name(), family.labels.join(","))
-    };
-    FAMILIES.iter().map(line).collect()
+        let labels: Vec<String> = family.labels.iter().map(|label| format!("`{label}`")).collect();
+        let (name, help) = (family.sample_name(), family.help);
+        text.push_str(&format!("| `{name}` | {kind} | {} | {help} |\n", labels.join(", ")));
+    }
+    text
 }
 
 impl Family {
@@ -133,5 +142,16 @@ impl Family {
             Info => format!("{}_info", self.name),
             Gauge | Histogram => self.name.to_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_of_metrics_is_current() {
+        let reference = reference();
+        assert!(include_str!("../../docs/metrics.md") == reference, "docs/metrics.md must read:\n{reference}");
     }
 }

@@ -139,7 +139,12 @@ fn operations(accounts: &[pb::AccountStatus]) -> impl Iterator<Item = (&pb::Acco
     accounts.iter().flat_map(|account| account.breakers.iter().map(move |operation| (account, operation)))
 }
 
-fn gauge(text: &mut Exposition, family: &Family, accounts: &[pb::AccountStatus], value: impl Fn(&pb::AccountStatus) -> f64) {
+fn gauge(
+    text: &mut Exposition,
+    family: &Family,
+    accounts: &[pb::AccountStatus],
+    value: impl Fn(&pb::AccountStatus) -> f64,
+) {
     text.family(family);
     for account in accounts {
         text.sample(family, &[&account.name], value(account));

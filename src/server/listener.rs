@@ -3,10 +3,18 @@
 //! Our own instead of tonic's because tonic's drain waits for ever on an open health watch, answers an expired deadline
 //! with CANCELLED, and retries a failing accept without a pause.
 
-use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
+use futures_util::FutureExt;
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::conn::auto::Builder,
     service::TowerToHyperService,
 };
@@ -19,7 +27,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TcpConnectInfo;
 
-use super::{edge::Edge, health::Health};
+use super::{coalesced_io, edge::Edge, health::Health, inline_executor::InlineExecutor};
 use crate::config;
 
 /// Pauses after a failing accept (most often no file descriptors left), doubling from the first to the last.
@@ -108,7 +116,8 @@ async fn serve(
         let edge = Arc::clone(&edge);
         async move { Ok::<_, std::convert::Infallible>(edge.call(request).await) }
     });
-    let mut builder = Builder::new(TokioExecutor::new()).http2_only();
+    let executor = InlineExecutor::new();
+    let mut builder = Builder::new(executor.clone()).http2_only();
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -116,16 +125,23 @@ async fn serve(
         .keep_alive_timeout(KEEPALIVE_ANSWER)
         .max_concurrent_streams(STREAMS)
         .adaptive_window(true);
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
+    let (io, sender) = coalesced_io::coalesce(stream);
+    let connection = builder.serve_connection(TokioIo::new(io), TowerToHyperService::new(service)).into_owned();
     let mut connection = std::pin::pin!(connection);
-    let result = tokio::select! {
-        // Cancel-safe: the connection is only borrowed, and polled on below.
-        result = connection.as_mut() => result,
-        () = draining.cancelled() => {
+    let mut draining = std::pin::pin!(draining.cancelled().fuse());
+    let result = poll_fn(|cx| {
+        if draining.as_mut().poll(cx).is_ready() {
             connection.as_mut().graceful_shutdown();
-            connection.await
         }
-    };
+        executor.renew();
+        let result = connection.as_mut().poll(cx);
+        // A connection that has ended sent everything before.
+        match sender.poll_send(cx) {
+            Poll::Ready(Err(error)) if result.is_pending() => Poll::Ready(Err(error.into())),
+            _ => result,
+        }
+    })
+    .await;
     if let Err(error) = result {
         tracing::debug!(%peer, %error, "a connection ended badly");
     }

@@ -32,6 +32,7 @@ const SEARCH_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Operations {
     pub(super) state: ServiceState,
     pub(super) health: Health,
+    #[expect(dead_code, reason = "replaced by a reload")]
     pub(super) callers: Arc<Callers>,
     pub(super) metrics: &'static Metrics,
 }
@@ -50,7 +51,8 @@ impl Operations {
     /// The state of the server now.
     pub async fn snapshot(&self) -> Snapshot {
         let status = AdminService(self.state.clone()).status().await;
-        let redis_answers = self.state.catalog.caches().iter().find(|tier| tier.tier == "redis").map(|tier| tier.answers);
+        let redis_answers =
+            self.state.catalog.caches().iter().find(|tier| tier.tier == "redis").map(|tier| tier.answers);
         Snapshot { status, redis_answers, not_ready: self.not_ready() }
     }
 
@@ -58,13 +60,14 @@ impl Operations {
     pub async fn search(&self, request: pb::SearchProductsRequest) -> Result<pb::SearchProductsResponse, String> {
         let ended = CancellationToken::new();
         let _ends = ended.clone().drop_guard();
-        let principal =
-            Principal { name: CALLER.into(), share: None, weight: 1.0, class: Priority::Interactive };
+        let principal = Principal { name: CALLER.into(), share: None, weight: 1.0, class: Priority::Interactive };
         let deadline = Instant::now() + SEARCH_TIMEOUT;
         let mut call = Request::new(request);
         call.extensions_mut().insert(CallContext { principal, deadline, ended, stats: CallStatsHandle::default() });
-        let answer = SearchService(self.state.clone()).search_products(call);
-        let answer = tokio::time::timeout_at(deadline, answer).await.map_err(|_| "no answer in time".to_owned())?;
+        let service = SearchService(self.state.clone());
+        let answer = tokio::time::timeout_at(deadline, service.search_products(call))
+            .await
+            .map_err(|_| "no answer in time".to_owned())?;
         let answer = answer.map_err(|status| status.message().to_owned())?.into_inner();
         pb::SearchProductsResponse::decode(answer.encode_to_vec().as_slice()).map_err(|error| error.to_string())
     }

@@ -1,23 +1,21 @@
 //! ProductService.
 
-use std::{
-    collections::{HashMap, HashSet},
-    pin::Pin,
-};
+use std::{collections::HashSet, pin::Pin};
 
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, wrappers::UnboundedReceiverStream};
 use tonic::{Request, Response, Status};
 
 use super::{
-    context::CallContext, error::ErrorDescriptor, page_token, service_state::ServiceState, violations::Violations,
+    context::CallContext, error::ErrorDescriptor, outcomes::Outcomes, page_token, service_state::ServiceState,
+    violations::Violations,
 };
 use crate::{
-    catalog::{Comparison, CostCounter, Error, Lookup, ReadContext, compare_row},
+    catalog::{CachedProduct, Comparison, CostCounter, Error, Lookup, Lookups, ReadContext, compare_row},
     served,
 };
 use amazon_catalog::{Asin, IDS_PER_CALL};
-use stockroom_proto::pb::{self, ErrorReason};
+use stockroom_proto::pb;
 
 const MAX_ASINS: usize = 100;
 const MIN_COMPARED: usize = 2;
@@ -49,9 +47,9 @@ impl served::product_service_server::ProductService for ProductService {
         }
         context.stats.ids(1);
         let mut lookups = self.0.catalog.products(&read, asin).await;
-        let known = lookups.recv().await.ok_or(Error::DeadlineExceeded)?;
+        let lookup = lookups.next().await.ok_or(Error::DeadlineExceeded)?;
         let mut cost = CostCounter::default();
-        let outcome = counted(&known, &mut cost);
+        let outcome = counted(lookup, &mut cost);
         let cost = context.stats.add(&cost);
         let found = outcome?;
         Ok(Response::new(served::GetProductResponse { entry: Some(found.entry(read.parts)), cost: Some(cost) }))
@@ -71,32 +69,23 @@ impl served::product_service_server::ProductService for ProductService {
         violations.into_result()?;
 
         context.stats.ids(request.asins.len());
-        let parsed: Vec<_> = request.asins.iter().map(|text| Asin::parse(text)).collect();
         if read.estimate {
-            let asins = parsed.into_iter().filter_map(Result::ok);
+            let asins = request.asins.iter().filter_map(|text| Asin::parse(text).ok());
             let cost = Some(self.0.catalog.estimate_products(&read, asins).await.total());
             return Ok(Response::new(served::GetProductsResponse { outcomes: Vec::new(), cost }));
         }
-        let mut lookups =
-            self.0.catalog.products(&read, parsed.iter().filter_map(|asin| asin.as_ref().ok().copied())).await;
-        let (mut cost, mut results) = (CostCounter::default(), HashMap::new());
-        while let Some(known) = lookups.recv().await {
-            let result = match counted(&known, &mut cost) {
+        let (mut outcomes, mut cost) = (Outcomes::new(request.asins), CostCounter::default());
+        let mut lookups = self.0.catalog.products(&read, outcomes.asins()).await;
+        while let Some(lookup) = lookups.next().await {
+            let asin = lookup.asin;
+            let result = match counted(lookup, &mut cost) {
                 Ok(found) => served::product_outcome::Result::Entry(found.entry(read.parts)),
                 Err(error) => served::product_outcome::Result::Absence(ErrorDescriptor::from(&error).absence()),
             };
-            results.insert(known.asin, result);
+            outcomes.set(asin, result);
         }
-        let outcome = |(text, asin): (String, Result<Asin, _>)| {
-            let result = match asin {
-                Ok(asin) => results.get(&asin).cloned(),
-                Err(fault) => Some(served::product_outcome::Result::Absence(invalid(&fault).absence())),
-            };
-            served::ProductOutcome { asin: text, result }
-        };
-        let outcomes = request.asins.into_iter().zip(parsed).map(outcome).collect();
         let cost = context.stats.add(&cost);
-        Ok(Response::new(served::GetProductsResponse { outcomes, cost: Some(cost) }))
+        Ok(Response::new(served::GetProductsResponse { outcomes: outcomes.finish(), cost: Some(cost) }))
     }
 
     async fn get_variations(
@@ -126,9 +115,9 @@ impl served::product_service_server::ProductService for ProductService {
         let children = children?;
         let parent = Asin::parse(&children.parent_asin).ok().filter(|_| request.include_parent);
         let mut lookups = self.0.catalog.products(&read, parent).await;
-        let parent = match lookups.recv().await {
+        let parent = match lookups.next().await {
             // A family whose parent Amazon does not offer is a family all the same.
-            Some(known) => counted(&known, &mut cost).ok().map(|found| found.entry(read.parts)),
+            Some(known) => counted(known, &mut cost).ok().map(|found| found.entry(read.parts)),
             None => None,
         };
         let cost = context.stats.add(&cost);
@@ -170,7 +159,7 @@ impl served::product_service_server::ProductService for ProductService {
 /// Sends each row as it becomes known, then the summary.
 async fn compare(
     asins: Vec<Asin>,
-    mut lookups: mpsc::UnboundedReceiver<Lookup>,
+    mut lookups: Lookups,
     read: ReadContext,
     context: CallContext,
     send: mpsc::UnboundedSender<Result<served::CompareProductsResponse, Status>>,
@@ -178,16 +167,17 @@ async fn compare(
     use served::compare_products_response::Event;
     let event = |event| Ok(served::CompareProductsResponse { event: Some(event) });
     let (mut comparison, mut cost) = (Comparison::of(asins), CostCounter::default());
-    while let Some(known) = lookups.recv().await {
-        let row = counted(&known, &mut cost).and_then(|found| compare_row(known.asin, &found, read.parts));
+    while let Some(known) = lookups.next().await {
+        let asin = known.asin;
+        let row = counted(known, &mut cost).and_then(|found| compare_row(asin, found, read.parts));
         let message = match row {
             Ok((row, product)) => {
-                comparison.add(known.asin, product);
+                comparison.add(asin, product);
                 Event::Row(row)
             }
             Err(error) => {
                 let absence = Some(ErrorDescriptor::from(&error).absence());
-                Event::Missing(pb::CompareMissing { asin: known.asin.to_string(), absence })
+                Event::Missing(pb::CompareMissing { asin: asin.to_string(), absence })
             }
         };
         if send.send(event(message)).is_err() {
@@ -217,13 +207,9 @@ fn compared(texts: &[String], violations: &mut Violations) -> Vec<Asin> {
     asins
 }
 
-fn counted(known: &Lookup, cost: &mut CostCounter) -> Result<crate::catalog::CachedProduct, Error> {
-    cost.call(known.call);
-    let found = known.outcome.clone()?;
+fn counted(lookup: Lookup, cost: &mut CostCounter) -> Result<CachedProduct, Error> {
+    cost.call(lookup.call);
+    let found = lookup.outcome?;
     cost.answer(&found.freshness);
     Ok(found)
-}
-
-fn invalid(error: &impl ToString) -> ErrorDescriptor {
-    ErrorDescriptor::new(ErrorReason::InvalidRequest, error.to_string())
 }

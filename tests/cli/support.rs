@@ -29,6 +29,8 @@ pub(crate) struct Server {
 pub(crate) struct Gateway {
     pub(crate) server: Server,
     pub(crate) url: String,
+    /// The address of its admin port.
+    pub(crate) admin: String,
 }
 
 /// The binary in an environment of its own: nothing is inherited that could be a setting.
@@ -91,7 +93,9 @@ impl Gateway {
         let mut server = Server::start(folder, &arguments, environment);
         let greeting = server.greeting("listening on ");
         let address = greeting.trim_end().rsplit("listening on ").next().unwrap();
-        Self { url: format!("http://{address}"), server }
+        let page = server.greeting("http://");
+        let admin = page.trim_end().rsplit("http://").next().unwrap().to_owned();
+        Self { url: format!("http://{address}"), admin, server }
     }
 
     /// A client's command for this gateway.

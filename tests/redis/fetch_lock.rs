@@ -137,11 +137,11 @@ async fn two_replicas_that_miss_the_same_product_make_one_call() {
     let mut second = other.products(&reading(), [asin(1)]).await;
     amazon.may_answer.add_permits(10);
     let sources = [&mut first, &mut second].map(async |results| {
-        let found = results.recv().await.unwrap().outcome.unwrap();
+        let found = results.next().await.unwrap().outcome.unwrap();
         found.freshness.source()
     });
     assert_eq!(join_all(sources).await, [Source::Amazon, Source::Redis]);
-    assert!(second.recv().await.is_none(), "one result for one id");
+    assert!(second.next().await.is_none(), "one result for one id");
     assert_eq!(amazon.calls(), 1);
 }
 
@@ -160,8 +160,8 @@ async fn a_replica_whose_call_fails_releases_its_lock_to_the_others() {
     eventually("the second replica polls for the answer", async || lookups(&server).await >= before + 3).await;
     assert_eq!(working.calls(), 0, "it waits for the first replica");
     failing.may_answer.add_permits(10);
-    assert!(first.recv().await.unwrap().outcome.is_err());
-    assert!(second.recv().await.unwrap().outcome.is_ok());
+    assert!(first.next().await.unwrap().outcome.is_err());
+    assert!(second.next().await.unwrap().outcome.is_ok());
     eventually("the lock is released", async || server.run::<u8>(&format!("EXISTS {}", lock_key(1))).await == 0).await;
 }
 

@@ -1,0 +1,91 @@
+//! The outcomes of a `GetProducts`, put together in the order of its request.
+
+use super::error::ErrorDescriptor;
+use crate::served::{ProductOutcome, product_outcome::Result as Outcome};
+use amazon_catalog::{Asin, NotAnAsin};
+use stockroom_proto::pb::ErrorReason;
+
+/// An outcome for each ASIN of a request, as far as it is known.
+#[derive(Debug)]
+pub(crate) struct Outcomes {
+    slots: Vec<Slot>,
+    /// The slot after the one that was set last. What memory has is known in the order of the request.
+    next: usize,
+}
+
+#[derive(Debug)]
+struct Slot {
+    asin: Option<Asin>,
+    outcome: ProductOutcome,
+}
+
+impl Outcomes {
+    /// The outcomes for the ASINs of a request: so far only those that are none are known.
+    pub(crate) fn new(asins: Vec<String>) -> Self {
+        let slot = |text: String| match Asin::parse(&text) {
+            Ok(asin) => Slot { asin: Some(asin), outcome: ProductOutcome { asin: text, result: None } },
+            Err(error) => Slot { asin: None, outcome: ProductOutcome { asin: text, result: Some(invalid(error)) } },
+        };
+        Self { slots: asins.into_iter().map(slot).collect(), next: 0 }
+    }
+
+    /// The ASINs of the request, in its order.
+    pub(crate) fn asins(&self) -> impl Iterator<Item = Asin> {
+        self.slots.iter().filter_map(|slot| slot.asin)
+    }
+
+    /// Sets the outcome of an ASIN, where it is named first.
+    pub(crate) fn set(&mut self, asin: Asin, result: Outcome) {
+        let is_of = |slot: &Slot| slot.asin == Some(asin);
+        let place = match self.slots.get(self.next) {
+            Some(slot) if is_of(slot) => Some(self.next),
+            _ => self.slots.iter().position(is_of),
+        };
+        if let Some(slot) = place.and_then(|place| self.slots.get_mut(place)) {
+            slot.outcome.result = Some(result);
+        }
+        self.next = place.map_or(self.next, |place| place + 1);
+    }
+
+    /// All outcomes. An ASIN that is named again has the outcome of where it is named first.
+    pub(crate) fn finish(mut self) -> Vec<ProductOutcome> {
+        for place in 0..self.slots.len() {
+            let (before, rest) = self.slots.split_at_mut(place);
+            if let Some(slot) = rest.first_mut().filter(|slot| slot.outcome.result.is_none()) {
+                let first = before.iter().find(|first| first.asin == slot.asin);
+                slot.outcome.result = first.and_then(|first| first.outcome.result.clone());
+            }
+        }
+        self.slots.into_iter().map(|slot| slot.outcome).collect()
+    }
+}
+
+fn invalid(error: NotAnAsin) -> Outcome {
+    Outcome::Absence(ErrorDescriptor::new(ErrorReason::InvalidRequest, error.to_string()).absence())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::served::ProductEntry;
+    use stockroom_proto::pb;
+
+    #[test]
+    fn outcomes_are_in_the_order_of_the_request_whatever_the_order_they_become_known_in() {
+        let texts = ["B000000001", "?", "b000000002", "B000000001", "B000000003"];
+        let mut outcomes = Outcomes::new(texts.map(str::to_owned).to_vec());
+        let entry = |text: &str| Outcome::Entry(ProductEntry { product: text.to_owned().into(), freshness: None });
+        let distinct: Vec<Asin> = outcomes.asins().collect();
+        assert_eq!(distinct.len(), 4, "all but the one that is none");
+        for text in ["B000000003", "B000000001", "B000000002"] {
+            outcomes.set(Asin::parse(text).unwrap(), entry(text));
+        }
+        let outcomes = outcomes.finish();
+        assert_eq!(outcomes.iter().map(|outcome| outcome.asin.as_str()).collect::<Vec<_>>(), texts);
+        let results: Vec<_> = outcomes.into_iter().map(|outcome| outcome.result.unwrap()).collect();
+        assert!(matches!(&results[1], Outcome::Absence(absence) if absence.reason() == pb::AbsenceReason::Invalid));
+        for (place, text) in [(0, "B000000001"), (2, "B000000002"), (3, "B000000001"), (4, "B000000003")] {
+            assert_eq!(results[place], entry(text));
+        }
+    }
+}
