@@ -44,12 +44,13 @@ test-clients: build stubs $(BIN)/grpcurl ## Install each client package into an 
 	diff -r gen/go/stockroomv1 clients/go/stockroomv1
 	cd clients/go && go vet ./... && go test ./...
 	clients/with-gateway clients/try
-	clients/install go python typescript
+	clients/install go python typescript java
 	clients/conformance/run \
 	    'go=.tools/try/go/conformance' \
 	    'python=.tools/try/python/bin/python .tools/try/python/conformance.py sync' \
 	    'python asyncio=.tools/try/python/bin/python .tools/try/python/conformance.py asyncio' \
-	    'typescript=node .tools/try/typescript/conformance.mjs'
+	    'typescript=node .tools/try/typescript/conformance.mjs' \
+	    'java=java -cp .tools/try/java/classes:.tools/try/java/target/dependency/* Conformance'
 
 test-deploy: build .tools/deploy/.made $(BIN)/kustomize $(BIN)/helm $(BIN)/promtool ## Render and validate deploy/: manifests, chart, alerts, dashboard
 	.tools/deploy/bin/python deploy/check
