@@ -5,8 +5,11 @@
 use std::cmp::Ordering;
 
 use super::{CachedProduct, Error, ProductMask};
-use crate::served;
-use amazon_catalog::{Asin, money, offer, rating};
+use crate::{
+    format::{self, best_offer},
+    served,
+};
+use amazon_catalog::{Asin, money, rating};
 use stockroom_proto::pb;
 
 /// What is compared beside the named attributes.
@@ -27,7 +30,7 @@ pub fn compare_row(
 ) -> Result<(served::CompareRow, pb::Product), Error> {
     let product = found.product()?;
     let info = product.info.clone().unwrap_or_default();
-    let offer = offer::featured(&product);
+    let offer = best_offer(&product);
     let price = offer.and_then(|offer| offer.price.clone());
     let delivery = offer.and_then(|offer| offer.delivery.as_ref());
     let availability = offer.and_then(|offer| offer.availability.as_ref());
@@ -37,17 +40,14 @@ pub fn compare_row(
         feature_count: info.features.len().try_into().unwrap_or(i32::MAX),
         title: info.title,
         brand: info.brand,
-        price_text: offer::price_text(offer),
+        price_text: format::price(offer),
         currency: price.as_ref().map(|price| price.currency_code.clone()).unwrap_or_default(),
         price,
         saving_percent: saving(&product),
         star_rating,
         review_count,
         rating_in_words: rating::in_words(star_rating, review_count),
-        availability: match availability {
-            Some(_) => offer::availability_text(offer),
-            None => "Not available".to_owned(),
-        },
+        availability: availability.map(format::availability).unwrap_or_else(|| "Not available".to_owned()),
         delivery: delivery.map(|delivery| delivery.message.clone()).unwrap_or_default(),
         is_prime: delivery.and_then(|delivery| delivery.is_prime_eligible),
         sales_rank: product.categories.as_ref().and_then(|c| c.website_sales_rank.as_ref()).map(|rank| rank.rank),
@@ -102,9 +102,9 @@ impl Comparison {
         let best = named.into_iter().filter_map(|(field, winners)| {
             let product = winners.first().map(|(_, product)| *product)?;
             let value = match field {
-                LowestPrice => offer::price_text(offer::featured(product)),
+                LowestPrice => format::price(best_offer(product)),
                 HighestRating => format!("{:.1} stars", stars(product)?),
-                MostReviews => format!("{} reviews", reviews(product)?),
+                MostReviews => format!("{} reviews", format::number(reviews(product)?)),
                 BiggestSaving => format!("{}% off", saving(product)?),
                 pb::CompareField::Unspecified => return None,
             };
@@ -153,29 +153,31 @@ const ATTRIBUTES: [Attribute; 13] = [
     ("binding", |p| info(p, |info| info.binding.clone())),
     ("warranty", |p| info(p, |info| info.warranty.clone())),
     ("energy_efficiency_class", |p| info(p, |info| info.energy_efficiency_class.clone())),
-    ("weight", |p| info(p, |info| measure(info.dimensions.as_ref().and_then(|d| d.weight.as_ref())))),
-    ("unit_count", |p| info(p, |info| info.unit_count.map(|count| count.to_string()).unwrap_or_default())),
-    ("condition", |p| offer::featured(p).map(offer::condition_text).unwrap_or_default().to_owned()),
-    ("merchant", |p| {
-        offer::featured(p).and_then(|offer| offer.merchant.as_ref()).map(|m| m.name.clone()).unwrap_or_default()
+    ("weight", |p| {
+        info(p, |info| {
+            info.dimensions.as_ref().and_then(|d| d.weight.as_ref()).map(format::measure).unwrap_or_default()
+        })
     }),
-    ("availability", |p| offer::availability_text(offer::featured(p))),
+    ("unit_count", |p| info(p, |info| info.unit_count.map(format::number).unwrap_or_default())),
+    ("condition", |p| best_offer(p).map(format::offer_condition).unwrap_or_default().to_owned()),
+    ("merchant", |p| {
+        best_offer(p).and_then(|offer| offer.merchant.as_ref()).map(|m| m.name.clone()).unwrap_or_default()
+    }),
+    ("availability", |p| {
+        best_offer(p).and_then(|offer| offer.availability.as_ref()).map(format::availability).unwrap_or_default()
+    }),
 ];
 
 fn info(product: &pb::Product, read: impl Fn(&pb::ProductInfo) -> String) -> String {
     product.info.as_ref().map(read).unwrap_or_default()
 }
 
-fn measure(measure: Option<&pb::Measure>) -> String {
-    measure.map(|measure| format!("{} {}", measure.value, measure.unit)).unwrap_or_default()
-}
-
 pub(super) fn price(product: &pb::Product) -> Option<&pb::Money> {
-    offer::featured(product)?.price.as_ref()
+    best_offer(product)?.price.as_ref()
 }
 
 pub(super) fn saving(product: &pb::Product) -> Option<i32> {
-    offer::saving_percent(offer::featured(product))
+    best_offer(product)?.saving.as_ref()?.percent
 }
 
 pub(super) fn stars(product: &pb::Product) -> Option<f64> {
@@ -265,5 +267,16 @@ mod tests {
         yen.offers.as_mut().unwrap().listings[0].price.as_mut().unwrap().currency_code = "JPY".to_owned();
         let summary = summary(&[product(Some(30), None, None, None), yen]);
         assert!(winners(&summary, pb::CompareField::LowestPrice).is_empty());
+    }
+
+    #[test]
+    fn the_price_is_the_buy_box_winner_s_else_the_cheapest() {
+        let mut product = product(Some(30), None, None, None);
+        let listings = &mut product.offers.as_mut().unwrap().listings;
+        listings.push(pb::Offer { price: Some(pb::Money { units: 20, ..Default::default() }), ..Default::default() });
+        listings.push(pb::Offer::default());
+        assert_eq!(price(&product).map(|price| price.units), Some(20));
+        product.offers.as_mut().unwrap().listings[0].is_buy_box_winner = Some(true);
+        assert_eq!(price(&product).map(|price| price.units), Some(30));
     }
 }

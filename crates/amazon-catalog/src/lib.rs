@@ -79,7 +79,6 @@ mod error;
 mod files;
 mod marketplace;
 pub mod money;
-pub mod offer;
 #[cfg(feature = "paapi5")]
 pub mod paapi5;
 pub mod rating;

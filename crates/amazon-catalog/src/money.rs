@@ -65,17 +65,6 @@ pub fn minor_units(money: &pb::Money, currency: Currency) -> Option<u64> {
     units.checked_mul(scale)?.checked_add(nanos / nanos_per_minor_unit)
 }
 
-/// An amount as Amazon displays it, or its digits and currency, as `1234.50 EUR`.
-pub fn text(money: &pb::Money) -> String {
-    if !money.display.is_empty() {
-        return money.display.clone();
-    }
-    let (sign, nanos) = (if money.units < 0 || money.nanos < 0 { "-" } else { "" }, money.nanos.unsigned_abs());
-    let decimals = format!("{nanos:09}");
-    let decimals = decimals.trim_end_matches('0');
-    format!("{sign}{}.{decimals:0<2} {}", money.units.unsigned_abs(), money.currency_code).trim_end().to_owned()
-}
-
 /// An amount as billionths of a unit, for comparing amounts of one currency.
 pub fn total_nanos(money: &pb::Money) -> i128 {
     i128::from(money.units) * 1_000_000_000 + i128::from(money.nanos)
