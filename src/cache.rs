@@ -13,6 +13,8 @@ use crate::{clock::Clock, config, dispatch::AnswerSink, store::Store};
 use amazon_catalog::{Asin, Locale, Marketplace, Snapshot};
 use stockroom_proto::pb;
 
+#[doc(hidden)]
+pub use self::shared_tier::fuzzing;
 pub(crate) use self::{freshness::STAMP_AFTER, shared_tier::fetch_lock::LEASE};
 pub use self::{
     freshness::{Freshness, FreshnessPolicy, FreshnessRequirement},

@@ -28,12 +28,16 @@ mod auth;
 mod browse;
 mod coalesced_io;
 mod completion;
+mod compression;
 mod connections;
 mod context;
 mod deadline;
 mod edge;
 mod error;
+mod file_descriptors;
 mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod health;
 mod inline_executor;
 mod listener;
@@ -48,6 +52,17 @@ mod service_state;
 mod stream_watchdog;
 mod tracked_body;
 mod violations;
+
+/// A generated server with the bound on a message's size, also decompressed, and the encodings. The generated types have
+/// these methods, and no trait with them.
+macro_rules! bounded {
+    ($server:expr) => {
+        compression::ENCODINGS
+            .into_iter()
+            .fold($server, |server, encoding| server.accept_compressed(encoding).send_compressed(encoding))
+            .max_decoding_message_size(request::MAX_MESSAGE_BYTES)
+    };
+}
 
 /// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -84,9 +99,7 @@ pub async fn serve(
             BrowseServiceServer::new(BrowseService(gateway.clone()))
                 .max_decoding_message_size(request::MAX_MESSAGE_BYTES),
         )
-        .add_service(
-            AdminServiceServer::new(AdminService(gateway)).max_decoding_message_size(request::MAX_MESSAGE_BYTES),
-        );
+        .add_service(bounded!(AdminServiceServer::new(AdminService(gateway))));
     if config.server.reflection {
         let contract = || {
             tonic_reflection::server::Builder::configure()
@@ -101,10 +114,12 @@ pub async fn serve(
             .add_service(contract().build_v1alpha().map_err(Error::Reflection)?);
     }
     let callers = Callers::new(&config.callers, is_admin_open(&config, address));
+    let mut bounds = config.server;
+    bounds.max_connections = file_descriptors::fit(bounds.max_connections);
     let edge = Arc::new(Edge::new(routes, &config, callers));
     health.serving().await;
     tracing::info!(%address, sandbox = config.sandbox, "serving");
-    let drained = listener::run(listener, edge, health, config.server, shutdown).await;
+    let drained = listener::run(listener, edge, health, bounds, shutdown).await;
     catalog.stop().await;
     tracing::info!(cut_connections = drained.cut, "stopped");
     Ok(())

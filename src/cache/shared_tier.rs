@@ -32,6 +32,7 @@ use amazon_catalog::{Marketplace, Snapshot};
 
 mod entry;
 pub(crate) mod fetch_lock;
+pub mod fuzzing;
 mod key_names;
 mod purge_log;
 mod write_queue;

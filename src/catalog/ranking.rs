@@ -171,27 +171,8 @@ impl Candidates {
 
 /// A search of a whole category. Amazon requires words beside a search index, so the category's own words are sent.
 fn everything_in(locale: Locale, category: Category) -> SearchItems {
-    SearchItems {
-        locale,
-        keywords: Some(category.words).filter(|words| !words.is_empty()),
-        title: None,
-        author: None,
-        brand: None,
-        actor: None,
-        artist: None,
-        search_index: category.index,
-        browse_node: None,
-        min_price_minor_units: None,
-        max_price_minor_units: None,
-        min_rating: None,
-        min_saving_percent: None,
-        delivery_flags: Vec::new(),
-        condition: pb::Condition::Unspecified,
-        availability: pb::AvailabilityFilter::Unspecified,
-        merchant: pb::MerchantFilter::Unspecified,
-        sort: pb::SortOrder::Unspecified,
-        page: 1,
-    }
+    let keywords = Some(category.words).filter(|words| !words.is_empty());
+    SearchItems { keywords, search_index: category.index, ..SearchItems::new(locale) }
 }
 
 fn candidate_pages(limit: usize) -> usize {

@@ -44,6 +44,9 @@ use crate::{
 
 pub use self::version::{NotAVersion, Version};
 
+#[cfg(all(feature = "paapi5", feature = "creators"))]
+pub(crate) use self::response::decode as decode_response;
+
 mod error_body;
 mod request;
 mod resources;

@@ -25,6 +25,9 @@ use crate::{
     transport::{Transport, base_url},
 };
 
+#[cfg(all(feature = "paapi5", feature = "creators"))]
+pub(crate) use self::response::decode as decode_response;
+
 mod error_body;
 mod request;
 mod resources;

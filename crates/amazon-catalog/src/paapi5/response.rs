@@ -6,7 +6,7 @@ use super::error_body;
 use crate::{CatalogRequest, CatalogResponse, Error, http_response::HttpResponse, response_body};
 
 /// Decodes the response. `now` is the time against which a date in `Retry-After` is counted.
-pub(super) fn decode(
+pub(crate) fn decode(
     request: &CatalogRequest,
     response: &HttpResponse,
     now: OffsetDateTime,
