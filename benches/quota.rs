@@ -97,7 +97,7 @@ impl Upstream for Counter {
             let product = |asin: &Asin| pb::Product { asin: asin.to_string(), ..Default::default() };
             Ok(CatalogResponse::Items(Items {
                 products: items.asins.iter().map(product).collect(),
-                missing: Vec::new(),
+                ..Items::default()
             }))
         }
         .boxed()

@@ -33,6 +33,7 @@ mod compare;
 mod cost;
 mod estimate;
 mod files;
+mod paging;
 mod product_mask;
 mod products;
 mod ranking;

@@ -87,18 +87,9 @@ pub async fn serve(
     let catalog = gateway.catalog.clone();
     let (health, health_service) = Health::starting().await;
     let mut routes = Routes::new(health_service)
-        .add_service(
-            SearchServiceServer::new(SearchService(gateway.clone()))
-                .max_decoding_message_size(request::MAX_MESSAGE_BYTES),
-        )
-        .add_service(
-            ProductServiceServer::new(ProductService(gateway.clone()))
-                .max_decoding_message_size(request::MAX_MESSAGE_BYTES),
-        )
-        .add_service(
-            BrowseServiceServer::new(BrowseService(gateway.clone()))
-                .max_decoding_message_size(request::MAX_MESSAGE_BYTES),
-        )
+        .add_service(bounded!(SearchServiceServer::new(SearchService(gateway.clone()))))
+        .add_service(bounded!(ProductServiceServer::new(ProductService(gateway.clone()))))
+        .add_service(bounded!(BrowseServiceServer::new(BrowseService(gateway.clone()))))
         .add_service(bounded!(AdminServiceServer::new(AdminService(gateway))));
     if config.server.reflection {
         let contract = || {

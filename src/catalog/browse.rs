@@ -1,12 +1,18 @@
 //! Browse nodes, and the walk down from them.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use super::{
     Catalog, CostCounter, Error, ReadContext,
     cached::{Arguments, Cached, Loaded, Request},
 };
-use crate::{cache::Namespace, dispatch::RequestContext};
+use crate::{
+    cache::Namespace,
+    dispatch::{self, RequestContext},
+};
 use amazon_catalog::{BrowseNodeId, CatalogRequest, CatalogResponse, GetBrowseNodes, IDS_PER_CALL, Locale};
 use stockroom_proto::pb;
 
@@ -94,8 +100,17 @@ impl Catalog {
         ids.dedup();
         let response = self.dispatch.ask(CatalogRequest::BrowseNodes(GetBrowseNodes { locale, ids }), terms).await?;
         let CatalogResponse::BrowseNodes(found) = &*response.answer else { return Err(Error::Undecodable) };
-        let of = |node: &Node| found.iter().find(|found| BrowseNodeId::parse(&found.id) == Ok(node.id)).cloned();
-        Ok((asked.iter().map(|node| (*node, of(node))).collect(), response))
+        let failure = |node: &Node| found.failed.iter().find(|(id, _)| *id == node.id).map(|(_, error)| error);
+        if let Some(error) =
+            asked.first().filter(|_| found.nodes.is_empty() && found.missing.is_empty()).and_then(failure)
+        {
+            return Err(dispatch::Error::Upstream(Arc::new(error.clone())).into());
+        }
+        let of = |node: &Node| found.nodes.iter().find(|found| BrowseNodeId::parse(&found.id) == Ok(node.id)).cloned();
+        // A node that Amazon failed to answer is left out: it is neither found nor absent.
+        let answered = asked.iter().filter(|node| failure(node).is_none());
+        let answered = answered.map(|node| (*node, of(node))).collect();
+        Ok((answered, response))
     }
 }
 
@@ -107,21 +122,27 @@ fn children(level: &[BrowseNodeId], nodes: &NodeMap) -> Vec<BrowseNodeId> {
 
 fn outcome(id: BrowseNodeId, nodes: &NodeMap, depth: usize) -> pb::BrowseNodeOutcome {
     let freshness = nodes.get(&id).map(|(_, freshness)| *freshness);
-    pb::BrowseNodeOutcome { id: id.to_string(), node: tree(id, nodes, depth), freshness }
+    pb::BrowseNodeOutcome { id: id.to_string(), node: tree(id, nodes, depth, &mut HashSet::new()), freshness }
 }
 
-fn tree(id: BrowseNodeId, nodes: &NodeMap, depth: usize) -> Option<pb::BrowseNode> {
+/// A node with what is below it. Each node is expanded once, so that a tree in which Amazon puts a node below itself ends.
+fn tree(
+    id: BrowseNodeId,
+    nodes: &NodeMap,
+    depth: usize,
+    expanded: &mut HashSet<BrowseNodeId>,
+) -> Option<pb::BrowseNode> {
     let (node, _) = nodes.get(&id)?;
     let mut node = node.clone();
+    expanded.insert(id);
     if depth == 0 {
         node.children.clear();
     }
     for child in &mut node.children {
-        let expanded =
-            BrowseNodeId::parse(&child.id).ok().filter(|_| depth > 1).and_then(|id| tree(id, nodes, depth - 1));
-        if let Some(expanded) = expanded {
+        let id = BrowseNodeId::parse(&child.id).ok().filter(|id| depth > 1 && !expanded.contains(id));
+        if let Some(below) = id.and_then(|id| tree(id, nodes, depth - 1, expanded)) {
             // Its ancestors are the nodes it stands below.
-            *child = pb::BrowseNode { ancestors: Vec::new(), ..expanded };
+            *child = pb::BrowseNode { ancestors: Vec::new(), ..below };
         }
     }
     Some(node)

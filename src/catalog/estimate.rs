@@ -6,6 +6,7 @@
 use super::{
     Catalog, CostCounter, ReadContext, SearchPlan,
     cached::Request,
+    paging::PageExtent,
     search::{KeptPage, REACHABLE},
     variations,
 };
@@ -41,9 +42,14 @@ impl Catalog {
         while (number - 1) * IDS_PER_CALL < reachable {
             match self.kept::<_, KeptPage>(read, &plan.page(number), &mut cost_counter).await {
                 Some(page) => {
-                    reachable = reachable.min(usize::try_from(page.total_results).unwrap_or(REACHABLE));
-                    let asins = page.asins.iter().filter_map(|asin| Asin::parse(asin).ok());
-                    cost_counter.merge(&self.estimate_products(read, asins).await);
+                    let extent = PageExtent { number, places: page.asins.len() };
+                    if !extent.is_followed([page.total_results.and_then(|count| usize::try_from(count).ok())]) {
+                        reachable = reachable.min(extent.end());
+                    }
+                    if !page.embeds_products() {
+                        let asins = page.asins.iter().filter_map(|asin| Asin::parse(asin).ok());
+                        cost_counter.merge(&self.estimate_products(read, asins).await);
+                    }
                 }
                 None => cost_counter.would_ask(IDS_PER_CALL, 1),
             }
@@ -74,6 +80,21 @@ impl Catalog {
         let missing = self.count_hits(read, &keys, &mut cost_counter).await.into_iter().filter(|hit| !hit).count();
         cost_counter.would_ask(missing, missing.div_ceil(IDS_PER_CALL));
         cost_counter
+    }
+
+    /// The pages that the cache has, without those that it does not have. Nothing is fetched.
+    pub(super) async fn cached_only<K: Request, T: prost::Message + Default>(
+        &self,
+        read: &ReadContext,
+        asked: impl IntoIterator<Item = K>,
+    ) -> Vec<T> {
+        let keys: Vec<Key> = asked.into_iter().map(|request| request.key(read.locale)).collect();
+        if keys.is_empty() {
+            return Vec::new();
+        }
+        let hits = self.cache.get_many(&keys, &read.requirement(), self.cache.now()).await;
+        let content = |hit: crate::cache::CacheHit| T::decode(hit.snapshot.content.ok()?).ok();
+        hits.into_iter().filter_map(|hit| content(hit?)).collect()
     }
 
     async fn kept<K: Request, T: prost::Message + Default>(

@@ -329,14 +329,33 @@ impl AccountActor {
             Snapshot { fetched_at: at, protocol: self.options.upstream.protocol(), content: Ok(bytes::Bytes::new()) };
         match (&job.question, answer) {
             (CatalogRequest::Items(asked), CatalogResponse::Items(items)) => {
-                let contents = contents(&items);
+                let outcomes = outcomes(items);
                 for asin in &asked.asins {
                     let key = PendingKey::Item(asked.locale, *asin);
-                    let content = contents.get(asin).cloned().unwrap_or(Err(Missing::NotFound));
-                    let snapshot = Snapshot { content, ..stamp.clone() };
-                    self.options.answers.keep(asked.locale, *asin, &snapshot);
-                    for waiter in self.queue.settle(&key) {
-                        waiter.tell_item(&snapshot, call);
+                    match outcomes.get(asin) {
+                        Some(Outcome::Known(content)) => {
+                            let snapshot = Snapshot { content: content.clone(), ..stamp.clone() };
+                            self.options.answers.keep(asked.locale, *asin, &snapshot);
+                            for waiter in self.queue.settle(&key) {
+                                waiter.tell_item(&snapshot, call);
+                            }
+                        }
+                        Some(Outcome::Unprocessed) => {
+                            for waiter in self.queue.part(&key, asked.asins.len(), Instant::now()) {
+                                waiter.fail(&unanswered(), Some(call));
+                            }
+                        }
+                        // A passing fault is not an absence, so it is not kept.
+                        Some(Outcome::Failed(error)) => {
+                            for waiter in self.queue.settle(&key) {
+                                waiter.fail(&Error::Upstream(Arc::new(error.clone())), Some(call));
+                            }
+                        }
+                        None => {
+                            for waiter in self.queue.settle(&key) {
+                                waiter.fail(&unanswered(), Some(call));
+                            }
+                        }
                     }
                 }
             }
@@ -379,13 +398,32 @@ impl AccountActor {
     }
 }
 
-fn contents(items: &Items) -> HashMap<Asin, Result<bytes::Bytes, Missing>> {
-    let found = items.products.iter().filter_map(|product| {
-        let asin = Asin::parse(&product.asin).ok()?;
-        Some((asin, Ok(product.encode_to_vec().into())))
-    });
-    let missing = items.missing.iter().map(|(asin, why)| (*asin, Err(*why)));
-    missing.chain(found).collect()
+/// What became of one id of a call.
+enum Outcome {
+    /// A product, or an absence by Amazon's word.
+    Known(Result<bytes::Bytes, Missing>),
+    /// A passing fault.
+    Failed(amazon_catalog::Error),
+    /// Amazon rejected the call because of another id.
+    Unprocessed,
+}
+
+fn outcomes(items: Items) -> HashMap<Asin, Outcome> {
+    let found = items
+        .products
+        .iter()
+        .filter_map(|product| Some((Items::asin_of(product)?, Outcome::Known(Ok(product.encode_to_vec().into())))));
+    let missing = items.missing.into_iter().map(|(asin, why)| (asin, Outcome::Known(Err(why))));
+    let failed = items.failed.into_iter().map(|(asin, error)| (asin, Outcome::Failed(error)));
+    let unprocessed = items.unprocessed.into_iter().map(|asin| (asin, Outcome::Unprocessed));
+    missing.chain(failed).chain(unprocessed).chain(found).collect()
+}
+
+fn unanswered() -> Error {
+    Error::Upstream(Arc::new(amazon_catalog::Error::Malformed {
+        what: "neither a product nor an error for this id".to_owned(),
+        request_id: None,
+    }))
 }
 
 /// An error with all its causes, as they are told where they are handled.

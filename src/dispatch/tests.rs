@@ -11,7 +11,7 @@ use tokio::time::{Instant, advance};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use amazon_catalog::{GetBrowseNodes, Items, Missing};
+use amazon_catalog::{BrowseNodes, GetBrowseNodes, Items, Missing};
 use stockroom_proto::pb;
 
 /// Answers every id with a product, after a time, unless the script says otherwise.
@@ -50,10 +50,14 @@ impl Upstream for Scripted {
                 }),
                 (None, CatalogRequest::Items(items)) => {
                     let product = |asin: &Asin| pb::Product { asin: asin.to_string(), ..Default::default() };
-                    let products = items.asins.iter().filter(|a| !a.as_str().starts_with('X')).map(product).collect();
-                    Ok(CatalogResponse::Items(Items { products, missing: Vec::new() }))
+                    let missing = items.asins.iter().filter(|asin| asin.as_str().starts_with('X'));
+                    let missing: Vec<_> = missing.map(|asin| (*asin, Missing::NotFound)).collect();
+                    // An id that begins with Y is neither answered nor named.
+                    let left_out = |asin: &&Asin| !asin.as_str().starts_with(['X', 'Y']);
+                    let products = items.asins.iter().filter(left_out).map(product).collect();
+                    Ok(CatalogResponse::Items(Items { products, missing, ..Items::default() }))
                 }
-                (None, _) => Ok(CatalogResponse::BrowseNodes(Vec::new())),
+                (None, _) => Ok(CatalogResponse::BrowseNodes(BrowseNodes::default())),
             }
         }
         .boxed()
@@ -197,14 +201,14 @@ async fn a_call_that_has_left_serves_those_who_stay_and_one_that_nobody_wants_ne
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_id_that_amazon_leaves_out_is_not_found_and_hurts_no_other() {
+async fn an_id_that_amazon_names_as_missing_is_not_found_and_one_that_it_leaves_out_has_failed() {
     let amazon = Arc::new(Scripted::default());
     let dispatch = Dispatch::start(vec![options(&amazon)]);
-    let ids = [asins('B', 2), asins('X', 1)].concat();
+    let ids = [asins('B', 2), asins('X', 1), asins('Y', 1)].concat();
     let told = all(dispatch.items(us(), ids, terms(60)).await).await;
-    let contents: Vec<_> = told.iter().map(|item| item.result.as_ref().unwrap().content.is_ok()).collect();
-    assert_eq!(contents, [true, true, false]);
+    assert!(told[..2].iter().all(|item| item.result.as_ref().unwrap().content.is_ok()));
     assert_eq!(told[2].result.as_ref().unwrap().content, Err(Missing::NotFound));
+    assert!(matches!(told[3].result, Err(Error::Upstream(_))), "{:?}", told[3]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,9 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use amazon_catalog::{Asin, BrowseNodeId, CatalogRequest, CatalogResponse, GetBrowseNodes, Locale, Snapshot, Upstream};
+use amazon_catalog::{
+    Asin, BrowseNodeId, BrowseNodes, CatalogRequest, CatalogResponse, GetBrowseNodes, Locale, Snapshot, Upstream,
+};
 use futures_util::{
     FutureExt,
     future::{BoxFuture, join_all},
@@ -57,7 +59,7 @@ impl Upstream for Way {
         async move {
             match is_throttled {
                 true => Err(amazon_catalog::Error::Throttled { retry_after: None, request_id: None }),
-                false => Ok(CatalogResponse::BrowseNodes(Vec::new())),
+                false => Ok(CatalogResponse::BrowseNodes(BrowseNodes::default())),
             }
         }
         .boxed()

@@ -79,7 +79,7 @@ impl Upstream for Amazon {
             let CatalogRequest::Items(items) = request else { panic!("the test requests only items") };
             let products = items.asins.iter().map(|asin| Product { asin: asin.to_string(), ..Default::default() });
             match self.succeeds {
-                true => Ok(CatalogResponse::Items(Items { products: products.collect(), missing: Vec::new() })),
+                true => Ok(CatalogResponse::Items(Items { products: products.collect(), ..Items::default() })),
                 false => {
                     Err(amazon_catalog::Error::Rejected { code: "No".to_owned(), parameter: None, request_id: None })
                 }

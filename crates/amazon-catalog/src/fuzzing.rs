@@ -4,15 +4,16 @@ use http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
 use time::OffsetDateTime;
 
 use crate::{
-    Asin, BrowseNodeId, CatalogRequest, FileKind, GetBrowseNodes, GetFileLink, GetItems, GetVariations, ListFiles,
-    Locale, Marketplace, SearchItems, creators, http_response::HttpResponse, paapi5,
+    Asin, BrowseNodeId, CatalogRequest, CatalogResponse, FileKind, GetBrowseNodes, GetFileLink, GetItems,
+    GetVariations, IDS_PER_CALL, ListFiles, Locale, Marketplace, SearchItems, http_response::HttpResponse,
+    response_body,
 };
 
-/// A response to the operation, with the status and in the API that the first byte selects.
+/// A response to the operation, with the status that the first byte selects.
 ///
 /// # Panics
 ///
-/// Where a response of more items than were requested becomes an answer of as many.
+/// Where an answer has more products than a page of Amazon's.
 pub fn response(data: &[u8]) {
     let Some((first, body)) = data.split_first() else { return };
     let Some(request) = request(first & 7) else { return };
@@ -24,11 +25,14 @@ pub fn response(data: &[u8]) {
     let response = HttpResponse { status, headers, body: Some(body.to_vec()) };
     let now = OffsetDateTime::UNIX_EPOCH;
     let _ = response.retry_after(now);
-    let _ = if first & 16 == 0 {
-        paapi5::decode_response(&request, &response, now)
-    } else {
-        creators::decode_response(&request, &response, now)
+    let Ok(answer) = response_body::decode(&request, &response, now) else { return };
+    let count = match &answer {
+        CatalogResponse::Items(items) => items.products.len(),
+        CatalogResponse::Search(page) => page.places.len(),
+        CatalogResponse::Variations(page) => page.as_ref().map_or(0, |page| page.places.len()),
+        CatalogResponse::BrowseNodes(_) | CatalogResponse::Files(_) | CatalogResponse::FileLink(_) => 0,
     };
+    assert!(count <= IDS_PER_CALL, "{count} products in one answer");
 }
 
 fn request(operation: u8) -> Option<CatalogRequest> {

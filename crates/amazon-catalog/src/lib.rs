@@ -64,7 +64,7 @@ pub use self::{
     files::{FileKind, FileLink, GetFileLink, ListFiles},
     marketplace::{Currency, Language, Locale, Marketplace, SearchIndex},
     request::{CatalogRequest, GetBrowseNodes, GetItems, GetVariations, IDS_PER_CALL, Operation, SearchItems},
-    response::{CatalogResponse, Items, Missing, SearchPage, VariationsPage},
+    response::{BrowseNodes, CatalogResponse, Items, Missing, SearchPage, VariationsPage},
     snapshot::Snapshot,
     transport::TransportOptions,
     unsupported::{SearchFilter, Unsupported},
@@ -95,9 +95,13 @@ mod dates;
 #[cfg(any(feature = "paapi5", feature = "creators"))]
 mod enum_names;
 #[cfg(any(feature = "paapi5", feature = "creators"))]
+mod error_body;
+#[cfg(any(feature = "paapi5", feature = "creators"))]
 mod http_response;
 #[cfg(any(feature = "paapi5", feature = "creators"))]
 mod json;
+#[cfg(any(feature = "paapi5", feature = "creators"))]
+mod json_text;
 #[cfg(any(feature = "paapi5", feature = "creators"))]
 mod response_body;
 #[cfg(any(feature = "paapi5", feature = "creators"))]

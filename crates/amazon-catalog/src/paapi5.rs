@@ -21,17 +21,12 @@ use secrecy::{ExposeSecret, SecretString};
 use self::signing::{Keys, Unsigned};
 use crate::{
     BuildError, CatalogRequest, CatalogResponse, Error, Marketplace, Operation, Refusal, TransportOptions, Unsupported,
-    Upstream, pb,
+    Upstream, pb, response_body,
     transport::{Transport, base_url},
 };
 
-#[cfg(all(feature = "paapi5", feature = "creators"))]
-pub(crate) use self::response::decode as decode_response;
-
-mod error_body;
 mod request;
 mod resources;
-mod response;
 mod signing;
 
 /// The account and the connection of a [`Client`].
@@ -111,7 +106,7 @@ impl Client {
             None => format!("https://{}{path}", marketplace.paapi5_host()),
         };
         let response = self.transport.post(url, headers, body, within).await?;
-        response::decode(request, &response, SystemTime::now().into())
+        response_body::decode(request, &response, SystemTime::now().into())
     }
 }
 
