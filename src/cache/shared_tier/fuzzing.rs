@@ -4,7 +4,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 
-use super::{entry, purge_log};
+use super::entry;
+use crate::cache::purge_log;
 
 /// An answer. One that is read is written as it was read.
 pub fn entry(data: &[u8]) {
