@@ -1,4 +1,4 @@
-//! What every call carries: its id, its deadline, and who calls.
+//! The metadata and the deadline of one call.
 
 use std::time::Duration;
 
@@ -8,37 +8,42 @@ use uuid::Uuid;
 
 use super::connect::Bearer;
 
-/// How much longer than the server the client waits, so that the server's own, richer answer wins.
+/// The client waits this much longer than the gateway does, so that the gateway's answer with its details arrives first.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// When a call must have ended.
+/// The instant at which a call ends at the latest.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline(Instant);
 
-/// One call, which may be sent twice.
+/// A call: its id, its deadline and its token, which all its attempts share.
 #[derive(Debug)]
-pub(super) struct Call<'a> {
+pub(super) struct OutgoingCall<'a> {
     bearer: Option<&'a Bearer>,
     id: String,
     deadline: Deadline,
 }
 
 impl Deadline {
-    /// What a future comes to, or that it took too long.
-    pub(super) async fn bound<T>(self, answer: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+    /// The result of a future, or DEADLINE_EXCEEDED.
+    pub(super) async fn bound<T>(self, response: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
         let late = || Status::deadline_exceeded("the gateway did not answer in time");
-        let answer = timeout_at(self.0 + GRACE, answer).await.unwrap_or_else(|_| Err(late()));
-        // tonic's own timer reports the same as CANCELLED.
-        answer.map_err(|status| match status.code() {
+        let response = timeout_at(self.0 + GRACE, response).await.unwrap_or_else(|_| Err(late()));
+        // tonic's own timer reports a passed deadline as CANCELLED.
+        response.map_err(|status| match status.code() {
             Code::Cancelled if Instant::now() >= self.0 => late(),
             _ => status,
         })
     }
+
+    /// Whether the deadline leaves time for a pause and another attempt.
+    pub(super) fn allows(self, pause: Duration) -> bool {
+        Instant::now() + pause < self.0
+    }
 }
 
-impl<'a> Call<'a> {
-    pub(super) fn new(bearer: Option<&'a Bearer>, within: Duration) -> Self {
-        Self { bearer, id: Uuid::new_v4().to_string(), deadline: Deadline(Instant::now() + within) }
+impl<'a> OutgoingCall<'a> {
+    pub(super) fn new(bearer: Option<&'a Bearer>, deadline: Duration) -> Self {
+        Self { bearer, id: Uuid::new_v4().to_string(), deadline: Deadline(Instant::now() + deadline) }
     }
 
     pub(super) fn id(&self) -> &str {
@@ -49,11 +54,7 @@ impl<'a> Call<'a> {
         self.deadline
     }
 
-    pub(super) async fn within<T>(&self, answer: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
-        self.deadline.bound(answer).await
-    }
-
-    /// The request with its metadata.
+    /// The request of one attempt, with its metadata.
     pub(super) fn request<Q>(&self, message: Q) -> Request<Q> {
         let mut request = Request::new(message);
         request.set_timeout(self.deadline.0.saturating_duration_since(Instant::now()));
@@ -64,10 +65,4 @@ impl<'a> Call<'a> {
         }
         request
     }
-}
-
-/// Whether a call failed before it was sent: its connection was closed by the server at that very moment. hyper's client
-/// then says so in these words, and nothing else tells it apart.
-pub(super) fn was_never_sent(status: &Status) -> bool {
-    status.code() == Code::Cancelled && status.message().contains("operation was canceled")
 }

@@ -1,30 +1,32 @@
-//! A failed call, decoded: the status with its `google.rpc` details.
+//! The error of a failed call: its status with the `google.rpc` details.
 
 use std::{collections::HashMap, error::Error as _, fmt, time::Duration};
 
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
+use super::pb::ErrorReason;
+
 /// Why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     /// The gRPC code.
     pub code: Code,
-    /// The reason in words.
+    /// What failed, in words.
     pub message: String,
-    /// The reason as a fixed word, as `DAY_BUDGET_SPENT`; empty where the server gave none.
+    /// The reason by name, as `DAY_BUDGET_SPENT`; empty where the gateway sent none. See [`known_reason`](Self::known_reason).
     pub reason: String,
-    /// What the reason is about.
+    /// Values that belong to the reason, as the marketplace that is not served.
     pub metadata: HashMap<String, String>,
-    /// The fields of the request that are at fault.
+    /// The invalid fields of the request.
     pub field_violations: Vec<FieldViolation>,
-    /// When trying again can help.
+    /// How long to wait before another attempt can succeed.
     pub retry_after: Option<Duration>,
-    /// The id of the call, for looking it up in the gateway's log.
+    /// The id of the call in the gateway's log.
     pub request_id: String,
 }
 
-/// A field of the request that is at fault.
+/// An invalid field of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldViolation {
     /// The field's path, as `query.min_price`.
@@ -34,6 +36,11 @@ pub struct FieldViolation {
 }
 
 impl Error {
+    /// The reason as a value of the contract; `None` where the gateway sent none or one that this version does not know.
+    pub fn known_reason(&self) -> Option<ErrorReason> {
+        ErrorReason::from_str_name(&format!("ERROR_REASON_{}", self.reason))
+    }
+
     pub(super) fn decode(status: &Status, request_id: &str) -> Self {
         let details = status.get_error_details();
         let info = details.error_info();
@@ -53,7 +60,7 @@ impl Error {
         }
     }
 
-    /// Says where no gateway was. One that answers gives a reason, and knows itself where it is.
+    /// Adds the URL to the message of an error without a reason: no gateway sent it.
     pub(super) fn at(mut self, url: &str) -> Self {
         if self.reason.is_empty() && self.code != Code::DeadlineExceeded {
             self.message = format!("no gateway answers at {url}: {}", self.message);
@@ -62,7 +69,7 @@ impl Error {
     }
 }
 
-/// The message. Where the call never reached a server the causes say why, and one of them only "transport error".
+/// The message with its causes, which explain why a call reached no server. The cause "transport error" is left out.
 fn in_words(status: &Status) -> String {
     let mut words = status.message().to_owned();
     let mut cause = status.source();
@@ -104,16 +111,17 @@ mod tests {
     fn every_detail_of_a_status_is_decoded() {
         let mut details = ErrorDetails::new();
         details
-            .set_error_info("BAD_QUERY", "stockroom", [("marketplace".to_owned(), "www.amazon.com".to_owned())])
+            .set_error_info("INVALID_REQUEST", "stockroom", [("marketplace".to_owned(), "www.amazon.com".to_owned())])
             .add_bad_request_violation("query.min_price", "above max_price")
             .set_retry_info(Some(Duration::from_secs(3)))
             .set_request_info("from-the-server", "");
         let error =
             Error::decode(&Status::with_error_details(Code::InvalidArgument, "one fault", details), "from-the-client");
-        assert_eq!(error.to_string(), "InvalidArgument BAD_QUERY: one fault; query.min_price: above max_price");
+        assert_eq!(error.to_string(), "InvalidArgument INVALID_REQUEST: one fault; query.min_price: above max_price");
         assert_eq!(error.metadata.get("marketplace").map(String::as_str), Some("www.amazon.com"));
         assert_eq!(error.retry_after, Some(Duration::from_secs(3)));
         assert_eq!(error.request_id, "from-the-server");
+        assert_eq!(error.known_reason(), Some(ErrorReason::InvalidRequest));
     }
 
     #[test]

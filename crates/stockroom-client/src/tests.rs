@@ -14,7 +14,7 @@ fn client(address: SocketAddr, token: Option<&str>) -> Client {
     Client::new(&format!("http://{address}"), options).unwrap()
 }
 
-/// A gateway that only tells its health, and only to who brings the token.
+/// A server of the health service that accepts calls with the token and a deadline only.
 async fn gateway() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -27,7 +27,7 @@ async fn gateway() -> SocketAddr {
             return Ok(request);
         }
         let details = ErrorDetails::with_error_info("UNKNOWN_CALLER", "stockroom", [("id".to_owned(), id)]);
-        Err(Status::with_error_details(Code::Unauthenticated, "who are you?", details))
+        Err(Status::with_error_details(Code::Unauthenticated, "unknown token", details))
     });
     let server = Server::builder().layer(guard).add_service(health);
     tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
@@ -69,10 +69,12 @@ async fn a_gateway_that_never_answers_exceeds_the_deadline() {
 
 #[tokio::test]
 async fn an_address_or_a_token_that_cannot_be_is_refused_before_any_call() {
-    for url in ["", "nonsense", "ftp://host", "127.0.0.1:50051"] {
+    for url in ["", "nonsense", "ftp://host", "host:port", ":50051"] {
         assert!(matches!(Client::new(url, Options::default()), Err(ConnectError::Url { .. })), "{url}");
     }
     let options = Options { token: Some("one\ntwo".into()), ..Options::default() };
     assert!(matches!(Client::new("http://host", options), Err(ConnectError::Token)));
-    assert!(Client::new("https://host", Options::default()).is_ok());
+    for url in ["https://host", "127.0.0.1:50051", "[::1]:50051", "stockroom:50051"] {
+        assert!(Client::new(url, Options::default()).is_ok(), "{url}");
+    }
 }
