@@ -1,18 +1,12 @@
 //! Browse nodes, and the walk down from them.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{HashMap, HashSet};
 
 use super::{
     Catalog, CostCounter, Error, ReadContext,
-    cached::{Arguments, Cached, Loaded, Request},
+    cached::{Arguments, Cached, PageRequest},
 };
-use crate::{
-    cache::Namespace,
-    dispatch::{self, RequestContext},
-};
+use crate::cache::Namespace;
 use amazon_catalog::{BrowseNodeId, CatalogRequest, CatalogResponse, GetBrowseNodes, IDS_PER_CALL, Locale};
 use stockroom_proto::pb;
 
@@ -80,37 +74,12 @@ impl Catalog {
     ) -> Result<(), Error> {
         for ids in ids.chunks(IDS_PER_CALL) {
             let asked = ids.iter().map(|id| Node { locale: read.locale, id: *id }).collect();
-            let catalog = self.clone();
-            let load = move |asked, terms| catalog.clone().load_nodes(asked, terms);
-            for (node, answer) in self.cached::<_, pb::BrowseNode, _, _>(read, asked, load).await {
-                let Cached { value, freshness, response } = answer?;
-                cost.answer(&freshness);
-                cost.call(response.map(|response| response.call));
+            for (node, answer) in self.cached(read, asked, cost).await {
+                let Cached { value, freshness, .. } = answer?;
                 nodes.extend(value.map(|value| (node.id, (value, freshness))));
             }
         }
         Ok(())
-    }
-
-    async fn load_nodes(self, asked: Vec<Node>, terms: RequestContext) -> Loaded<Node, pb::BrowseNode> {
-        let locale = asked.first().ok_or(Error::Undecodable)?.locale;
-        let mut ids: Vec<_> = asked.iter().map(|node| node.id).collect();
-        // Two requests for the same nodes are one question.
-        ids.sort_unstable();
-        ids.dedup();
-        let response = self.dispatch.ask(CatalogRequest::BrowseNodes(GetBrowseNodes { locale, ids }), terms).await?;
-        let CatalogResponse::BrowseNodes(found) = &*response.answer else { return Err(Error::Undecodable) };
-        let failure = |node: &Node| found.failed.iter().find(|(id, _)| *id == node.id).map(|(_, error)| error);
-        if let Some(error) =
-            asked.first().filter(|_| found.nodes.is_empty() && found.missing.is_empty()).and_then(failure)
-        {
-            return Err(dispatch::Error::Upstream(Arc::new(error.clone())).into());
-        }
-        let of = |node: &Node| found.nodes.iter().find(|found| BrowseNodeId::parse(&found.id) == Ok(node.id)).cloned();
-        // A node that Amazon failed to answer is left out: it is neither found nor absent.
-        let answered = asked.iter().filter(|node| failure(node).is_none());
-        let answered = answered.map(|node| (*node, of(node))).collect();
-        Ok((answered, response))
     }
 }
 
@@ -148,10 +117,40 @@ fn tree(
     Some(node)
 }
 
-impl Request for Node {
+impl PageRequest for Node {
+    type Page = pb::BrowseNode;
+
     const NAMESPACE: Namespace = Namespace::BrowseNodes;
 
     fn arguments(&self) -> Arguments {
         Arguments::default().with("id", Some(self.id))
+    }
+
+    fn call(asked: &[Self]) -> Option<CatalogRequest> {
+        let locale = asked.first()?.locale;
+        let mut ids: Vec<_> = asked.iter().map(|node| node.id).collect();
+        // Requests for the same nodes in another order are one request.
+        ids.sort_unstable();
+        ids.dedup();
+        Some(CatalogRequest::BrowseNodes(GetBrowseNodes { locale, ids }))
+    }
+
+    fn page(&self, response: &CatalogResponse) -> Result<Option<pb::BrowseNode>, amazon_catalog::Error> {
+        let CatalogResponse::BrowseNodes(found) = response else { return Ok(None) };
+        // A node that Amazon failed to answer is neither found nor absent.
+        if let Some((_, error)) = found.failed.iter().find(|(id, _)| *id == self.id) {
+            return Err(error.clone());
+        }
+        Ok(found.nodes.iter().find(|found| BrowseNodeId::parse(&found.id) == Ok(self.id)).cloned())
+    }
+
+    fn is_plausible(&self, node: &pb::BrowseNode) -> bool {
+        BrowseNodeId::parse(&node.id) == Ok(self.id)
+    }
+
+    fn planned_page(&self) -> pb::BrowseNode {
+        let child = |n: i64| pb::BrowseNode { id: (i64::MAX - n).to_string(), ..Default::default() };
+        let most = i64::try_from(WALK_BOUND).unwrap_or(i64::MAX);
+        pb::BrowseNode { id: self.id.to_string(), children: (0..most).map(child).collect(), ..Default::default() }
     }
 }

@@ -117,11 +117,6 @@ impl Catalog {
         Ok(candidates.into_ranked_list(read, limit, basis))
     }
 
-    /// What either list would cost.
-    pub async fn estimate_ranking(&self, read: &ReadContext, plan: &SearchPlan, limit: usize) -> CostCounter {
-        self.estimate_search(read, plan, 0, candidate_pages(limit) * IDS_PER_CALL).await
-    }
-
     async fn candidates(
         &self,
         read: &ReadContext,

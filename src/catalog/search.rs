@@ -16,16 +16,13 @@ use prost::Message;
 
 use super::{
     CachedProduct, Catalog, CostCounter, Error, Lookup, ReadContext,
-    cached::{Arguments, Loaded, Request},
+    answer_store::products_in_places,
+    cached::{Arguments, Origin, PageRequest},
     compare,
     paging::PageExtent,
 };
-use crate::{
-    cache::{Key, Namespace},
-    dispatch::{Call, RequestContext, Response},
-    served,
-};
-use amazon_catalog::{Asin, CatalogRequest, CatalogResponse, IDS_PER_CALL, Locale, SearchItems, Snapshot};
+use crate::{cache::Namespace, dispatch::Calls, served};
+use amazon_catalog::{Asin, CatalogRequest, CatalogResponse, IDS_PER_CALL, SearchItems};
 use stockroom_proto::pb;
 
 /// How far Amazon lets anybody look: ten pages of ten.
@@ -232,7 +229,7 @@ impl Catalog {
     /// The ASINs on Amazon's pages before the one that a place is on, as far as the cache has those pages.
     async fn asins_before(&self, read: &ReadContext, plan: &SearchPlan, from: usize) -> HashSet<Asin> {
         let pages = (1..=from / IDS_PER_CALL).map(|number| plan.page(number));
-        let pages: Vec<KeptPage> = self.cached_only(read, pages).await;
+        let pages = self.cached_only(read, pages).await;
         pages.iter().flat_map(|page| &page.asins).filter_map(|asin| Asin::parse(asin).ok()).collect()
     }
 
@@ -243,25 +240,17 @@ impl Catalog {
         search: SearchItems,
         cost: &mut CostCounter,
     ) -> Result<ResolvedPage, Error> {
-        let catalog = self.clone();
-        let number = search.page;
-        let load = move |asked: Vec<SearchItems>, terms| catalog.clone().load_page(asked, terms);
-        let mut answers = self.cached::<_, KeptPage, _, _>(read, vec![search], load).await;
+        let number = usize::from(search.page);
+        let mut answers = self.cached(read, vec![search], cost).await;
         let (_, answer) = answers.pop().ok_or(Error::Undecodable)?;
         let cached = answer?;
-        cost.answer(&cached.freshness);
-        let number = usize::from(number);
-        let Some(kept) = cached.value else {
-            cost.call(cached.response.map(|response| response.call));
-            return Ok(ResolvedPage::nothing(number));
-        };
+        let Some(kept) = cached.value else { return Ok(ResolvedPage::nothing(number)) };
         let places = match kept.embeds_products() {
-            false => self.products_of(read, cached.response.as_ref(), &kept.asins).await,
-            true => embedded(&kept, cached.freshness, cached.response.as_ref().map(|response| response.call)),
+            false => self.products_of(read, &cached.origin, &kept.asins).await,
+            true => embedded(&kept, cached.freshness, &cached.origin.calls()),
         };
-        cost.call(cached.response.map(|response| response.call));
         for known in places.iter().flatten() {
-            cost.call(known.call);
+            cost.calls(&known.calls);
             if let Ok(found) = &known.outcome {
                 cost.answer(&found.freshness);
             }
@@ -275,17 +264,23 @@ impl Catalog {
         })
     }
 
-    /// The products of a page in its places: those that Amazon has just returned with it, or else those that are cached.
+    /// The products of a page in its places: those that came with it just now, or else those that are cached.
     pub(super) async fn products_of(
         &self,
         read: &ReadContext,
-        response: Option<&Response>,
+        origin: &Origin,
         asins: &[String],
     ) -> Vec<Option<Lookup>> {
-        let Some(response) = response else { return self.known_products(read, asins).await };
-        let requirement = read.requirement();
-        let lookup = |(asin, snapshot)| self.just_fetched(asin, snapshot, &requirement, response.call);
-        snapshots(response).into_iter().map(|place| place.map(lookup)).collect()
+        match origin {
+            Origin::Cache => self.known_products(read, asins).await,
+            Origin::Fetched(fetched) => {
+                let requirement = read.requirement();
+                let lookup = |(asin, snapshot)| self.just_fetched(asin, snapshot, &requirement, fetched.calls.clone());
+                let places = products_in_places(&fetched.answer, &fetched.stamp).into_iter();
+                places.map(|place| place.map(lookup)).collect()
+            }
+            Origin::Planned => asins.iter().map(|asin| Asin::parse(asin).ok().map(Lookup::planned)).collect(),
+        }
     }
 
     /// The products of a page that was cached, in its places.
@@ -298,39 +293,10 @@ impl Catalog {
         }
         places.into_iter().map(|asin| known.get(&asin?).cloned()).collect()
     }
-
-    /// Caches the products that came with a page, under their own ids.
-    pub(super) fn keep_products(&self, locale: Locale, response: &Response) {
-        for (asin, snapshot) in snapshots(response).into_iter().flatten() {
-            self.cache.put(Key::Product(locale, asin), snapshot);
-        }
-    }
-
-    async fn load_page(self, asked: Vec<SearchItems>, terms: RequestContext) -> Loaded<SearchItems, KeptPage> {
-        let search = asked.into_iter().next().ok_or(Error::Undecodable)?;
-        let response = self.dispatch.ask(CatalogRequest::Search(Box::new(search.clone())), terms).await?;
-        let CatalogResponse::Search(page) = &*response.answer else { return Err(Error::Undecodable) };
-        let filters_offers = filters_offers(&search);
-        if !filters_offers {
-            self.keep_products(search.locale, &response);
-        }
-        let encoded = |place: &Option<pb::Product>| place.as_ref().map(|product| product.encode_to_vec().into());
-        let kept = (!page.places.is_empty()).then(|| KeptPage {
-            asins: asins_in_places(&page.places),
-            total_results: page.total_results,
-            search_url: page.search_url.clone(),
-            facets: page.facets.clone(),
-            products: match filters_offers {
-                true => page.places.iter().map(|place| encoded(place).unwrap_or_default()).collect(),
-                false => Vec::new(),
-            },
-        });
-        Ok((vec![(search, kept)], response))
-    }
 }
 
 /// Whether a search returns products with some of their offers only.
-fn filters_offers(search: &SearchItems) -> bool {
+pub(super) fn filters_offers(search: &SearchItems) -> bool {
     search.condition != pb::Condition::Unspecified || search.merchant != pb::MerchantFilter::Unspecified
 }
 
@@ -340,32 +306,12 @@ pub(super) fn asins_in_places(places: &[Option<pb::Product>]) -> Vec<String> {
 }
 
 /// The products that are cached inside their page, as fresh as the page.
-fn embedded(page: &KeptPage, freshness: pb::Freshness, call: Option<Call>) -> Vec<Option<Lookup>> {
+fn embedded(page: &KeptPage, freshness: pb::Freshness, calls: &Calls) -> Vec<Option<Lookup>> {
     let lookup = |(asin, encoded): (&String, &Bytes)| {
         let outcome = Ok(CachedProduct { encoded: encoded.clone(), freshness });
-        Some(Lookup { asin: Asin::parse(asin).ok()?, outcome, call })
+        Some(Lookup { asin: Asin::parse(asin).ok()?, outcome, calls: calls.clone() })
     };
     page.asins.iter().zip(&page.products).map(lookup).collect()
-}
-
-/// The products of a list's page in their places, as snapshots of the response.
-fn snapshots(response: &Response) -> Vec<Option<(Asin, Snapshot)>> {
-    let places = match &*response.answer {
-        CatalogResponse::Search(page) => &page.places,
-        CatalogResponse::Variations(Some(page)) => &page.places,
-        CatalogResponse::Items(_)
-        | CatalogResponse::Variations(None)
-        | CatalogResponse::BrowseNodes(_)
-        | CatalogResponse::Files(_)
-        | CatalogResponse::FileLink(_) => {
-            return Vec::new();
-        }
-    };
-    let snapshot = |product: &pb::Product| {
-        let content = Ok(product.encode_to_vec().into());
-        Some((Asin::parse(&product.asin).ok()?, Snapshot { content, ..response.stamp.clone() }))
-    };
-    places.iter().map(|place| place.as_ref().and_then(snapshot)).collect()
 }
 
 impl ResolvedPage {
@@ -392,7 +338,9 @@ impl SearchSlice {
     }
 }
 
-impl Request for SearchItems {
+impl PageRequest for SearchItems {
+    type Page = KeptPage;
+
     const NAMESPACE: Namespace = Namespace::Searches;
 
     fn arguments(&self) -> Arguments {
@@ -419,4 +367,50 @@ impl Request for SearchItems {
             .with("sort", Some(self.sort.as_str_name()))
             .with("page", Some(self.page))
     }
+
+    fn call(asked: &[Self]) -> Option<CatalogRequest> {
+        asked.first().map(|search| CatalogRequest::Search(Box::new(search.clone())))
+    }
+
+    fn page(&self, response: &CatalogResponse) -> Result<Option<KeptPage>, amazon_catalog::Error> {
+        let CatalogResponse::Search(page) = response else { return Ok(None) };
+        let encoded = |place: &Option<pb::Product>| place.as_ref().map(|product| product.encode_to_vec().into());
+        Ok((!page.places.is_empty()).then(|| KeptPage {
+            asins: asins_in_places(&page.places),
+            total_results: page.total_results,
+            search_url: page.search_url.clone(),
+            facets: page.facets.clone(),
+            products: match filters_offers(self) {
+                true => page.places.iter().map(|place| encoded(place).unwrap_or_default()).collect(),
+                false => Vec::new(),
+            },
+        }))
+    }
+
+    fn is_plausible(&self, page: &KeptPage) -> bool {
+        let is_product = |(asin, product): (&String, &Bytes)| {
+            product.is_empty() || pb::Product::decode(product.clone()).is_ok_and(|product| product.asin == *asin)
+        };
+        are_plausible(&page.asins)
+            && !page.asins.is_empty()
+            && page.total_results.is_none_or(|count| count >= 0)
+            && (page.products.is_empty() || page.products.len() == page.asins.len())
+            && page.asins.iter().zip(&page.products).all(is_product)
+    }
+
+    fn planned_page(&self) -> KeptPage {
+        let reachable = i64::try_from(REACHABLE).unwrap_or(i64::MAX);
+        let first = usize::from(self.page).saturating_sub(1) * IDS_PER_CALL;
+        KeptPage { asins: planned_asins(first), total_results: Some(reachable), ..KeptPage::default() }
+    }
+}
+
+/// Whether these can be the places of one page: no more than a page has, each an id or empty.
+pub(super) fn are_plausible(asins: &[String]) -> bool {
+    asins.len() <= IDS_PER_CALL && asins.iter().all(|asin| asin.is_empty() || Asin::parse(asin).is_ok())
+}
+
+/// The products of a page that is not known, from a place on.
+pub(super) fn planned_asins(first: usize) -> Vec<String> {
+    (first..first + IDS_PER_CALL).map(|place| format!("B{place:09}")).collect()
 }

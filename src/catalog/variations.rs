@@ -7,11 +7,11 @@ use std::collections::HashSet;
 
 use super::{
     Catalog, CostCounter, Error, ReadContext,
-    cached::{Arguments, Loaded, Request},
+    cached::{Arguments, PageRequest},
     paging::PageExtent,
-    search::asins_in_places,
+    search::{are_plausible, asins_in_places, planned_asins},
 };
-use crate::{cache::Namespace, dispatch::RequestContext, served};
+use crate::{cache::Namespace, served};
 use amazon_catalog::{Asin, CatalogRequest, CatalogResponse, GetVariations, IDS_PER_CALL};
 use stockroom_proto::pb;
 
@@ -59,21 +59,14 @@ impl Catalog {
         let mut family = VariationPage::default();
         let number = u32::try_from(from / IDS_PER_CALL + 1).unwrap_or(u32::MAX);
         let request = GetVariations { locale: read.locale, asin, page: number };
-        let catalog = self.clone();
-        let load = move |asked: Vec<GetVariations>, terms| catalog.clone().load_family(asked, terms);
-        let mut answers = self.cached::<_, KeptPage, _, _>(read, vec![request.clone()], load).await;
+        let mut answers = self.cached(read, vec![request.clone()], cost).await;
         let cached = answers.pop().ok_or(Error::Undecodable)?.1?;
-        cost.answer(&cached.freshness);
-        let Some(kept) = cached.value else {
-            cost.call(cached.response.map(|response| response.call));
-            return Ok(family);
-        };
-        cost.call(cached.response.as_ref().map(|response| response.call));
-        let places = self.products_of(read, cached.response.as_ref(), &kept.asins).await;
+        let Some(kept) = cached.value else { return Ok(family) };
+        let places = self.products_of(read, &cached.origin, &kept.asins).await;
         let page = usize::try_from(number).unwrap_or(usize::MAX);
         let extent = PageExtent { number: page, places: places.len() };
         let before = (1..number).map(|number| GetVariations { page: number, ..request.clone() });
-        let before: Vec<KeptPage> = self.cached_only(read, before).await;
+        let before = self.cached_only(read, before).await;
         let mut seen: HashSet<Asin> =
             before.iter().flat_map(|page| &page.asins).filter_map(|asin| Asin::parse(asin).ok()).collect();
         let (mut next, mut is_new) = (None, false);
@@ -88,7 +81,7 @@ impl Catalog {
                 next = Some(place);
                 break;
             }
-            cost.call(known.call);
+            cost.calls(&known.calls);
             if let Some(found) = known.into_listed()? {
                 cost.answer(&found.freshness);
                 family.children.push(found.entry(read.parts));
@@ -104,30 +97,41 @@ impl Catalog {
         family.summary = pb::VariationSummary { variation_count: summary.variation_count.map(count), ..summary };
         Ok(family)
     }
-
-    async fn load_family(self, asked: Vec<GetVariations>, terms: RequestContext) -> Loaded<GetVariations, KeptPage> {
-        let request = asked.into_iter().next().ok_or(Error::Undecodable)?;
-        let response = self.dispatch.ask(CatalogRequest::Variations(request.clone()), terms).await?;
-        let CatalogResponse::Variations(page) = &*response.answer else { return Err(Error::Undecodable) };
-        self.keep_products(request.locale, &response);
-        let kept = page.as_ref().map(|page| KeptPage {
-            asins: asins_in_places(&page.places),
-            summary: Some(page.summary.clone()),
-            page_count: page.page_count,
-            parent_asin: page.places.iter().flatten().find_map(parent).unwrap_or_default(),
-        });
-        Ok((vec![(request, kept)], response))
-    }
 }
 
 fn parent(product: &pb::Product) -> Option<String> {
     (!product.parent_asin.is_empty()).then(|| product.parent_asin.clone())
 }
 
-impl Request for GetVariations {
+impl PageRequest for GetVariations {
+    type Page = KeptPage;
+
     const NAMESPACE: Namespace = Namespace::Variations;
 
     fn arguments(&self) -> Arguments {
         Arguments::default().with("asin", Some(self.asin)).with("page", Some(self.page))
+    }
+
+    fn call(asked: &[Self]) -> Option<CatalogRequest> {
+        asked.first().cloned().map(CatalogRequest::Variations)
+    }
+
+    fn page(&self, response: &CatalogResponse) -> Result<Option<KeptPage>, amazon_catalog::Error> {
+        let CatalogResponse::Variations(Some(page)) = response else { return Ok(None) };
+        Ok(Some(KeptPage {
+            asins: asins_in_places(&page.places),
+            summary: Some(page.summary.clone()),
+            page_count: page.page_count,
+            parent_asin: page.places.iter().flatten().find_map(parent).unwrap_or_default(),
+        }))
+    }
+
+    fn is_plausible(&self, page: &KeptPage) -> bool {
+        are_plausible(&page.asins)
+    }
+
+    fn planned_page(&self) -> KeptPage {
+        let first = usize::try_from(self.page).unwrap_or_default().saturating_sub(1) * IDS_PER_CALL;
+        KeptPage { asins: planned_asins(first), ..KeptPage::default() }
     }
 }

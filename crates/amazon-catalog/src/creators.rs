@@ -37,10 +37,10 @@ use self::{
 };
 use crate::{
     BuildError, CatalogRequest, CatalogResponse, Error, FileKind, GetFileLink, ListFiles, Marketplace, Refusal,
-    TransportOptions, Unsupported, Upstream,
+    SentNotice, TransportOptions, Unsupported, Upstream,
     http_response::HttpResponse,
     pb, response_body,
-    transport::{Transport, base_url},
+    transport::{Transport, base_url, with_notice},
 };
 
 pub use self::version::{NotAVersion, Version};
@@ -248,6 +248,20 @@ impl Upstream for Client {
         within: Duration,
     ) -> BoxFuture<'a, Result<CatalogResponse, Error>> {
         self.send(request, within).boxed()
+    }
+
+    fn call_with_notice<'a>(
+        &'a self,
+        request: &'a CatalogRequest,
+        within: Duration,
+        sent: &'a SentNotice,
+    ) -> BoxFuture<'a, Result<CatalogResponse, Error>> {
+        with_notice(sent, self.send(request, within)).boxed()
+    }
+
+    fn credentials_version(&self) -> u64 {
+        // Rotated credentials are another allocation, made before the one they replace is freed.
+        Arc::as_ptr(&*self.token_cache.lock().unwrap_or_else(PoisonError::into_inner)).addr() as u64
     }
 }
 

@@ -68,7 +68,7 @@ async fn a_gateway_that_never_answers_exceeds_the_deadline() {
 }
 
 #[tokio::test]
-async fn an_address_or_a_token_that_cannot_be_is_refused_before_any_call() {
+async fn an_invalid_address_or_token_is_refused_before_any_call() {
     for url in ["", "nonsense", "ftp://host", "host:port", ":50051"] {
         assert!(matches!(Client::new(url, Options::default()), Err(ConnectError::Url { .. })), "{url}");
     }

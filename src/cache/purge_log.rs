@@ -1,11 +1,18 @@
 //! What has been purged and when, by all replicas.
 //!
-//! Every replica holds the times of all purges that can still matter, and follows a journal to hear of new ones. An answer
-//! that is not newer than a purge which covers it is gone. The journal is heard whole after each connecting, so a replica
-//! that was cut off misses nothing; until it hears, it may still tell what was purged.
+//! # Rule
 //!
-//! The time of a purge is by the clock of the replica that was asked for it, as the times of answers are by the clocks of
-//! those that got them.
+//! The log holds the time of the last purge of each target for as long as an answer may be cached. An answer that is not
+//! younger than a purge that covers it is gone, wherever it is found. The age of an answer counts from when its call was
+//! sent, so a purge also reaches calls that are in flight.
+//!
+//! With Redis every replica follows a journal of purges. The journal is read whole after each connecting, so a replica that
+//! was cut off misses nothing; until it reads, it may still return what was purged elsewhere.
+//!
+//! # Edge cases
+//!
+//! - The time of a purge is by the clock of the replica that was asked for it. One in the future counts as now.
+//! - An entry that cannot be read, or that names what only a later version knows, is skipped.
 
 use std::{
     collections::HashMap,
@@ -13,14 +20,13 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use super::key_names;
-use crate::{
-    cache::{Key, Namespace, Purge, freshness::TERMS_CEILING, memory::Memory},
-    store::Store,
-};
+use super::{Key, Namespace, Purge, freshness::TERMS_CEILING, memory::Memory};
+use crate::store::Store;
 use amazon_catalog::{Asin, Marketplace, Snapshot};
 
 const EVERYTHING: &str = "everything";
+/// How often targets are dropped that no answer can predate.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
 /// One thing that can be purged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,50 +36,74 @@ pub(super) enum PurgeTarget {
     Product(Marketplace, Asin),
 }
 
-/// When each thing was last purged.
+/// When each target was last purged.
 #[derive(Debug, Default)]
-pub(super) struct PurgeLog(RwLock<HashMap<PurgeTarget, SystemTime>>);
+pub(super) struct PurgeLog(RwLock<Purges>);
+
+#[derive(Debug, Default)]
+struct Purges {
+    last: HashMap<PurgeTarget, SystemTime>,
+    swept_at: Option<SystemTime>,
+}
 
 impl PurgeLog {
-    /// Takes a purge in; `false` where nothing is new in it.
+    /// Adds a purge; `false` where it says nothing new.
     pub(super) fn add(&self, targets: impl IntoIterator<Item = PurgeTarget>, at: SystemTime) -> bool {
-        let mut last = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let mut is_news = false;
+        let mut purges = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut is_new = false;
         for target in targets {
-            let stamp = last.entry(target).or_insert(UNIX_EPOCH);
-            is_news |= *stamp < at;
-            *stamp = at.max(*stamp);
+            let last = purges.last.entry(target).or_insert(UNIX_EPOCH);
+            is_new |= *last < at;
+            *last = at.max(*last);
         }
-        // No answer is kept for longer, so neither need a stamp be.
-        last.retain(|_, stamp| stamp.elapsed().unwrap_or_default() <= TERMS_CEILING);
-        is_news
+        let now = SystemTime::now();
+        let is_due = |swept_at: SystemTime| now.duration_since(swept_at).is_ok_and(|since| since >= SWEEP_INTERVAL);
+        if purges.swept_at.is_none_or(is_due) {
+            purges.swept_at = Some(now);
+        } else {
+            return is_new;
+        }
+        purges.last.retain(|_, at| at.elapsed().unwrap_or_default() <= TERMS_CEILING);
+        is_new
     }
 
     /// Whether an answer is gone.
-    pub(super) fn cover(&self, key: &Key, snapshot: &Snapshot) -> bool {
-        let last = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let is_after = |target| last.get(&target).is_some_and(|at| snapshot.fetched_at <= *at);
-        is_after(PurgeTarget::Everything)
-            || is_after(PurgeTarget::Namespace(key.namespace()))
-            || matches!(key, Key::Product(locale, asin) if is_after(PurgeTarget::Product(locale.marketplace, *asin)))
+    pub(super) fn covers(&self, key: &Key, snapshot: &Snapshot) -> bool {
+        let purges = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let is_purged = |target| purges.last.get(&target).is_some_and(|at| snapshot.fetched_at <= *at);
+        is_purged(PurgeTarget::Everything)
+            || is_purged(PurgeTarget::Namespace(key.namespace()))
+            || matches!(key, Key::Product(locale, asin) if is_purged(PurgeTarget::Product(locale.marketplace, *asin)))
     }
 }
 
-/// Hears of every purge, and sweeps memory.
-pub(super) async fn follow(store: Store, journal: String, stamps: Arc<PurgeLog>, memory: Arc<Memory>) {
-    let hear = |entries: Vec<String>| {
-        // A clock elsewhere that is ahead must not make answers gone that are yet to come.
+/// Follows the journal of purges, and sweeps memory.
+pub(super) async fn follow(store: Store, journal: String, log: Arc<PurgeLog>, memory: Arc<Memory>) {
+    let on_entries = |entries: Vec<String>| {
         let now = SystemTime::now();
-        let purges = entries.iter().filter_map(|entry| parse(entry));
-        let news = purges.filter(|(at, targets)| stamps.add(targets.iter().copied(), now.min(*at))).count();
-        if news > 0 {
-            memory.purge(|key, snapshot| stamps.cover(key, snapshot));
+        let mut is_broad = false;
+        for (at, targets) in entries.iter().filter_map(|entry| parse(entry)) {
+            if !log.add(targets.iter().copied(), now.min(at)) {
+                continue;
+            }
+            for target in targets {
+                match target {
+                    PurgeTarget::Product(marketplace, asin) => {
+                        let covers = |key: &Key, snapshot: &Snapshot| log.covers(key, snapshot);
+                        memory.purge_product(marketplace, asin, covers);
+                    }
+                    PurgeTarget::Everything | PurgeTarget::Namespace(_) => is_broad = true,
+                }
+            }
+        }
+        if is_broad {
+            memory.purge_where(|key, snapshot| log.covers(key, snapshot));
         }
     };
-    store.follow(&journal, hear).await;
+    store.follow(&journal, on_entries).await;
 }
 
-/// What a purge is of.
+/// The targets of a purge.
 pub(super) fn targets(purge: &Purge) -> Vec<PurgeTarget> {
     match purge {
         Purge::Everything => vec![PurgeTarget::Everything],
@@ -90,12 +120,12 @@ pub(super) fn text(purge: &Purge, at: SystemTime) -> String {
     let at = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     targets(purge).into_iter().fold(at.to_string(), |text, target| match target {
         PurgeTarget::Everything => text + " " + EVERYTHING,
-        PurgeTarget::Namespace(namespace) => text + " " + key_names::code(namespace),
+        PurgeTarget::Namespace(namespace) => text + " " + namespace.code(),
         PurgeTarget::Product(marketplace, asin) => format!("{text} {}/{asin}", marketplace.code()),
     })
 }
 
-/// Reads an entry; targets that only a later version knows are passed over.
+/// Reads an entry; targets that only a later version knows are skipped.
 fn parse(text: &str) -> Option<(SystemTime, Vec<PurgeTarget>)> {
     let mut words = text.split(' ');
     let at = UNIX_EPOCH.checked_add(Duration::from_nanos(words.next()?.parse().ok()?))?;
@@ -108,9 +138,7 @@ fn target(word: &str) -> Option<PurgeTarget> {
             Some(PurgeTarget::Product(Marketplace::parse(marketplace)?, Asin::parse(asin).ok()?))
         }
         None if word == EVERYTHING => Some(PurgeTarget::Everything),
-        None => {
-            Namespace::ALL.into_iter().find(|namespace| key_names::code(*namespace) == word).map(PurgeTarget::Namespace)
-        }
+        None => Namespace::ALL.into_iter().find(|namespace| namespace.code() == word).map(PurgeTarget::Namespace),
     }
 }
 
@@ -129,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_purge_is_heard_as_it_was_told() {
+    fn a_purge_is_read_as_it_was_written() {
         let purges = [
             (Purge::Everything, "1700000000123456789 everything"),
             (Purge::Namespace(Namespace::BrowseNodes), "1700000000123456789 browse-nodes"),
@@ -165,12 +193,12 @@ mod tests {
             (Purge::Everything, [true, true, true]),
         ];
         for (purge, expected) in cases {
-            let stamps = PurgeLog::default();
-            assert!(stamps.add(targets(&purge), now));
-            assert!(!stamps.add(targets(&purge), now - minute), "nothing new");
+            let log = PurgeLog::default();
+            assert!(log.add(targets(&purge), now));
+            assert!(!log.add(targets(&purge), now - minute), "nothing new");
             let fetched = |fetched_at| {
                 let snapshot = Snapshot { fetched_at, protocol: pb::Protocol::Paapi5, content: Ok("m".into()) };
-                [&product, &other, &page].map(|key| stamps.cover(key, &snapshot))
+                [&product, &other, &page].map(|key| log.covers(key, &snapshot))
             };
             assert_eq!(fetched(now), expected, "{purge:?}");
             assert_eq!(fetched(now + Duration::from_millis(1)), [false; 3], "{purge:?}");
@@ -179,8 +207,9 @@ mod tests {
 
     #[test]
     fn a_purge_that_no_answer_can_predate_is_forgotten() {
-        let stamps = PurgeLog::default();
-        stamps.add([PurgeTarget::Everything], SystemTime::now() - TERMS_CEILING - Duration::from_secs(1));
-        assert!(stamps.0.read().unwrap().is_empty());
+        let log = PurgeLog::default();
+        log.add([PurgeTarget::Everything], SystemTime::now() - TERMS_CEILING - Duration::from_secs(1));
+        log.add([PurgeTarget::Namespace(Namespace::Searches)], SystemTime::now());
+        assert!(!log.0.read().unwrap().last.contains_key(&PurgeTarget::Everything));
     }
 }
