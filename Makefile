@@ -81,6 +81,9 @@ bench-serve: .tools/.redis .tools/.h2load ## Compare cached answers with a bare 
 	cargo build --locked --release --package stockroom --package bench-serve
 	$${CARGO_TARGET_DIR:-target}/release/bench-serve
 
+bench-admitted: .tools/.redis ## Measure how many admitted requests are in time, at 1, 2 and 4 replicas
+	cargo bench --locked --profile dev --bench admitted
+
 soak: .tools/.redis ## Make Redis, a gateway and Amazon fail under load, 90 seconds
 	cargo bench --locked --profile dev --bench soak
 

@@ -95,7 +95,7 @@ impl Amazon {
         self.calls.lock().unwrap().iter().filter(|(_, who)| *who == replica).count()
     }
 
-    /// That no second held more calls than the pace allows. A call leaves after its leave was given, by as long as it
+    /// Asserts that no second held more calls than the rate allows. A call is sent after its permit was given, by as long as it
     /// takes to hear of it and to be run: so much may be missing of the second.
     fn was_never_hurried(&self, calls_per_second: usize) {
         let calls = self.calls.lock().unwrap();
@@ -253,7 +253,7 @@ async fn the_pace_is_the_account_s_while_replicas_and_redis_come_and_go() {
     eventually("calls go on", async || amazon.count_of("one") >= from_one + 5).await;
     drop((one, third));
     while tasks.join_next().await.is_some() {}
-    eventually("Redis has been told of every call", async || counted(&server).await as usize == amazon.count()).await;
+    eventually("every call is reported to Redis", async || counted(&server).await as usize == amazon.count()).await;
     amazon.was_never_hurried(20);
 }
 
