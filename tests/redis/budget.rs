@@ -401,10 +401,9 @@ async fn dead_replicas_give_their_slots_and_quotas_back() {
     let _: Option<u8> = server.run(&age(121_000)).await;
     let mut tasks = JoinSet::new();
     let survivor = flood(&mut tasks, survivor);
-    let (count, since) = (amazon.count(), Instant::now());
-    eventually("a hundred calls", async || amazon.count() >= count + 100).await;
-    let rate = (amazon.count() - count) as f64 / since.elapsed().as_secs_f64();
-    assert!(rate >= 0.8 * 20.0, "{rate} calls a second of 20, on a busy machine");
+    let count = amazon.count();
+    // Around the slots and the quotas of three dead ones it would make three calls a second.
+    eventually("forty calls", async || amazon.count() >= count + 40).await;
     amazon.was_never_hurried(20);
     drop(survivor);
 }
