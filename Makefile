@@ -81,6 +81,8 @@ bench-serve: .tools/.redis .tools/.h2load ## Compare cached answers with a bare 
 	cargo build --locked --release --package stockroom --package bench-serve
 	$${CARGO_TARGET_DIR:-target}/release/bench-serve
 
+bench-admitted: .tools/.redis ## Measure how many admitted requests are in time, at 1, 2 and 4 replicas
+	cargo bench --locked --profile dev --bench admitted
 fuzz: ## Run the fuzz targets for a minute; longer with FUZZ_SECONDS=600
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-60} cargo test --locked --release --test fuzz -- --nocapture
 

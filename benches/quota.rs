@@ -58,7 +58,7 @@ struct Scenario {
 enum Lifetime {
     /// Nobody wants offers: fresh for all of the 24 hours that the terms allow.
     Day,
-    /// Everybody wants offers: fresh for an hour, told while a refresh is under way up to the ceiling.
+    /// Everybody wants offers: fresh for an hour, and stale-while-revalidate up to the ceiling.
     HourOfOffers,
 }
 
@@ -232,7 +232,7 @@ impl Scenario {
         }
     }
 
-    /// Plays the workload, and tells the calls of the second day and what its look-ups were told.
+    /// Plays the workload. Returns the calls of the second day, the outcomes of its look-ups and the throttled calls.
     fn play(self, workload: &[Request]) -> (usize, Response, u32) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
@@ -241,7 +241,7 @@ impl Scenario {
             let mut catalog = self.catalog(&amazon, clock);
             let mut is_restarted = !self.is_mixed;
             let start = Instant::now();
-            let told = Arc::new(Mutex::new(Response::default()));
+            let results = Arc::new(Mutex::new(Response::default()));
             let fetched: Arc<Mutex<HashMap<Asin, Instant>>> = Arc::default();
             for request in workload {
                 sleep_until(start + request.at).await;
@@ -250,7 +250,7 @@ impl Scenario {
                     catalog.stop().await;
                     catalog = self.catalog(&amazon, clock);
                 }
-                let (catalog, told, fetched) = (catalog.clone(), Arc::clone(&told), Arc::clone(&fetched));
+                let (catalog, results, fetched) = (catalog.clone(), Arc::clone(&results), Arc::clone(&fetched));
                 let (mut read_context, is_counted) = (self.read_context(), request.at >= DAY);
                 if request.is_bulk {
                     read_context.terms.priority = Priority::Bulk;
@@ -291,15 +291,15 @@ impl Scenario {
                         if !is_counted {
                             continue;
                         }
-                        let mut told = told.lock().unwrap();
-                        told.lookups += 1;
+                        let mut results = results.lock().unwrap();
+                        results.lookups += 1;
                         match &known.outcome {
-                            Ok(found) => told.stale += u64::from(found.freshness.is_stale),
-                            Err(_) => told.refused += 1,
+                            Ok(found) => results.stale += u64::from(found.freshness.is_stale),
+                            Err(_) => results.refused += 1,
                         }
                         if waited {
-                            told.waits.push(now - asked);
-                            told.known_waited +=
+                            results.waits.push(now - asked);
+                            results.known_waited +=
                                 u64::from(before.is_some_and(|before| asked - before.min(asked) < DAY));
                         }
                     }
@@ -307,9 +307,9 @@ impl Scenario {
             }
             sleep_until(start + 2 * DAY).await;
             let calls = amazon.calls.lock().unwrap().iter().filter(|at| **at - start >= DAY).count();
-            let told = std::mem::take(&mut *told.lock().unwrap());
+            let results = std::mem::take(&mut *results.lock().unwrap());
             let throttled = *amazon.throttled.lock().unwrap();
-            (calls, told, throttled)
+            (calls, results, throttled)
         })
     }
 
@@ -382,11 +382,13 @@ fn main() {
 fn report(scenario: Scenario) -> f64 {
     let workload = scenario.workload();
     let (minimum, per_item, memoized) = scenario.others(&workload);
-    let (calls, mut told, throttled) = scenario.play(&workload);
+    let (calls, mut results, throttled) = scenario.play(&workload);
     assert_eq!(throttled, 0, "Amazon would have throttled");
-    told.waits.sort_unstable();
-    let at = |share: f64| told.waits.get((told.waits.len() as f64 * share) as usize).map_or(0.0, Duration::as_secs_f64);
-    let percent = |count: u64| 100.0 * count as f64 / told.lookups as f64;
+    results.waits.sort_unstable();
+    let at = |share: f64| {
+        results.waits.get((results.waits.len() as f64 * share) as usize).map_or(0.0, Duration::as_secs_f64)
+    };
+    let percent = |count: u64| 100.0 * count as f64 / results.lookups as f64;
     let name = match scenario.lifetime {
         _ if scenario.is_mixed => "24 h, mixed",
         Lifetime::Day => "24 h",
@@ -398,13 +400,13 @@ fn report(scenario: Scenario) -> f64 {
         scenario.ids,
         scenario.skew,
         scenario.lookups_per_second,
-        told.waits.len(),
-        percent(told.waits.len() as u64),
-        told.known_waited,
+        results.waits.len(),
+        percent(results.waits.len() as u64),
+        results.known_waited,
         at(0.5),
         at(0.99),
-        percent(told.stale),
-        percent(told.refused),
+        percent(results.stale),
+        percent(results.refused),
     );
     ratio
 }

@@ -1,10 +1,10 @@
-//! What time it is, for everything that tells the age of an answer.
+//! The clock by which answers age: the system clock, or one that a simulation moves.
 
 use std::time::SystemTime;
 
 use tokio::time::Instant;
 
-/// A clock that can be told apart from the machine's, so that days can be played through in seconds.
+/// A clock that can differ from the system clock, so that a simulation plays days in seconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Clock {
     /// The machine's.

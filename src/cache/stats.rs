@@ -1,10 +1,10 @@
-//! How the tiers do.
+//! Counters and state of each cache tier, for operators.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Freshness;
 
-/// How a tier does.
+/// The state of one tier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stats {
     /// The tier, as `memory` or `redis`.
@@ -19,15 +19,15 @@ pub struct Stats {
     pub hits: u64,
     /// Look-ups not answered.
     pub misses: u64,
-    /// Look-ups answered past their time, among the hits.
+    /// Stale answers among the hits.
     pub stale_hits: u64,
-    /// Answers that it was to keep and did not.
+    /// Answers that were to be stored and were not.
     pub dropped_writes: u64,
     /// Whether it answered when it was last asked.
     pub answers: bool,
 }
 
-/// TierCounts look-ups.
+/// Counts look-ups by outcome.
 #[derive(Debug, Default)]
 pub(super) struct TierCounts {
     pub hits: AtomicU64,
@@ -36,7 +36,7 @@ pub(super) struct TierCounts {
 }
 
 impl TierCounts {
-    /// TierCounts a look-up by how it ended.
+    /// Counts a look-up by its outcome.
     pub(super) fn count(&self, freshness: Option<Freshness>) {
         let counter = if freshness.is_some() { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);

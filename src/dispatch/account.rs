@@ -62,8 +62,9 @@ pub(crate) const FETCH_LOCK_TIME: Duration = Duration::from_secs(3);
 const MAX_REFUSALS: u32 = 3;
 const FIRST_REFUSAL_PAUSE: Duration = Duration::from_secs(5);
 const MAX_REFUSAL_PAUSE: Duration = Duration::from_secs(300);
-/// How long a call may connect before the next one is sent all the same.
-const MAX_CONNECTING: Duration = Duration::from_secs(1);
+/// How long a call may connect before the next one is sent all the same: a TLS connection over an ocean. A call that waits
+/// for a token takes longer, and holds nobody up.
+const MAX_CONNECTING: Duration = Duration::from_millis(200);
 /// By how much a request may be written later than its permit was given before the distance to the next call is counted
 /// anew: more than a machine takes to run a task, less than a connection.
 const MAX_WRITE_DELAY: Duration = Duration::from_millis(10);

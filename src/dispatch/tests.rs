@@ -177,9 +177,9 @@ fn terms(within_seconds: u64) -> RequestContext {
     }
 }
 
-async fn all(mut told: mpsc::UnboundedReceiver<ItemResult>) -> Vec<ItemResult> {
+async fn all(mut results: mpsc::UnboundedReceiver<ItemResult>) -> Vec<ItemResult> {
     let mut items = Vec::new();
-    while let Some(item) = told.recv().await {
+    while let Some(item) = results.recv().await {
         items.push(item);
     }
     items
@@ -201,8 +201,8 @@ fn throttled() -> amazon_catalog::Error {
 async fn ids_share_calls_of_ten_at_the_account_s_pace() {
     let amazon = Arc::new(Scripted::default());
     let dispatch = Dispatch::start(vec![options(&amazon)]);
-    let told = all(dispatch.fetch_items(us(), asins('B', 25), terms(60)).await).await;
-    assert_eq!((told.len(), amazon.batches()), (25, vec![10, 10, 5]));
+    let results = all(dispatch.fetch_items(us(), asins('B', 25), terms(60)).await).await;
+    assert_eq!((results.len(), amazon.batches()), (25, vec![10, 10, 5]));
     let times = amazon.times();
     assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= Duration::from_secs(1)), "{times:?}");
 }
@@ -215,8 +215,8 @@ async fn a_hundred_callers_for_one_id_are_one_call_and_for_a_hundred_ids_ten() {
     assert!(same.iter().all(Result::is_ok));
     assert_eq!(amazon.batches(), [1]);
     let each = asins('C', 100).into_iter().map(|asin| dispatch.fetch_items(us(), vec![asin], terms(60)));
-    for told in futures_util::future::join_all(each).await {
-        assert!(all(told).await[0].result.is_ok());
+    for results in futures_util::future::join_all(each).await {
+        assert!(all(results).await[0].result.is_ok());
     }
     assert_eq!(amazon.batches(), [1, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10]);
 }
@@ -246,10 +246,10 @@ async fn an_id_that_amazon_names_as_missing_is_not_found_and_one_that_it_leaves_
     let amazon = Arc::new(Scripted::default());
     let dispatch = Dispatch::start(vec![options(&amazon)]);
     let ids = [asins('B', 2), asins('X', 1), asins('Y', 1)].concat();
-    let told = all(dispatch.fetch_items(us(), ids, terms(60)).await).await;
-    assert!(told[..2].iter().all(|item| item.result.as_ref().unwrap().content.is_ok()));
-    assert_eq!(told[2].result.as_ref().unwrap().content, Err(Missing::NotFound));
-    assert!(matches!(told[3].result, Err(Error::Upstream(_))), "{:?}", told[3]);
+    let results = all(dispatch.fetch_items(us(), ids, terms(60)).await).await;
+    assert!(results[..2].iter().all(|item| item.result.as_ref().unwrap().content.is_ok()));
+    assert_eq!(results[2].result.as_ref().unwrap().content, Err(Missing::NotFound));
+    assert!(matches!(results[3].result, Err(Error::Upstream(_))), "{:?}", results[3]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -319,8 +319,9 @@ async fn five_failures_open_the_breaker_for_that_operation_only() {
 async fn a_spent_day_refuses_at_once_and_says_when_it_ends() {
     let amazon = Arc::new(Scripted::default());
     let dispatch = Dispatch::start(vec![Options { calls_per_day: 2, ..options(&amazon) }]);
-    let told = all(dispatch.fetch_items(us(), asins('B', 30), terms(60)).await).await;
-    let spent = told.iter().filter(|item| matches!(item.result, Err(Error::DayBudgetSpent { limit: 2, .. }))).count();
+    let results = all(dispatch.fetch_items(us(), asins('B', 30), terms(60)).await).await;
+    let spent =
+        results.iter().filter(|item| matches!(item.result, Err(Error::DayBudgetSpent { limit: 2, .. }))).count();
     assert_eq!((spent, amazon.batches()), (10, vec![10, 10]));
     match one(&dispatch, terms(60)).await {
         Err(Error::DayBudgetSpent { resets_in, .. }) => assert!(resets_in > Duration::from_secs(23 * 3600)),
@@ -344,8 +345,8 @@ async fn a_caller_s_share_binds_that_caller_only() {
 async fn a_full_queue_refuses() {
     let amazon = Arc::new(Scripted::default());
     let dispatch = Dispatch::start(vec![Options { queue_capacity: 15, ..options(&amazon) }]);
-    let told = all(dispatch.fetch_items(us(), asins('B', 20), terms(60)).await).await;
-    let full = told.iter().filter(|item| matches!(item.result, Err(Error::QueueFull { capacity: 15, .. }))).count();
+    let results = all(dispatch.fetch_items(us(), asins('B', 20), terms(60)).await).await;
+    let full = results.iter().filter(|item| matches!(item.result, Err(Error::QueueFull { capacity: 15, .. }))).count();
     assert_eq!(full, 5);
 }
 
@@ -513,8 +514,8 @@ async fn one_rejected_id_among_a_thousand_stale_ones_costs_a_few_calls_and_no_pe
     let people = [asins('B', 4), asins('P', 1)].concat();
     let people = dispatch.fetch_items(us(), people, terms(60)).await;
     mark_stale(&dispatch, asins('R', 5));
-    let told = all(people).await;
-    let refused: Vec<_> = told.iter().filter(|item| item.result.is_err()).map(|item| item.asin).collect();
+    let results = all(people).await;
+    let refused: Vec<_> = results.iter().filter(|item| item.result.is_err()).map(|item| item.asin).collect();
     assert_eq!(refused, asins('P', 1));
     assert!(amazon.letters()[1..].iter().all(|batch| !batch.contains('R')), "{:?}", amazon.letters());
 
@@ -555,8 +556,8 @@ async fn bulk_work_stops_at_four_fifths_of_the_day() {
     let amazon = Arc::new(Scripted::default());
     let dispatch = Dispatch::start(vec![Options { calls_per_second: 10.0, calls_per_day: 100, ..options(&amazon) }]);
     let background = RequestContext { priority: Priority::Bulk, ..terms(24 * 3600) };
-    let told = all(dispatch.fetch_items(us(), asins('R', 900), background.clone()).await).await;
-    let kept = told.iter().filter(|item| matches!(item.result, Err(Error::KeptForOthers { .. }))).count();
+    let results = all(dispatch.fetch_items(us(), asins('R', 900), background.clone()).await).await;
+    let kept = results.iter().filter(|item| matches!(item.result, Err(Error::KeptForOthers { .. }))).count();
     assert_eq!((kept, amazon.batches().len()), (100, 80));
     let more = all(dispatch.fetch_items(us(), asins('S', 1), background).await).await;
     assert!(matches!(more[0].result, Err(Error::KeptForOthers { .. })));
@@ -568,12 +569,12 @@ async fn an_id_that_amazon_rejects_costs_no_other_its_answer_and_every_call_is_c
     let amazon = Arc::new(Scripted { poison: true, ..Scripted::default() });
     let dispatch = Dispatch::start(vec![options(&amazon)]);
     let ids = [asins('B', 7), asins('P', 1), asins('C', 2)].concat();
-    let told = all(dispatch.fetch_items(us(), ids, terms(60)).await).await;
-    let refused: Vec<_> = told.iter().filter(|item| item.result.is_err()).map(|item| item.asin).collect();
-    assert_eq!((told.len(), refused), (10, asins('P', 1)));
+    let results = all(dispatch.fetch_items(us(), ids, terms(60)).await).await;
+    let refused: Vec<_> = results.iter().filter(|item| item.result.is_err()).map(|item| item.asin).collect();
+    assert_eq!((results.len(), refused), (10, asins('P', 1)));
     let calls = amazon.batches().len();
     assert!(calls <= 8, "halved again and again, not asked one by one: {:?}", amazon.batches());
-    let counted: std::collections::HashSet<u64> = told.iter().flat_map(|item| item.calls.ids()).copied().collect();
+    let counted: std::collections::HashSet<u64> = results.iter().flat_map(|item| item.calls.ids()).copied().collect();
     assert_eq!((counted.len(), dispatch.reports().await[0].day_spent as usize), (calls, calls));
 }
 
@@ -582,8 +583,9 @@ async fn a_caller_s_quota_is_checked_where_a_call_is_booked() {
     let amazon = Arc::new(Scripted::default());
     let dispatch = Dispatch::start(vec![options(&amazon)]);
     let greedy = || RequestContext { caller: "greedy".into(), daily_quota: Some(3), ..terms(60) };
-    let told = all(dispatch.fetch_items(us(), asins('G', 100), greedy()).await).await;
-    let spent = told.iter().filter(|item| matches!(item.result, Err(Error::CallerShareSpent { share: 3, .. }))).count();
+    let results = all(dispatch.fetch_items(us(), asins('G', 100), greedy()).await).await;
+    let spent =
+        results.iter().filter(|item| matches!(item.result, Err(Error::CallerShareSpent { share: 3, .. }))).count();
     assert_eq!((spent, amazon.batches()), (70, vec![10, 10, 10]));
     assert!(matches!(one(&dispatch, greedy()).await, Err(Error::CallerShareSpent { .. })));
     assert!(one(&dispatch, terms(60)).await.is_ok());
@@ -649,8 +651,8 @@ async fn no_retry_after_is_longer_than_five_minutes() {
 async fn ten_throttled_calls_of_one_moment_halve_the_rate_once() {
     let amazon = Arc::new(Scripted { takes: Duration::from_secs(2), ..Scripted::fails((0..10).map(|_| throttled())) });
     let dispatch = Dispatch::start(vec![Options { calls_per_second: 10.0, ..options(&amazon) }]);
-    let told = all(dispatch.fetch_items(us(), asins('B', 100), terms(60)).await).await;
-    assert!(told.iter().all(|item| item.result.is_ok()));
+    let results = all(dispatch.fetch_items(us(), asins('B', 100), terms(60)).await).await;
+    assert!(results.iter().all(|item| item.result.is_ok()));
     let report = dispatch.reports().await.remove(0);
     assert_eq!((report.current_calls_per_second, report.counts.throttled), (5.0, 10));
 }
@@ -662,8 +664,8 @@ async fn what_never_left_costs_nothing_and_a_refused_account_pauses_until_its_cr
     let amazon = Arc::new(Scripted { never_leaves: true, ..Scripted::fails((0..100).map(|_| refusal())) });
     let dispatch = Dispatch::start(vec![Options { calls_per_second: 10.0, ..options(&amazon) }]);
     for n in 0..12 {
-        let told = all(dispatch.fetch_items(us(), asins('A', n + 1), terms(60)).await).await;
-        assert!(told.iter().all(|item| item.calls.is_empty() && matches!(item.result, Err(Error::Upstream(_)))));
+        let results = all(dispatch.fetch_items(us(), asins('A', n + 1), terms(60)).await).await;
+        assert!(results.iter().all(|item| item.calls.is_empty() && matches!(item.result, Err(Error::Upstream(_)))));
     }
     let report = dispatch.reports().await.remove(0);
     assert_eq!((report.day_spent, amazon.batches().len()), (0, 3), "three refusals in a row");
@@ -702,12 +704,12 @@ async fn a_failure_that_is_known_is_the_answer_when_the_deadline_comes() {
     let amazon = Arc::new(Scripted { hangs_after: Some(1), ..Scripted::fails([failed()]) });
     let dispatch = Dispatch::start(vec![options(&amazon)]);
     let asked = Instant::now();
-    let told = all(dispatch.fetch_items(us(), asins('B', 1), terms(4)).await).await;
+    let results = all(dispatch.fetch_items(us(), asins('B', 1), terms(4)).await).await;
     assert!(
-        matches!(&told[0].result, Err(Error::Upstream(error)) if matches!(**error, amazon_catalog::Error::Failed { .. }))
+        matches!(&results[0].result, Err(Error::Upstream(error)) if matches!(**error, amazon_catalog::Error::Failed { .. }))
     );
     assert!(Instant::now() - asked <= Duration::from_secs(4));
-    assert_eq!(told[0].calls.ids().len(), 2);
+    assert_eq!(results[0].calls.ids().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -20,6 +20,8 @@ use stockroom_proto::pb;
 /// A part of the time a call has left is kept for sending what there is.
 const RESERVE_SHARE: u32 = 20;
 const MAX_RESERVE: Duration = Duration::from_millis(100);
+/// By how much the dispatcher's deadline is before the time at which a read gives up.
+const FAILURE_RESERVE: Duration = Duration::from_millis(20);
 /// The longest `max_age`, which is the longest anything is kept.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -153,6 +155,7 @@ impl ServiceState {
     /// How a request without read options may be answered.
     pub(crate) fn read_context_in(&self, marketplace: Marketplace, context: &CallContext) -> ReadContext {
         let left = context.deadline.saturating_duration_since(Instant::now());
+        let give_up = context.deadline - (left / RESERVE_SHARE).min(MAX_RESERVE);
         ReadContext {
             locale: Locale::of(marketplace),
             parts: ProductMask::ALL,
@@ -164,10 +167,11 @@ impl ServiceState {
                 daily_quota: context.principal.share,
                 weight: context.principal.weight,
                 priority: context.principal.class,
-                deadline: context.deadline,
+                // A known failure is reported before the read gives up without one.
+                deadline: give_up - (left / RESERVE_SHARE).min(FAILURE_RESERVE),
                 abandoned: context.ended.clone(),
             },
-            give_up: context.deadline - (left / RESERVE_SHARE).min(MAX_RESERVE),
+            give_up,
         }
     }
 }

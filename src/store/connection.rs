@@ -170,7 +170,7 @@ impl bb8_redis::bb8::ManageConnection for Connector {
 }
 
 impl Connection {
-    /// Tells how a question over it ended: `None` without an answer, otherwise with the error, if it was one.
+    /// Records how a question over it ended: `None` without an answer, otherwise with the error, if it was one.
     pub(super) fn ended(&self, answer: Option<Option<&RedisError>>) {
         match answer {
             None => {

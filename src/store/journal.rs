@@ -1,7 +1,7 @@
 //! A journal that every replica can add to and that all follow: a stream.
 //!
-//! It is push and catch-up in one. Whoever follows hears of an entry at once while connected, and hears of all that is
-//! kept whenever it has connected anew; an entry may therefore be heard more than once.
+//! Whoever follows it reads an entry at once while connected, and reads all stored entries after each connecting; an entry
+//! may therefore be read more than once. A field that is no UTF-8 is skipped.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -35,7 +35,7 @@ impl Store {
         .await
     }
 
-    /// Hears every entry, the kept ones first, for as long as the future is polled.
+    /// Passes on every entry, the stored ones first, for as long as the future is polled.
     ///
     /// It has a connection of its own: the answer to its question may be a long time coming, and all that is asked over
     /// the same connection would wait behind it.
@@ -46,7 +46,7 @@ impl Store {
                 Ok(connection) => hear_until_it_breaks(connection, journal, &mut hear).await,
                 Err(error) => error,
             };
-            // Whether Redis answers is for the breaker to tell; that it refuses to be followed is not.
+            // An unreachable Redis is reported by the pause; a refusal to be followed is reported here.
             if !error.is_io_error() && !std::mem::replace(&mut has_warned, true) {
                 tracing::warn!(journal, %error, "Redis does not let a journal be followed; trying on");
             }
@@ -62,12 +62,12 @@ async fn hear_until_it_breaks(
 ) -> RedisError {
     let mut from = "0".to_owned();
     loop {
-        let told = match read(&mut connection, journal, &from).await {
-            Ok(told) => told,
+        let reply = match read(&mut connection, journal, &from).await {
+            Ok(reply) => reply,
             Err(error) => return error,
         };
         let mut heard = Vec::new();
-        for (id, fields) in told.into_iter().flatten().flat_map(|(_, entries)| entries) {
+        for (id, fields) in reply.into_iter().flatten().flat_map(|(_, entries)| entries) {
             let texts = fields.into_iter().filter(|(field, _)| field == FIELD.as_bytes());
             heard.extend(texts.filter_map(|(_, text)| String::from_utf8(text).ok()));
             from = id;

@@ -95,7 +95,7 @@ impl Amazon {
         self.calls.lock().unwrap().iter().filter(|(_, who)| *who == replica).count()
     }
 
-    /// That no second held more calls than the pace allows. A call leaves after its leave was given, by as long as it
+    /// Asserts that no second held more calls than the rate allows. A call is sent after its permit was given, by as long as it
     /// takes to hear of it and to be run: so much may be missing of the second.
     fn was_never_hurried(&self, calls_per_second: usize) {
         let calls = self.calls.lock().unwrap();
@@ -253,7 +253,7 @@ async fn the_pace_is_the_account_s_while_replicas_and_redis_come_and_go() {
     eventually("calls go on", async || amazon.count_of("one") >= from_one + 5).await;
     drop((one, third));
     while tasks.join_next().await.is_some() {}
-    eventually("Redis has been told of every call", async || counted(&server).await as usize == amazon.count()).await;
+    eventually("every call is reported to Redis", async || counted(&server).await as usize == amazon.count()).await;
     amazon.was_never_hurried(20);
 }
 
@@ -401,10 +401,9 @@ async fn dead_replicas_give_their_slots_and_quotas_back() {
     let _: Option<u8> = server.run(&age(121_000)).await;
     let mut tasks = JoinSet::new();
     let survivor = flood(&mut tasks, survivor);
-    let (count, since) = (amazon.count(), Instant::now());
-    eventually("a hundred calls", async || amazon.count() >= count + 100).await;
-    let rate = (amazon.count() - count) as f64 / since.elapsed().as_secs_f64();
-    assert!(rate >= 0.8 * 20.0, "{rate} calls a second of 20, on a busy machine");
+    let count = amazon.count();
+    // Around the slots and the quotas of three dead ones it would make three calls a second.
+    eventually("forty calls", async || amazon.count() >= count + 40).await;
     amazon.was_never_hurried(20);
     drop(survivor);
 }

@@ -219,8 +219,8 @@ async fn a_hundred_callers_of_what_another_replica_fetches_are_one_poll() {
     assert!(u128::from(asked) <= fit + 2, "{asked} questions where {fit} polls fit");
     amazon.may_answer.add_permits(10);
     assert!(first.next().await.unwrap().outcome.is_ok());
-    for mut told in waiting {
-        assert!(told.next().await.unwrap().outcome.is_ok());
+    for mut lookups_of_one in waiting {
+        assert!(lookups_of_one.next().await.unwrap().outcome.is_ok());
     }
     assert_eq!(amazon.calls(), 1);
 }

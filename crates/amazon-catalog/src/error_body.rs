@@ -31,7 +31,7 @@ use time::OffsetDateTime;
 
 use crate::{
     Error, Refusal,
-    http_response::HttpResponse,
+    http_response::{HttpResponse, MAX_RETRY_AFTER},
     json::{FromJson, Object, json_struct},
 };
 
@@ -137,7 +137,8 @@ pub(crate) fn to_item_error(response: &HttpResponse, entry: Option<&ErrorEntry>,
 
 fn throttled(response: &HttpResponse, entry: Option<&ErrorEntry>, now: OffsetDateTime) -> Error {
     let seconds = entry.and_then(|entry| entry.retry_after_seconds).and_then(|seconds| u64::try_from(seconds).ok());
-    let retry_after = response.retry_after(now).or(seconds.map(Duration::from_secs));
+    let retry_after =
+        response.retry_after(now).or(seconds.map(|seconds| Duration::from_secs(seconds).min(MAX_RETRY_AFTER)));
     Error::Throttled { retry_after, request_id: response.request_id() }
 }
 

@@ -7,6 +7,9 @@ use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
 use crate::{Error, json_text};
 
+/// The longest wait that a response can ask for: what comes from outside is bounded where it is read.
+pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
+
 /// The headers in which Amazon's services send their id of a call.
 const REQUEST_ID: [&str; 4] = ["x-amzn-requestid", "x-amzn-request-id", "x-amz-request-id", "x-amz-rid"];
 
@@ -31,14 +34,15 @@ impl HttpResponse {
         is_id.then(|| id.to_owned())
     }
 
-    /// The wait that Amazon asks for in `Retry-After`, given in seconds or as a date (RFC 9110, 10.2.3).
+    /// The wait that Amazon asks for in `Retry-After`, given in seconds or as a date (RFC 9110, 10.2.3); at most
+    /// [`MAX_RETRY_AFTER`].
     pub(super) fn retry_after(&self, now: OffsetDateTime) -> Option<Duration> {
         let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-        if let Ok(seconds) = text.parse() {
-            return Some(Duration::from_secs(seconds));
-        }
-        let until = OffsetDateTime::parse(text, &Rfc2822).ok()?;
-        Some((until - now).try_into().unwrap_or_default())
+        let wait = match text.parse() {
+            Ok(seconds) => Duration::from_secs(seconds),
+            Err(_) => (OffsetDateTime::parse(text, &Rfc2822).ok()? - now).try_into().unwrap_or_default(),
+        };
+        Some(wait.min(MAX_RETRY_AFTER))
     }
 
     /// The error for a response that cannot be read.
@@ -66,6 +70,8 @@ mod tests {
             ("0", Some(0)),
             ("Sun, 01 Mar 2026 12:01:30 GMT", Some(90)),
             ("Sun, 01 Mar 2026 11:00:00 GMT", Some(0)),
+            ("9223372036854775807", Some(300)),
+            ("Sun, 01 Mar 2027 12:00:00 GMT", Some(300)),
             ("-5", None),
             ("soon", None),
         ];

@@ -3,7 +3,7 @@
 //! | byte | holds |
 //! | --- | --- |
 //! | 0 | the version of this form, 1 |
-//! | 1 to 8 | when Amazon gave it: milliseconds since 1970, most significant byte first |
+//! | 1 to 8 | when its call was sent: milliseconds since 1970, most significant byte first |
 //! | 9 | the protocol, by its number in the contract |
 //! | 10 | 0: a message follows; 1: not found; 2: not accessible |
 //!

@@ -1,7 +1,7 @@
-//! The names of things in Redis.
+//! The key names in Redis.
 //!
 //! An answer is under `{prefix}:v1:{namespace}:{tag:marketplace}:{language}:{currency}:{id}`, where the braces around tag and
-//! marketplace are really there: they make a cluster keep all that one request asks for in one place, so that it is one
+//! marketplace are part of the name: they put all keys of one request into one hash slot of a cluster, so that it is one
 //! MGET. The partner tag is part of it because Amazon's links carry it, and another account's must not be handed out. The
 //! id is an ASIN, or the SHA-256 of a normalised request, which may be long and holds what people search for.
 

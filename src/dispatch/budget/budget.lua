@@ -19,7 +19,7 @@
 --   A replica that reaches Redis needs no slot. The slots and quotas in `members` are what replicas may use alone: the quotas
 --   never add up to more than what is left of the day, and a member whose lease has ended is left its slots and its quota
 --   for `offline_ms`, then a `residual` part until `forget_ms`. The replica itself keeps to the same times.
---   Replicas take turns: one that was told to wait goes before one that has just had a permit.
+--   Replicas take turns: a replica that waits goes before one that has just had a permit.
 
 local op, id = ARGV[1], ARGV[2]
 local set, arg = cjson.decode(ARGV[3]), cjson.decode(ARGV[5])

@@ -143,7 +143,7 @@ pub(super) enum Verdict {
     Spent,
     /// The caller's quota is spent.
     CallerSpent,
-    /// The question came after its time and was not taken. It tells the time all the same.
+    /// The question came after its time and was not taken. Its time is right all the same.
     Late,
 }
 

@@ -28,7 +28,7 @@
 //! - Counters in Redis that are younger than those here (an emptied Redis) are filled up first. Permits wait
 //!   [`SETTLE_TIME`] for the other replicas to do the same.
 //! - For [`MAX_BLIP`] Redis is expected back, so a single late answer refuses nobody.
-//! - The clock of Redis may be set, or be another server's. A question that it calls late was not taken, and tells the time.
+//! - The clock of Redis may be set, or be another server's. A question that it calls late was not taken, and its answer sets the clock.
 
 use std::{
     collections::BTreeSet,
