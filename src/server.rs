@@ -19,7 +19,7 @@ use crate::{
 };
 use stockroom_proto::pb;
 
-pub use self::operations::Operations;
+pub use self::operations::{Operations, ReloadRequests};
 use self::{
     admin::AdminService, auth::Callers, browse::BrowseService, edge::Edge, health::Health, product::ProductService,
     search::SearchService, service_state::ServiceState,

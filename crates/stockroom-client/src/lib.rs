@@ -173,6 +173,10 @@ impl Client {
         /// Drops something from the cache.
         purge_cache, AdminServiceClient, PurgeCacheRequest -> PurgeCacheResponse
     }
+    unary! {
+        /// Has the gateway read its configuration again.
+        reload, AdminServiceClient, ReloadRequest -> ReloadResponse
+    }
 
     /// Whether a service takes calls; the empty name stands for the whole gateway.
     pub async fn health(&self, service: &str) -> Result<Health, Error> {
