@@ -188,8 +188,8 @@ pub struct Server {
     pub lame_duck: Duration,
     /// Whether gRPC reflection is served. Default true.
     pub reflection: bool,
-    /// Whether AdminService answers callers without identity although the port is not on loopback and no callers are
-    /// configured. Default false.
+    /// Whether AdminService answers anonymous callers on a port off loopback where no callers are configured. Default
+    /// false.
     pub admin_open: bool,
 }
 

@@ -18,7 +18,7 @@ use std::{
 use stockroom_proto::pb;
 
 use self::rpc::RpcMetrics;
-pub use self::rpc::{METHODS, Method};
+pub use self::rpc::{METHODS, RpcSeries};
 
 mod exposition;
 pub mod names;
@@ -95,12 +95,12 @@ impl Metrics {
     }
 
     /// Counts a call that begins.
-    pub fn call_started(&self, method: Method) {
+    pub fn call_started(&self, method: RpcSeries) {
         self.rpc.started(method);
     }
 
     /// Counts a call that ended with a gRPC code after `duration`.
-    pub fn call_ended(&self, method: Method, code: i32, duration: Duration) {
+    pub fn call_ended(&self, method: RpcSeries, code: i32, duration: Duration) {
         self.rpc.ended(method, code, duration);
     }
 

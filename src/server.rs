@@ -3,7 +3,7 @@
 //! tonic's types stay in this folder and in the client: tonic is frozen upstream, and moving off it is meant to replace
 //! one folder.
 
-use std::{future::Future, io, sync::Arc};
+use std::{future::Future, io, net::SocketAddr, sync::Arc};
 
 use tokio::net::TcpListener;
 use tonic::service::RoutesBuilder;
@@ -30,6 +30,7 @@ mod auth;
 mod browse;
 mod coalesced_io;
 mod completion;
+mod connections;
 mod context;
 mod deadline;
 mod edge;
@@ -41,15 +42,15 @@ mod listener;
 mod operations;
 mod outcomes;
 mod page_token;
+mod preface;
 mod product;
 mod query;
+mod request;
 mod search;
 mod service_state;
+mod stream_watchdog;
 mod tracked_body;
 mod violations;
-
-/// The largest request: a hundred ASINs and a query are a few kilobytes.
-const MAX_REQUEST_BYTES: usize = 256 * 1024;
 
 /// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -71,13 +72,18 @@ pub struct Server {
 }
 
 impl Server {
-    /// Prepares the services of a configuration.
-    pub async fn new(config: &Config, catalog: Catalog, metrics: &'static Metrics) -> Result<Self, Error> {
+    /// Prepares the services of a configuration for a port that is open at `address`.
+    pub async fn new(
+        config: &Config,
+        address: SocketAddr,
+        catalog: Catalog,
+        metrics: &'static Metrics,
+    ) -> Result<Self, Error> {
         let state = ServiceState::new(config, catalog);
         let (health, health_service) = Health::starting().await;
         let mut routes = routes(config, &state)?;
         routes.add_service(health_service);
-        let callers = Arc::new(Callers::new(&config.callers));
+        let callers = Arc::new(Callers::new(&config.callers, is_admin_open(config, address)));
         let edge = Arc::new(Edge::new(routes.routes(), config, Arc::clone(&callers), metrics));
         let operations = Operations { state, health, callers, metrics };
         Ok(Self { edge, operations, limits: config.server })
@@ -112,7 +118,8 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
-    Server::new(&config, catalog, Metrics::new()).await?.run(listener, shutdown).await
+    let address = listener.local_addr().map_err(Error::Port)?;
+    Server::new(&config, address, catalog, Metrics::new()).await?.run(listener, shutdown).await
 }
 
 /// The four services, and reflection where the configuration has it.
@@ -120,15 +127,20 @@ fn routes(config: &Config, state: &ServiceState) -> Result<RoutesBuilder, Error>
     let mut routes = RoutesBuilder::default();
     routes
         .add_service(
-            SearchServiceServer::new(SearchService(state.clone())).max_decoding_message_size(MAX_REQUEST_BYTES),
+            SearchServiceServer::new(SearchService(state.clone()))
+                .max_decoding_message_size(request::MAX_MESSAGE_BYTES),
         )
         .add_service(
-            ProductServiceServer::new(ProductService(state.clone())).max_decoding_message_size(MAX_REQUEST_BYTES),
+            ProductServiceServer::new(ProductService(state.clone()))
+                .max_decoding_message_size(request::MAX_MESSAGE_BYTES),
         )
         .add_service(
-            BrowseServiceServer::new(BrowseService(state.clone())).max_decoding_message_size(MAX_REQUEST_BYTES),
+            BrowseServiceServer::new(BrowseService(state.clone()))
+                .max_decoding_message_size(request::MAX_MESSAGE_BYTES),
         )
-        .add_service(AdminServiceServer::new(AdminService(state.clone())).max_decoding_message_size(MAX_REQUEST_BYTES));
+        .add_service(
+            AdminServiceServer::new(AdminService(state.clone())).max_decoding_message_size(request::MAX_MESSAGE_BYTES),
+        );
     if config.server.reflection {
         let contract = || {
             tonic_reflection::server::Builder::configure()
@@ -143,4 +155,19 @@ fn routes(config: &Config, state: &ServiceState) -> Result<RoutesBuilder, Error>
             .add_service(contract().build_v1alpha().map_err(Error::Reflection)?);
     }
     Ok(routes)
+}
+
+/// Whether callers without identity may use AdminService while no callers are configured: on loopback, or by the configuration. Off loopback without
+/// callers, everybody who reaches the port may spend the account's calls; that is worth a warning.
+fn is_admin_open(config: &Config, address: SocketAddr) -> bool {
+    // Callers do not count: a reload may remove the last.
+    let is_open = config.server.admin_open || address.ip().is_loopback();
+    if config.callers.is_empty() && !address.ip().is_loopback() {
+        tracing::warn!(
+            %address,
+            admin_open = is_open,
+            "the port is not on loopback and no callers are configured: whoever reaches it may spend the account's calls"
+        );
+    }
+    is_open
 }

@@ -6,8 +6,8 @@ use tracing_subscriber::{
     EnvFilter, Layer, Registry,
     filter::{FilterExt, filter_fn},
     fmt,
-    reload,
     layer::SubscriberExt,
+    reload,
     util::SubscriberInitExt,
 };
 

@@ -39,7 +39,8 @@ pub(super) fn cost(cost: Option<&pb::Cost>) -> String {
 /// What a request would cost.
 pub(super) fn estimate(cost: Option<&pb::Cost>) -> Page {
     let cost = cost.copied().unwrap_or_default();
-    let calls = if cost.amazon_calls == 1 { "1 call".to_owned() } else { format!("{} calls", number(cost.amazon_calls)) };
+    let calls =
+        if cost.amazon_calls == 1 { "1 call".to_owned() } else { format!("{} calls", number(cost.amazon_calls)) };
     let mut page = Page::default();
     page.line(format!("The request would make {calls} to Amazon; nothing was spent."));
     page

@@ -128,7 +128,9 @@ impl Part {
         }
         let width = style.width();
         match self {
-            Self::Heading(text) => wrapped("", "  ", &plain(text), width).lines().map(|line| style.bold(line) + "\n").collect(),
+            Self::Heading(text) => {
+                wrapped("", "  ", &plain(text), width).lines().map(|line| style.bold(line) + "\n").collect()
+            }
             Self::Line(text) => wrapped("", "  ", &plain(text), width),
             Self::Verbatim(text) => format!("{}\n", plain(text)),
             Self::Items(items) => items.iter().map(|item| item_text(item, width)).collect(),
@@ -241,8 +243,10 @@ one two three four five
 
     #[test]
     fn no_line_of_a_table_is_wider_than_the_terminal() {
-        let columns = [Column::new("Code"), Column::new("Marketplace"), Column::new("Country"), Column::cut("Languages")];
-        let row = ["UK", "www.amazon.co.uk", "United Kingdom", "en_GB, de_DE, fr_FR, pl_PL"].map(str::to_owned).to_vec();
+        let columns =
+            [Column::new("Code"), Column::new("Marketplace"), Column::new("Country"), Column::cut("Languages")];
+        let row =
+            ["UK", "www.amazon.co.uk", "United Kingdom", "en_GB, de_DE, fr_FR, pl_PL"].map(str::to_owned).to_vec();
         for width in [20, 30, 40, 60, 80] {
             let text = Page::default().table(&columns, vec![row.clone()]).render(Style::Text(Some(width)));
             assert_eq!(text.lines().count(), 3, "{text}");

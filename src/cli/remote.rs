@@ -42,7 +42,14 @@ pub(super) struct Remote {
     #[arg(long, conflicts_with = "format", help_heading = "Output")]
     json: bool,
     /// When to use colour; auto: on a terminal, unless NO_COLOR is set
-    #[arg(long = "color", value_name = "WHEN", value_enum, default_value_t, help_heading = "Output", hide_short_help = true)]
+    #[arg(
+        long = "color",
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        help_heading = "Output",
+        hide_short_help = true
+    )]
     colour: Colour,
     /// Set by the environment, never by people.
     #[arg(long, env = "NO_COLOR", hide = true, value_parser = clap::builder::NonEmptyStringValueParser::new())]

@@ -12,8 +12,8 @@ use super::{
     format,
     json::Layout,
     output::Output,
-    parse,
     page::{self, Style, Table},
+    parse,
     product_table::{PRODUCTS, ended, found, product_rows, stream_head, stream_notes, sum},
     remote::{ReadArgs, Remote},
 };

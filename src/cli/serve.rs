@@ -112,7 +112,7 @@ impl Serve {
         let address = local_address(&listener)?;
         let admin = bind_admin(config.admin).await?;
         let admin_address = admin.as_ref().map(local_address).transpose()?;
-        let server = server::Server::new(&config, catalog, Metrics::new()).await;
+        let server = server::Server::new(&config, address, catalog, Metrics::new()).await;
         let server = server.map_err(Failure::local("the gateway cannot be built"))?;
         // A greeting that nobody reads does not keep the gateway from serving.
         let _ = Output::stdout(Format::Table).text(&greeting::text(&config, address, admin_address));

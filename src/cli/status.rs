@@ -11,11 +11,11 @@ use serde_json::json;
 use super::{
     exit::{self, Failure, Outcome},
     format,
+    json::Layout,
+    output::Output,
     page::{Column, Page},
     parse,
     remote::Remote,
-    json::Layout,
-    output::Output,
 };
 use amazon_catalog::Marketplace;
 use stockroom_client::{Client, Code, Health as Answer};
@@ -44,7 +44,14 @@ pub(super) struct Purge {
     #[arg(long, short)]
     yes: bool,
     /// The marketplace of the products [default: the gateway's own]
-    #[arg(long, short, env = "STOCKROOM_MARKETPLACE", hide_env_values = true, default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        short,
+        env = "STOCKROOM_MARKETPLACE",
+        hide_env_values = true,
+        default_value = "",
+        hide_default_value = true
+    )]
     marketplace: String,
     #[command(flatten)]
     remote: Remote,
@@ -119,10 +126,16 @@ async fn watch(client: &Client, out: &mut Output, pause: Duration) -> Result<Out
                 last = status_page(&answer, SystemTime::now()).render(style);
                 out.frame(&format!("{time}\n\n{last}"))?;
             }
-            Err(error) if matches!(error.code, Code::PermissionDenied | Code::Unauthenticated) => return Err(error.into()),
+            Err(error) if matches!(error.code, Code::PermissionDenied | Code::Unauthenticated) => {
+                return Err(error.into());
+            }
             Err(error) => {
                 let mut page = Page::default();
-                page.line(format!("{time}  no answer: {}; trying again every {}", error.message, format::duration(pause)));
+                page.line(format!(
+                    "{time}  no answer: {}; trying again every {}",
+                    error.message,
+                    format::duration(pause)
+                ));
                 out.frame(&format!("{}\n{last}", page.render(style)))?;
             }
         }
@@ -360,5 +373,33 @@ Account main
   budget    this replica's own share for 0ms; Redis does not answer
 ";
         assert_eq!(status_page(&answer, SystemTime::UNIX_EPOCH).render(Style::Text(None)), expected);
+    }
+
+    #[test]
+    fn no_value_of_a_server_makes_a_page_panic() {
+        let time = Some(prost_types::Timestamp { seconds: i64::MAX, nanos: i32::MIN });
+        let wait = Some(prost_types::Duration { seconds: i64::MIN, nanos: i32::MAX });
+        let account = pb::AccountStatus {
+            name: "\u{1b}[2J".to_owned(),
+            own_share_since_time: time,
+            day: Some(pb::Budget { limit: i32::MAX, spent: i32::MIN, left: i32::MIN, next_release_time: time }),
+            queue: Some(pb::QueueStatus { length: i32::MIN, capacity: i32::MIN, predicted_wait: wait }),
+            calls_per_second: f64::NAN,
+            current_calls_per_second: f64::INFINITY,
+            protocol: 77,
+            ..Default::default()
+        };
+        let cache = pb::CacheStatus { hits: i64::MAX, misses: i64::MAX, size_bytes: i64::MIN, ..Default::default() };
+        let status = pb::GetStatusResponse {
+            start_time: time,
+            accounts: vec![account],
+            caches: vec![cache],
+            ..Default::default()
+        };
+        for style in [Style::Text(Some(1)), Style::Text(Some(60)), Style::Text(None), Style::Markdown] {
+            assert!(!status_page(&status, SystemTime::now()).render(style).contains('\u{1b}'));
+        }
+        let cost = pb::Cost { from_memory: i32::MAX, from_redis: i32::MAX, ..Default::default() };
+        assert!(format::cost(Some(&cost)).contains("from cache"));
     }
 }

@@ -439,9 +439,14 @@ fn the_admin_port_can_be_turned_off_and_must_open_where_its_address_is_set() {
 
 #[test]
 fn a_second_token_is_a_caller_s_own_too() {
-    let callers = |zoo: &str| format!("{ACCOUNT}[callers.web]\ntoken = \"new\"\nprevious_token = \"old\"\n[callers.zoo]\ntoken = \"{zoo}\"\n");
+    let callers = |zoo: &str| {
+        format!("{ACCOUNT}[callers.web]\ntoken = \"new\"\nprevious_token = \"old\"\n[callers.zoo]\ntoken = \"{zoo}\"\n")
+    };
     assert!(Config::from_settings(&settings(&callers("other"))).unwrap().callers[0].previous_token.is_some());
-    assert_eq!(errors(&settings(&callers("old"))), ["callers.zoo.token: caller web has the same token; each needs its own (stockroom.toml:11)"]);
+    assert_eq!(
+        errors(&settings(&callers("old"))),
+        ["callers.zoo.token: caller web has the same token; each needs its own (stockroom.toml:11)"]
+    );
 }
 
 #[test]

@@ -98,7 +98,7 @@ pub(super) const BOUNDS_MICROS: [u64; 40] = [
 
 /// A method by its place in [`METHODS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Method(u8);
+pub struct RpcSeries(u8);
 
 /// A histogram; its last bucket has no upper bound.
 #[derive(Debug)]
@@ -114,7 +114,7 @@ pub(super) struct RpcMetrics {
     pub(super) durations: Box<[[Durations; CODES.len()]]>,
 }
 
-impl Method {
+impl RpcSeries {
     /// The method of a path, as `/stockroom.v1.SearchService/SearchProducts`, with or without the first `/`.
     pub fn from_path(path: &str) -> Self {
         let path = path.strip_prefix('/').unwrap_or(path);
@@ -124,13 +124,13 @@ impl Method {
 }
 
 impl RpcMetrics {
-    pub(super) fn started(&self, method: Method) {
+    pub(super) fn started(&self, method: RpcSeries) {
         if let Some(counter) = self.started.get(usize::from(method.0)) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    pub(super) fn ended(&self, method: Method, code: i32, duration: Duration) {
+    pub(super) fn ended(&self, method: RpcSeries, code: i32, duration: Duration) {
         let series = self.durations.get(usize::from(method.0)).zip(usize::try_from(code).ok());
         if let Some(durations) = series.and_then(|(codes, code)| codes.get(code)) {
             durations.record(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX));
@@ -177,11 +177,11 @@ mod tests {
             for service in &file.service {
                 for method in &service.method {
                     let path = format!("/stockroom.v1.{}/{}", service.name(), method.name());
-                    assert_ne!(Method::from_path(&path), Method::from_path("other"), "{path}");
+                    assert_ne!(RpcSeries::from_path(&path), RpcSeries::from_path("other"), "{path}");
                 }
             }
         }
-        assert_eq!(Method::from_path("/unknown.Service/Method"), Method::from_path("other"));
+        assert_eq!(RpcSeries::from_path("/unknown.Service/RpcSeries"), RpcSeries::from_path("other"));
     }
 
     #[test]

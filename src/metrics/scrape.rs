@@ -183,12 +183,12 @@ fn seconds(micros: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Method, names::FAMILIES};
+    use crate::metrics::{RpcSeries, names::FAMILIES};
 
     #[test]
     fn a_scrape_is_openmetrics_with_every_metric_once() {
         let metrics = Metrics::new();
-        let method = Method::from_path("/stockroom.v1.ProductService/GetProduct");
+        let method = RpcSeries::from_path("/stockroom.v1.ProductService/GetProduct");
         metrics.call_started(method);
         metrics.call_ended(method, 0, Duration::from_millis(2));
         metrics.set_certificate_expiry(1_800_000_000);

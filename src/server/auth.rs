@@ -36,7 +36,11 @@ pub(crate) struct Principal {
 
 /// Those who may call.
 #[derive(Debug)]
-pub(crate) struct Callers(RwLock<Arc<[Caller]>>);
+pub(crate) struct Callers {
+    callers: RwLock<Arc<[Caller]>>,
+    /// Whether AdminService answers where no callers are configured.
+    is_admin_open: bool,
+}
 
 #[derive(Debug)]
 struct Caller {
@@ -56,29 +60,38 @@ impl From<&config::Caller> for Caller {
                 weight: caller.weight,
                 class: Priority::Interactive,
             },
-            token_hashes: [Some(&caller.token), caller.previous_token.as_ref()].into_iter().flatten().map(hash).collect(),
+            token_hashes: [Some(&caller.token), caller.previous_token.as_ref()]
+                .into_iter()
+                .flatten()
+                .map(hash)
+                .collect(),
             admin: caller.admin,
         }
     }
 }
 
 impl Callers {
-    pub(crate) fn new(callers: &[config::Caller]) -> Self {
-        Self(RwLock::new(callers.iter().map(Caller::from).collect()))
+    pub(crate) fn new(callers: &[config::Caller], is_admin_open: bool) -> Self {
+        Self { callers: RwLock::new(callers.iter().map(Caller::from).collect()), is_admin_open }
     }
 
     /// Admits these callers and no others from now on.
     pub(crate) fn replace(&self, callers: &[config::Caller]) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = callers.iter().map(Caller::from).collect();
+        *self.callers.write().unwrap_or_else(PoisonError::into_inner) = callers.iter().map(Caller::from).collect();
     }
 
     fn current(&self) -> Arc<[Caller]> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.callers.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Who may call a method with these headers, or why nobody may.
     pub(crate) fn admit(&self, path: &str, headers: &HeaderMap) -> Result<Principal, ErrorDescriptor> {
         let callers = self.current();
+        if callers.is_empty() && path.starts_with(ADMIN) && !self.is_admin_open {
+            let message = "AdminService is closed: no callers are configured and the port is not on loopback; \
+                configure a caller with admin, or set server.admin_open";
+            return Err(ErrorDescriptor::new(ErrorReason::NotAnAdmin, message));
+        }
         if callers.is_empty() || is_open(path) {
             return Ok(Principal { name: named(headers), share: None, weight: 1.0, class: class(headers) });
         }
@@ -88,8 +101,7 @@ impl Callers {
                 "this gateway asks its callers for a token: send the metadata authorization: Bearer <token>",
             )
         })?;
-        let token = header.as_bytes().strip_prefix(b"Bearer ").or_else(|| header.as_bytes().strip_prefix(b"bearer "));
-        let hash: [u8; 32] = Sha256::digest(token.unwrap_or_default()).into();
+        let hash: [u8; 32] = Sha256::digest(bearer_token(header.as_bytes()).unwrap_or_default()).into();
         let caller = callers.iter().find(|caller| caller.token_hashes.contains(&hash));
         let caller = caller.ok_or_else(|| unauthenticated("the token is not one of a caller of this gateway"))?;
         if path.starts_with(ADMIN) && !caller.admin {
@@ -98,6 +110,13 @@ impl Callers {
         }
         Ok(Principal { class: class(headers), ..caller.principal.clone() })
     }
+}
+
+/// The token of an `authorization` header. The scheme's case and the number of spaces do not matter (RFC 9110, 11.4).
+fn bearer_token(header: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = header.split_at_checked(b"bearer".len())?;
+    let token = token.strip_prefix(b" ")?.trim_ascii();
+    scheme.eq_ignore_ascii_case(b"bearer").then_some(token)
 }
 
 /// Whether the method is one that anybody may call, at any load.
@@ -115,4 +134,27 @@ fn named(headers: &HeaderMap) -> Arc<str> {
     let name = headers.get(CALLER_HEADER).and_then(|name| name.to_str().ok()).unwrap_or_default();
     let fits = (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
     if fits { name.into() } else { "anonymous".into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_callers_admin_service_answers_where_it_is_open_only() {
+        let admin = "/stockroom.v1.AdminService/GetStatus";
+        let admit = |is_open, path| Callers::new(&[], is_open).admit(path, &HeaderMap::new()).is_ok();
+        assert!(admit(true, admin) && !admit(false, admin));
+        assert!(admit(false, "/stockroom.v1.ProductService/GetProduct"));
+    }
+
+    #[test]
+    fn a_bearer_token_is_read_in_any_case_and_spacing() {
+        for header in ["Bearer x", "bearer x", "BEARER x", "Bearer  x", "Bearer x "] {
+            assert_eq!(bearer_token(header.as_bytes()), Some(&b"x"[..]), "{header}");
+        }
+        for header in ["Basic x", "Bearerx", "Bearer", "", "x"] {
+            assert_eq!(bearer_token(header.as_bytes()), None, "{header}");
+        }
+    }
 }
