@@ -5,7 +5,7 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::{
     exit::{Failure, Outcome},
@@ -15,21 +15,30 @@ use self::{
 mod browse;
 mod browse_lists;
 mod compare;
+mod completions;
 mod exit;
 mod files;
 mod format;
 mod json;
+mod next_command;
 mod output;
 mod page;
 mod parse;
 mod product;
 mod product_table;
+mod reload;
 mod remote;
 mod sandbox;
 mod search;
 mod serve;
 mod settings;
 mod status;
+
+/// The version, in a release with the commit and its date.
+const VERSION: &str = match option_env!("STOCKROOM_VERSION_TEXT") {
+    Some(text) => text,
+    None => env!("CARGO_PKG_VERSION"),
+};
 
 const EXAMPLES: &str = "\
 First steps:
@@ -39,7 +48,7 @@ First steps:
 
 /// A gRPC gateway in front of Amazon's product catalog, and its client
 #[derive(Debug, Parser)]
-#[command(version, after_help = format!("{EXAMPLES}\n{}", exit::CODES))]
+#[command(version = VERSION, after_help = format!("{EXAMPLES}\n{}", exit::CODES))]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -62,21 +71,46 @@ enum Command {
     Status(status::Status),
     Purge(status::Purge),
     Health(status::Health),
+    Reload(reload::Reload),
     Config(settings::ShowConfig),
+    Completions(completions::Completions),
+    Man(completions::Man),
 }
 
-/// Runs the subcommand that the arguments name, and tells how it ended; `--help` lists the exit codes.
+/// Runs the subcommand that the arguments name, and returns its exit code; `--help` lists the codes.
 pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> ExitCode {
-    let command = Cli::parse_from(arguments).command;
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let environment: Environment = environment.into_iter().collect();
+    let typed = arguments.iter().skip(1).map(|word| word.to_string_lossy().into_owned());
+    next_command::set_arguments(typed.collect());
+    let server = settings::default_server(&environment);
+    let matches = with_default_server(Cli::command(), server).get_matches_from(arguments);
+    let command = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli.command,
+        Err(error) => error.exit(),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let result = match runtime.map_err(Failure::local("no threads can be started")) {
-        Ok(runtime) => runtime.block_on(Box::pin(command.run(environment.into_iter().collect()))),
+        Ok(runtime) => runtime.block_on(Box::pin(command.run(environment))),
         Err(failure) => Err(failure),
     };
     exit::report(result)
+}
+
+/// Every command that calls a gateway calls the one that the configuration here describes, unless a flag names another.
+fn with_default_server(cli: clap::Command, server: Option<String>) -> clap::Command {
+    // Clap wants texts that live as long as the process, which makes this one once.
+    let Some(server) = server.map(|server| &*server.leak()) else { return cli };
+    let names: Vec<String> = cli.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    names.into_iter().fold(cli, |cli, name| {
+        cli.mut_subcommand(name, |command| {
+            let calls = command.get_arguments().any(|argument| argument.get_id() == "server");
+            if calls { command.mut_arg("server", |argument| argument.default_value(&*server)) } else { command }
+        })
+    })
 }
 
 impl Command {
@@ -97,14 +131,17 @@ impl Command {
             Self::Status(command) => command.run().await,
             Self::Purge(command) => command.run().await,
             Self::Health(command) => command.run().await,
+            Self::Reload(command) => command.run().await,
             Self::Config(command) => command.run(environment),
+            Self::Completions(command) => command.run(),
+            Self::Man(command) => command.run(),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::{CommandFactory, error::ErrorKind};
+    use clap::error::ErrorKind;
 
     use super::*;
 
@@ -152,7 +189,7 @@ mod tests {
             (&["serve", "--config", &empty], 64),
             (&["serve", "--config", &missing], 64),
             (&["serve", "--config", &account, "--listen", "everywhere"], 64),
-            (&["health", "--server", "nowhere"], 2),
+            (&["health", "--server", "http://"], 2),
             (&["product", "B000000001", "B000000002", "--variations"], 2),
         ];
         for (arguments, code) in cases {

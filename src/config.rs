@@ -133,6 +133,8 @@ pub struct Caller {
     pub name: String,
     /// The bearer token.
     pub token: SecretString,
+    /// A second token that is accepted too, while the caller changes from it to the other.
+    pub previous_token: Option<SecretString>,
     /// Whether it may call AdminService.
     pub admin: bool,
     /// The calls to Amazon that it may cause in any 24 hours; `None`: no quota of its own.

@@ -19,7 +19,7 @@ use crate::{
 };
 use stockroom_proto::pb;
 
-pub use self::operations::Operations;
+pub use self::operations::{Operations, ReloadRequests};
 use self::{
     admin::AdminService, auth::Callers, browse::BrowseService, edge::Edge, health::Health, product::ProductService,
     search::SearchService, service_state::ServiceState,
@@ -162,17 +162,17 @@ fn routes(config: &Config, state: &ServiceState) -> Result<RoutesBuilder, Error>
     Ok(routes)
 }
 
-/// Whether anonymous callers may use AdminService: on loopback, or where the configuration says so. Off loopback without
+/// Whether callers without identity may use AdminService while no callers are configured: on loopback, or by the configuration. Off loopback without
 /// callers, everybody who reaches the port may spend the account's calls; that is worth a warning.
 fn is_admin_open(config: &Config, address: SocketAddr) -> bool {
-    if !config.callers.is_empty() || address.ip().is_loopback() {
-        return true;
+    // Callers do not count: a reload may remove the last.
+    let is_open = config.server.admin_open || address.ip().is_loopback();
+    if config.callers.is_empty() && !address.ip().is_loopback() {
+        tracing::warn!(
+            %address,
+            admin_open = is_open,
+            "the port is not on loopback and no callers are configured: whoever reaches it may spend the account's calls"
+        );
     }
-    let is_open = config.server.admin_open;
-    tracing::warn!(
-        %address,
-        admin_open = is_open,
-        "the port is not on loopback and no callers are configured: whoever reaches it may spend the account's calls"
-    );
     is_open
 }

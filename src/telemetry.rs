@@ -3,10 +3,11 @@
 use std::io::{self, IsTerminal};
 
 use tracing_subscriber::{
-    EnvFilter, Layer,
+    EnvFilter, Layer, Registry,
     filter::{FilterExt, filter_fn},
     fmt,
     layer::SubscriberExt,
+    reload,
     util::SubscriberInitExt,
 };
 
@@ -32,8 +33,23 @@ pub enum Error {
     Started(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// Changes the filter of the running log.
+#[derive(Clone, Debug)]
+pub struct LogFilter(reload::Handle<EnvFilter, Registry>);
+
+impl LogFilter {
+    /// Replaces the filter. A filter that does not parse changes nothing.
+    pub fn set(&self, filter: &str) {
+        match EnvFilter::try_new(filter) {
+            // Without a log there is nothing to filter.
+            Ok(filter) => drop(self.0.reload(filter)),
+            Err(error) => tracing::error!(%error, "the log's filter does not parse; the old one stays"),
+        }
+    }
+}
+
 /// Starts the log, once a process.
-pub fn start(log: &Log) -> Result<(), Error> {
+pub fn start(log: &Log) -> Result<LogFilter, Error> {
     let filter =
         EnvFilter::try_new(&log.filter).map_err(|source| Error::Filter { filter: log.filter.clone(), source })?;
     let for_people = match log.format {
@@ -41,6 +57,7 @@ pub fn start(log: &Log) -> Result<(), Error> {
         LogFormat::Pretty => true,
         LogFormat::Json => false,
     };
+    let (filter, handle) = reload::Layer::new(filter);
     let filter = filter.and(filter_fn(|line| !SILENT.iter().any(|target| line.target().starts_with(target))));
     let lines = fmt::layer().with_writer(io::stderr);
     let lines = if for_people {
@@ -49,5 +66,6 @@ pub fn start(log: &Log) -> Result<(), Error> {
         lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed()
     };
     let started = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
-    started.map_err(|error| Error::Started(error.into()))
+    started.map_err(|error| Error::Started(error.into()))?;
+    Ok(LogFilter(handle))
 }

@@ -23,7 +23,7 @@ const LIBRARIES: [(&[&str], &[&str]); 7] = [
     (&["bb8_redis", "redis"], &["store"]),
     (&["moka"], &["cache"]),
     (&["hyper", "hyper_util"], &["admin", "server"]),
-    (&["clap", "comfy_table"], &["cli"]),
+    (&["clap", "clap_complete", "clap_mangen", "terminal_size", "unicode_width"], &["cli"]),
     (&["stockroom_client"], &["cli"]),
     (&["amazon_sandbox"], &["cli"]),
 ];

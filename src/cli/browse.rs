@@ -16,14 +16,14 @@ Examples:
   stockroom browse 9000010000 --depth 2
   stockroom search headphones --browse-node 9000010000";
 
-/// Shows browse nodes as a tree
+/// Show browse nodes as a tree
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Browse {
     /// One to ten ids of browse nodes
     #[arg(required = true, num_args = 1..=10, value_name = "ID")]
     ids: Vec<String>,
-    /// How many levels of children, 0 to 3; each after the first costs calls to Amazon
+    /// Levels of children, 0 to 3; each after the first costs calls to Amazon
     #[arg(long, default_value_t = 1)]
     depth: i32,
     #[command(flatten)]
@@ -37,6 +37,10 @@ impl Browse {
         let options = Some(self.read.options(&[]));
         let request = pb::GetBrowseNodesRequest { ids: self.ids, depth: self.depth, options };
         let answer = self.remote.client()?.get_browse_nodes(request).await?;
+        if self.read.estimate {
+            self.remote.out().answer(&answer, |answer| format::estimate(answer.cost.as_ref()))?;
+            return Ok(Outcome::Done);
+        }
         self.remote.out().answer(&answer, tree_page)?;
         let found = answer.outcomes.iter().any(|outcome| outcome.node.is_some());
         Ok(if found { Outcome::Done } else { Outcome::Nothing })

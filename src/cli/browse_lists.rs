@@ -14,14 +14,14 @@ use super::{
 };
 use stockroom_proto::pb;
 
-/// Lists a category's best rated and most reviewed products
+/// List a category's best rated and most reviewed products
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  stockroom trending headphones\n  stockroom trending books --limit 20 -m DE")]
 pub(super) struct Trending {
     /// A category of `stockroom categories` [default: everything]
     #[arg(default_value = "", hide_default_value = true)]
     category: String,
-    /// How many products, 1 to 50
+    /// The number of products, 1 to 50
     #[arg(long, default_value_t = 10)]
     limit: i32,
     #[command(flatten)]
@@ -30,7 +30,7 @@ pub(super) struct Trending {
     remote: Remote,
 }
 
-/// Lists a category's reduced products, biggest saving first
+/// List a category's discounted products, biggest saving first
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  stockroom deals laptops --max-price 800\n  stockroom deals --min-saving 30 --prime"
@@ -42,13 +42,13 @@ pub(super) struct Deals {
     /// The highest price, as 149.99
     #[arg(long, value_name = "AMOUNT", value_parser = parse::amount)]
     max_price: Option<pb::Money>,
-    /// The least saving in percent, 1 to 99 [default: 10]
+    /// The lowest saving in percent, 1 to 99 [default: 10]
     #[arg(long, value_name = "PERCENT")]
     min_saving: Option<i32>,
-    /// Only with Prime delivery
+    /// Only products with Prime delivery
     #[arg(long)]
     prime: bool,
-    /// How many products, 1 to 50
+    /// The number of products, 1 to 50
     #[arg(long, default_value_t = 10)]
     limit: i32,
     #[command(flatten)]
@@ -57,7 +57,7 @@ pub(super) struct Deals {
     remote: Remote,
 }
 
-/// Lists the friendly category names and Amazon's search indices
+/// List the category names and Amazon's search indices
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  stockroom categories\n  stockroom categories -m JP --format markdown")]
 pub(super) struct Categories {
@@ -68,7 +68,7 @@ pub(super) struct Categories {
     remote: Remote,
 }
 
-/// Lists the marketplaces that the gateway serves, and the notices that Amazon's terms ask for
+/// List the marketplaces that the gateway serves, and the notices that Amazon's terms require
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  stockroom marketplaces\n  stockroom marketplaces --json | jq '.marketplaces[].notices'"
@@ -83,6 +83,10 @@ impl Trending {
         let options = Some(self.read.options(&[]));
         let request = pb::ListTrendingRequest { category: self.category, limit: self.limit, options };
         let answer = self.remote.client()?.list_trending(request).await?;
+        if self.read.estimate {
+            self.remote.out().answer(&answer, |answer| format::estimate(answer.cost.as_ref()))?;
+            return Ok(Outcome::Done);
+        }
         self.remote.out().answer(&answer, |answer| {
             let (incomplete, cost) = (answer.incomplete.as_ref(), answer.cost.as_ref());
             list(&answer.search_index, &answer.basis, &answer.products, incomplete, cost)
@@ -102,6 +106,10 @@ impl Deals {
             options: Some(self.read.options(&[])),
         };
         let answer = self.remote.client()?.list_deals(request).await?;
+        if self.read.estimate {
+            self.remote.out().answer(&answer, |answer| format::estimate(answer.cost.as_ref()))?;
+            return Ok(Outcome::Done);
+        }
         self.remote.out().answer(&answer, |answer| {
             let (incomplete, cost) = (answer.incomplete.as_ref(), answer.cost.as_ref());
             list(&answer.search_index, &answer.basis, &answer.products, incomplete, cost)

@@ -18,7 +18,7 @@ Examples:
   stockroom compare B0SBHEAD01 B0SBHEAD02 B0SBHEAD03 --format markdown
   stockroom compare B0SBHEAD01 B0SBHEAD02 --json | jq .row.price";
 
-/// Compares two to ten products; rows come as they are known
+/// Compare two to ten products; rows appear as they become known
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Compare {
@@ -37,18 +37,18 @@ impl Compare {
         let request = pb::CompareProductsRequest { asins: self.asins, options: Some(self.read.options(&[])) };
         let mut events = client.compare_products(request).await?;
         if let Some(style) = out.style() {
-            out.text(&table(Vec::new()).head(style))?;
+            out.text(&table(Vec::new()).layout(style).head(false))?;
         }
         let mut compared = false;
         while let Some(message) = events.message().await? {
             compared |= matches!(message.event, Some(Event::Row(_)));
-            tell(&mut out, &message)?;
+            print(&mut out, &message)?;
         }
         Ok(if compared { Outcome::Done } else { Outcome::Nothing })
     }
 }
 
-fn tell(out: &mut Output, message: &pb::CompareProductsResponse) -> Result<(), Failure> {
+fn print(out: &mut Output, message: &pb::CompareProductsResponse) -> Result<(), Failure> {
     let Some(style) = out.style() else { return out.json(message, Layout::Line) };
     match &message.event {
         Some(event) => out.text(&event_text(event, style)),
@@ -59,15 +59,20 @@ fn tell(out: &mut Output, message: &pb::CompareProductsResponse) -> Result<(), F
 
 fn event_text(event: &Event, style: Style) -> String {
     match event {
-        Event::Row(row) => table(vec![cells(row)]).rows(style),
+        Event::Row(row) => table(Vec::new()).layout(style).rows(&[cells(row)]),
         Event::Missing(missing) => {
             let why = missing.absence.as_ref().map_or("missing".to_owned(), format::absence);
             match style {
                 // Outside the columns, where nothing cuts it.
-                Style::Text(_) => format!("{}  {why}\n", missing.asin),
+                Style::Text(_) | Style::Colour(_) => {
+                    let mut page = Page::default();
+                    page.line(format!("{}  {why}", missing.asin));
+                    page.render(style)
+                }
                 Style::Markdown => {
                     let blank = String::new;
-                    table(vec![vec![missing.asin.clone(), blank(), blank(), blank(), blank(), why]]).rows(style)
+                    let row = vec![missing.asin.clone(), blank(), blank(), blank(), blank(), why];
+                    table(Vec::new()).layout(style).rows(&[row])
                 }
             }
         }
@@ -149,7 +154,7 @@ mod tests {
         };
         let absence = pb::Absence { reason: pb::AbsenceReason::NotFound.into(), ..Default::default() };
         let missing = pb::CompareMissing { asin: "B000000002".to_owned(), absence: Some(absence) };
-        let text = table(Vec::new()).head(style)
+        let text = table(Vec::new()).layout(style).head(false)
             + &event_text(&Event::Row(row), style)
             + &event_text(&Event::Missing(missing), style);
         let expected = "\

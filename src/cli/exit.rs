@@ -6,6 +6,7 @@ use std::{
     process::ExitCode,
 };
 
+use super::page::plain_lines;
 use crate::config::ConfigErrors;
 use stockroom_client::Code;
 
@@ -120,15 +121,16 @@ pub(super) fn report(result: Result<Outcome, Failure>) -> ExitCode {
     }
 }
 
-/// Tells a failure with its whole chain of causes. Where stderr is closed there is nobody to tell.
-fn complain(failure: &Failure) {
+/// Writes a failure with its whole chain of causes to stderr. A closed stderr is no further failure.
+pub(super) fn complain(failure: &Failure) {
     let mut text = format!("stockroom: {failure}\n");
     let mut cause = failure.source();
     while let Some(error) = cause {
         text.push_str(&format!("  because: {error}\n"));
         cause = error.source();
     }
-    let _ = io::stderr().write_all(text.as_bytes());
+    // The text may repeat what a server sent.
+    let _ = io::stderr().write_all(plain_lines(&text).as_bytes());
 }
 
 /// Whether no gateway was there: all that a gateway answers has a reason, and a deadline may have passed on the way.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::page::Page;
 use crate::format;
 pub(super) use crate::format::{
     best_offer, condition, duration, measures, money, number, percent_off, price, rating, timestamp,
@@ -28,11 +29,21 @@ pub(super) fn availability(offer: Option<&pb::Offer>) -> String {
 pub(super) fn cost(cost: Option<&pb::Cost>) -> String {
     let Some(cost) = cost else { return String::new() };
     let calls = if cost.amazon_calls == 1 { "1 call".to_owned() } else { format!("{} calls", cost.amazon_calls) };
-    let mut words = format!("{calls} to Amazon, {} from cache", cost.from_memory + cost.from_redis);
+    let mut words = format!("{calls} to Amazon, {} from cache", cost.from_memory.saturating_add(cost.from_redis));
     if cost.stale > 0 {
         words.push_str(&format!(" ({} past their time)", cost.stale));
     }
     words
+}
+
+/// What a request would cost.
+pub(super) fn estimate(cost: Option<&pb::Cost>) -> Page {
+    let cost = cost.copied().unwrap_or_default();
+    let calls =
+        if cost.amazon_calls == 1 { "1 call".to_owned() } else { format!("{} calls", number(cost.amazon_calls)) };
+    let mut page = Page::default();
+    page.line(format!("The request would make {calls} to Amazon; nothing was spent."));
+    page
 }
 
 /// What a list of products cost and how old its oldest answer is, as `1 call to Amazon, 9 from cache; fetched 3m ago`.

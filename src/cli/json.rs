@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage};
+use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 
 use stockroom_proto::pb;
 
@@ -24,18 +24,22 @@ pub(super) enum Layout {
 pub(super) trait Answer: Message {
     /// Its name in the contract.
     const NAME: &'static str;
+    /// Whether fields without presence are written even if they are zero: a count of 0 is an answer.
+    const ZEROS: bool;
 }
 
 /// Names messages by their types, which have the same names.
 macro_rules! answers {
-    ($($message:ident),* $(,)?) => {
+    ($zeros:literal: $($message:ident),* $(,)?) => {
         $(impl Answer for pb::$message {
             const NAME: &'static str = stringify!($message);
+            const ZEROS: bool = $zeros;
         })*
     };
 }
 
 answers!(
+    false:
     ListFeedsResponse,
     GetFeedLinkResponse,
     ListReportsResponse,
@@ -50,9 +54,9 @@ answers!(
     ListTrendingResponse,
     ListDealsResponse,
     ListMarketplacesResponse,
-    GetStatusResponse,
-    PurgeCacheResponse,
 );
+
+answers!(true: GetStatusResponse, PurgeCacheResponse, ReloadResponse);
 
 /// A message as JSON.
 pub(super) fn to_json<M: Answer>(message: &M, layout: Layout) -> Result<String, String> {
@@ -61,11 +65,13 @@ pub(super) fn to_json<M: Answer>(message: &M, layout: Layout) -> Result<String, 
         CONTRACT.get_message_by_name(&format!("stockroom.v1.{name}")).ok_or_else(|| format!("{name} is no message"))?;
     let message =
         DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice()).map_err(|error| error.to_string())?;
-    let json = match layout {
-        Layout::Pretty => serde_json::to_string_pretty(&message),
-        Layout::Line => serde_json::to_string(&message),
-    };
-    json.map_err(|error| error.to_string())
+    let options = SerializeOptions::new().skip_default_fields(!M::ZEROS);
+    let json = message.serialize_with_options(serde_json::value::Serializer, &options);
+    let json = json.map_err(|error| error.to_string())?;
+    Ok(match layout {
+        Layout::Pretty => format!("{json:#}"),
+        Layout::Line => json.to_string(),
+    })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The one way to stdout. Where its reader leaves, as `head` does, the command ends quietly.
+//! The one way to stdout. A reader that closes it, as `head` does, ends the command quietly.
 
 use std::{
     fmt,
@@ -11,7 +11,7 @@ use super::{
     page::{Page, Style},
 };
 
-/// How answers are written.
+/// The format of answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Format {
     /// Tables for people.
@@ -23,32 +23,54 @@ pub(super) enum Format {
     Markdown,
 }
 
-/// Where answers are written.
+/// When to use colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Colour {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// Writes answers.
 pub(super) struct Output {
     writer: Box<dyn Write + Send>,
     format: Format,
     width: Option<u16>,
+    colour: bool,
+    screen: bool,
 }
 
 impl Output {
-    /// Writes to stdout; tables fit the terminal where it is one.
+    /// Writes to stdout without colour; tables fit the terminal if it is one.
     pub(super) fn stdout(format: Format) -> Self {
-        let width = if io::stdout().is_terminal() { comfy_table::Table::new().width() } else { None };
-        // Some terminals do not tell their width, and say that it is 0.
+        let width = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0);
+        // Some terminals do not know their width, and report 0.
         let width = width.filter(|width| *width > 0);
-        Self { writer: Box::new(io::stdout()), format, width }
+        Self { writer: Box::new(io::stdout()), format, width, colour: false, screen: false }
     }
 
-    /// How a page looks here; `None` where JSON is wanted.
+    pub(super) fn coloured(mut self, colour: Colour, no_color: bool) -> Self {
+        self.colour = match colour {
+            Colour::Auto => io::stdout().is_terminal() && !no_color,
+            Colour::Always => true,
+            Colour::Never => false,
+        };
+        self
+    }
+
+    /// The look of a page; `None` for JSON.
     pub(super) fn style(&self) -> Option<Style> {
         match self.format {
+            Format::Table if self.colour => Some(Style::Colour(self.width)),
             Format::Table => Some(Style::Text(self.width)),
             Format::Markdown => Some(Style::Markdown),
             Format::Json => None,
         }
     }
 
-    /// Writes an answer: as JSON, or as the page that is made of it.
+    /// Writes an answer: as JSON, or as the page made of it.
     pub(super) fn answer<M: Answer>(&mut self, answer: &M, page: impl FnOnce(&M) -> Page) -> Result<(), Failure> {
         match self.style() {
             Some(style) => self.text(&page(answer).render(style)),
@@ -56,12 +78,24 @@ impl Output {
         }
     }
 
-    /// Begins the page anew, on a terminal.
-    pub(super) fn clear(&mut self) -> Result<(), Failure> {
-        match (self.format, self.width) {
-            (Format::Table, Some(_)) => self.text("\x1b[H\x1b[2J"),
-            _ => Ok(()),
+    /// Uses the terminal's second screen until this is dropped, so that the first stays as it was. Nothing where tables do not
+    /// go to a terminal.
+    pub(super) fn enter_screen(&mut self) -> Result<(), Failure> {
+        if self.format == Format::Table && self.width.is_some() {
+            self.screen = true;
+            self.text("\x1b[?1049h\x1b[?25l")?;
         }
+        Ok(())
+    }
+
+    /// Begins the screen anew and writes the text in one piece, which does not flicker.
+    pub(super) fn frame(&mut self, text: &str) -> Result<(), Failure> {
+        if !self.screen {
+            return self.text(text);
+        }
+        // Each line clears what it had before; below the last all is cleared.
+        let lines: String = text.lines().map(|line| format!("{line}\x1b[K\n")).collect();
+        self.text(&format!("\x1b[H{lines}\x1b[J"))
     }
 
     /// Writes a message as JSON.
@@ -77,6 +111,15 @@ impl Output {
             ErrorKind::BrokenPipe => Failure::OutputClosed,
             _ => Failure::Output(error),
         })
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if self.screen {
+            // A terminal that is gone needs no restoring.
+            let _ = self.text("\x1b[?25h\x1b[?1049l");
+        }
     }
 }
 

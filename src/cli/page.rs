@@ -1,17 +1,26 @@
-//! What a command tells, apart from how it looks: the same page becomes text for a terminal or Markdown.
+//! The content of an answer apart from its look: the same page becomes text for a terminal or Markdown.
 
-use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, Width, presets};
+use self::text::{escaped, plain, wrapped};
+pub(super) use self::{
+    table::{Column, Layout, Table},
+    text::plain_lines,
+};
+
+mod table;
+mod text;
 
 /// How a page looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
-    /// Text, no wider than this where a width is known.
+    /// Text, no wider than the width if one is known.
     Text(Option<u16>),
+    /// The same with colour.
+    Colour(Option<u16>),
     /// GitHub's Markdown.
     Markdown,
 }
 
-/// What is told, from top to bottom.
+/// The content of an answer, from top to bottom.
 #[derive(Debug, Default)]
 pub(super) struct Page {
     parts: Vec<Part>,
@@ -21,61 +30,35 @@ pub(super) struct Page {
 enum Part {
     Heading(String),
     Line(String),
+    /// A line that is never wrapped, such as a command to copy.
+    Verbatim(String),
     Items(Vec<String>),
     Facts(Vec<(String, String)>),
     Table(Table),
 }
 
-/// Rows below a head.
-#[derive(Debug)]
-pub(super) struct Table {
-    pub(super) columns: Vec<Column>,
-    pub(super) rows: Vec<Vec<String>>,
-}
-
-/// One column of a table.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Column {
-    title: &'static str,
-    room: Room,
-    align: CellAlignment,
-    spare: bool,
-}
-
-/// What a column that is cut must be able to show, before others make room for it.
-const LEAST_REST: usize = 16;
-
-/// How much room a column gets.
-#[derive(Clone, Copy, Debug)]
-enum Room {
-    /// What its content needs.
-    Content,
-    /// What the others leave; longer content is cut.
-    Rest,
-    /// This much, in each row that is printed alone.
-    Fixed(u16),
-}
-
-impl Column {
-    pub(super) const fn new(title: &'static str) -> Self {
-        Self { title, room: Room::Content, align: CellAlignment::Left, spare: false }
+impl Style {
+    /// The width of text; `None` if unknown and in Markdown.
+    pub(super) fn width(self) -> Option<usize> {
+        match self {
+            Self::Text(width) | Self::Colour(width) => width.map(usize::from),
+            Self::Markdown => None,
+        }
     }
 
-    pub(super) const fn number(title: &'static str) -> Self {
-        Self { align: CellAlignment::Right, ..Self::new(title) }
+    pub(super) fn bold(self, text: &str) -> String {
+        self.paint("1", text)
     }
 
-    pub(super) const fn cut(title: &'static str) -> Self {
-        Self { room: Room::Rest, ..Self::new(title) }
+    pub(super) fn dim(self, text: &str) -> String {
+        self.paint("2", text)
     }
 
-    pub(super) const fn wide(self, width: u16) -> Self {
-        Self { room: Room::Fixed(width), ..self }
-    }
-
-    /// One that a narrow terminal leaves out.
-    pub(super) const fn spare(self) -> Self {
-        Self { spare: true, ..self }
+    fn paint(self, code: &str, text: &str) -> String {
+        match self {
+            Self::Colour(_) if !text.is_empty() => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+            Self::Text(_) | Self::Colour(_) | Self::Markdown => text.to_owned(),
+        }
     }
 }
 
@@ -85,7 +68,7 @@ impl Page {
         self
     }
 
-    /// A line of text; nothing where it is empty.
+    /// A line of text; nothing if it is empty.
     pub(super) fn line(&mut self, text: impl Into<String>) -> &mut Self {
         let text = text.into();
         if !text.is_empty() {
@@ -94,12 +77,18 @@ impl Page {
         self
     }
 
+    /// A line that is written as it is, however long.
+    pub(super) fn verbatim(&mut self, text: impl Into<String>) -> &mut Self {
+        self.parts.push(Part::Verbatim(text.into()));
+        self
+    }
+
     pub(super) fn items(&mut self, items: Vec<String>) -> &mut Self {
         self.parts.push(Part::Items(items));
         self
     }
 
-    /// Labels and values; those without a value are left out.
+    /// Labels and values, without those whose value is empty.
     pub(super) fn facts(&mut self, facts: Vec<(&str, String)>) -> &mut Self {
         let known = facts.into_iter().filter(|(_, value)| !value.is_empty());
         let known: Vec<(String, String)> = known.map(|(label, value)| (label.to_owned(), value)).collect();
@@ -109,7 +98,7 @@ impl Page {
         self
     }
 
-    /// A table without the columns in which no row has anything; nothing where there are no rows.
+    /// A table without the columns that are empty in every row; nothing without rows.
     pub(super) fn table(&mut self, columns: &[Column], rows: Vec<Vec<String>>) -> &mut Self {
         if !rows.is_empty() {
             self.parts.push(Part::Table(Table { columns: columns.to_vec(), rows }.without_empty_columns()));
@@ -134,169 +123,63 @@ impl Page {
 
 impl Part {
     fn render(&self, style: Style) -> String {
-        match (self, style) {
-            (Self::Heading(text), Style::Text(_)) => format!("{}\n", plain(text)),
-            (Self::Heading(text), Style::Markdown) => format!("## {}\n", escaped(text)),
-            (Self::Line(text), Style::Text(_)) => format!("{}\n", plain(text)),
-            (Self::Line(text), Style::Markdown) => format!("{}\n", escaped(text)),
-            (Self::Items(items), Style::Text(_)) => lines(items, |item| format!("  {}", plain(item))),
-            (Self::Items(items), Style::Markdown) => lines(items, |item| {
-                let depth = item.chars().take_while(|c| *c == ' ').count();
-                format!("{}- {}", " ".repeat(depth), escaped(item.trim_start()))
-            }),
-            (Self::Facts(facts), Style::Text(_)) => {
-                let width = facts.iter().map(|(label, _)| label.chars().count()).max().unwrap_or_default();
-                lines(facts, |(label, value)| format!("  {label:<width$}  {}", plain(value)))
+        if style == Style::Markdown {
+            return self.markdown();
+        }
+        let width = style.width();
+        match self {
+            Self::Heading(text) => {
+                wrapped("", "  ", &plain(text), width).lines().map(|line| style.bold(line) + "\n").collect()
             }
-            (Self::Facts(facts), Style::Markdown) => {
-                lines(facts, |(label, value)| format!("- **{}**: {}", escaped(label), escaped(value)))
+            Self::Line(text) => wrapped("", "  ", &plain(text), width),
+            Self::Verbatim(text) => format!("{}\n", plain(text)),
+            Self::Items(items) => items.iter().map(|item| item_text(item, width)).collect(),
+            Self::Facts(facts) => {
+                let label_width = facts.iter().map(|(label, _)| label.chars().count()).max().unwrap_or_default();
+                facts.iter().map(|(label, value)| fact_text(label, value, label_width, style)).collect()
             }
-            (Self::Table(table), style) => table.head_and_rows(style),
+            Self::Table(table) => table.render(style),
+        }
+    }
+
+    fn markdown(&self) -> String {
+        match self {
+            Self::Heading(text) => format!("## {}\n", escaped(text)),
+            Self::Line(text) => format!("{}\n", escaped(text)),
+            Self::Verbatim(text) => format!("    {}\n", plain(text)),
+            Self::Items(items) => items
+                .iter()
+                .map(|item| format!("{}- {}\n", " ".repeat(depth(item)), escaped(item.trim_start())))
+                .collect(),
+            Self::Facts(facts) => {
+                facts.iter().map(|(label, value)| format!("- **{}**: {}\n", escaped(label), escaped(value))).collect()
+            }
+            Self::Table(table) => table.render(Style::Markdown),
         }
     }
 }
 
-impl Table {
-    fn without_empty_columns(self) -> Self {
-        let filled = |i: usize| self.rows.iter().any(|row| row.get(i).is_some_and(|cell| !cell.is_empty()));
-        let keep: Vec<bool> = (0..self.columns.len()).map(filled).collect();
-        self.with_columns(&keep)
-    }
-
-    fn with_columns(&self, keep: &[bool]) -> Self {
-        let rows = self.rows.iter().map(|row| kept(row, keep)).collect();
-        Self { columns: kept(&self.columns, keep), rows }
-    }
-
-    /// The table without the spare columns that a terminal has no room for, the last of them first.
-    fn narrowed(&self, width: Option<u16>) -> Self {
-        let apart = usize::from(gap(width));
-        let needs: Vec<usize> =
-            self.columns.iter().enumerate().map(|(i, column)| self.needs(i, column) + apart).collect();
-        let mut excess = needs.iter().sum::<usize>().saturating_sub(width.map_or(usize::MAX, usize::from));
-        let mut keep = vec![true; self.columns.len()];
-        let spare = self.columns.iter().zip(&mut keep).zip(needs).rev().filter(|((column, _), _)| column.spare);
-        for ((_, keep), need) in spare {
-            *keep = excess == 0;
-            excess = excess.saturating_sub(need);
-        }
-        self.with_columns(&keep)
-    }
-
-    fn needs(&self, i: usize, column: &Column) -> usize {
-        let cells = self.rows.iter().filter_map(|row| row.get(i)).map(|cell| cell.chars().count());
-        match column.room {
-            Room::Content => cells.max().unwrap_or_default().max(column.title.len()),
-            Room::Rest => LEAST_REST,
-            Room::Fixed(chars) => chars.into(),
-        }
-    }
-
-    fn head_and_rows(&self, style: Style) -> String {
-        match style {
-            Style::Text(width) => {
-                let table = self.narrowed(width);
-                let titles = table.titles();
-                let rule = titles.iter().map(|title| "-".repeat(title.chars().count())).collect();
-                table.text([titles, rule].into_iter().chain(table.rows.iter().cloned()), width)
-            }
-            Style::Markdown => self.head(style) + &self.rows(style),
-        }
-    }
-
-    /// The head alone, for rows that follow one by one.
-    pub(super) fn head(&self, style: Style) -> String {
-        match style {
-            Style::Text(width) => {
-                let table = self.narrowed(width);
-                table.text([table.titles()], width)
-            }
-            Style::Markdown => {
-                let rule = self
-                    .columns
-                    .iter()
-                    .map(|column| if column.align == CellAlignment::Right { " ---: |" } else { " --- |" });
-                format!("{}|{}\n", markdown_row(&self.titles()), rule.collect::<String>())
-            }
-        }
-    }
-
-    /// The rows alone.
-    pub(super) fn rows(&self, style: Style) -> String {
-        match style {
-            Style::Text(width) => {
-                let table = self.narrowed(width);
-                table.text(table.rows.iter().cloned(), width)
-            }
-            Style::Markdown => self.rows.iter().map(|row| markdown_row(row)).collect(),
-        }
-    }
-
-    fn titles(&self) -> Vec<String> {
-        self.columns.iter().map(|column| column.title.to_owned()).collect()
-    }
-
-    fn text(&self, rows: impl IntoIterator<Item = Vec<String>>, width: Option<u16>) -> String {
-        let mut table = comfy_table::Table::new();
-        table.load_preset(presets::NOTHING).force_no_tty().set_truncation_indicator("…");
-        if let Some(width) = width {
-            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-        }
-        let gap = gap(width);
-        for cells in rows {
-            let aligned = cells.iter().zip(&self.columns);
-            let mut row = Row::from(
-                aligned.map(|(cell, column)| Cell::new(plain(cell)).set_alignment(column.align)).collect::<Vec<_>>(),
-            );
-            row.max_height(1);
-            table.add_row(row);
-        }
-        for (i, column) in self.columns.iter().enumerate() {
-            let Some(drawn) = table.column_mut(i) else { continue };
-            drawn.set_padding((0, gap));
-            match column.room {
-                Room::Content => drop(drawn.set_constraint(ColumnConstraint::ContentWidth)),
-                Room::Rest => {}
-                Room::Fixed(chars) => drop(drawn.set_constraint(ColumnConstraint::Absolute(Width::Fixed(chars + gap)))),
-            }
-        }
-        lines(&table.lines().collect::<Vec<_>>(), |line| line.trim_end().to_owned())
-    }
+fn depth(item: &str) -> usize {
+    item.chars().take_while(|c| *c == ' ').count()
 }
 
-/// What stands between two columns. A narrow terminal has no room to spare.
-fn gap(width: Option<u16>) -> u16 {
-    if width.is_some_and(|width| width < 100) { 1 } else { 2 }
+fn item_text(item: &str, width: Option<usize>) -> String {
+    let indent = " ".repeat(2 + depth(item));
+    wrapped(&indent, &format!("{indent}  "), plain(item).trim_start(), width)
 }
 
-fn kept<T: Clone>(all: &[T], keep: &[bool]) -> Vec<T> {
-    all.iter().zip(keep).filter(|(_, keep)| **keep).map(|(one, _)| one.clone()).collect()
-}
-
-fn lines<T>(all: &[T], line: impl Fn(&T) -> String) -> String {
-    all.iter().map(|one| line(one) + "\n").collect()
-}
-
-fn markdown_row(cells: &[String]) -> String {
-    let cells: String = cells.iter().map(|cell| format!(" {} |", escaped(cell))).collect();
-    format!("|{cells}\n")
-}
-
-/// Text from elsewhere on one line, and without what would steer a terminal.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-/// Text from elsewhere that Markdown must not take for markup.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in plain(text).chars() {
-        if matches!(c, '\\' | '|' | '<' | '*' | '`' | '[') {
-            safe.push('\\');
-        }
-        safe.push(c);
+/// A label and its value. On a narrow terminal the value is below the label.
+fn fact_text(label: &str, value: &str, label_width: usize, style: Style) -> String {
+    let pad = " ".repeat(label_width.saturating_sub(label.chars().count()));
+    let hanging = " ".repeat(label_width + 4);
+    let width = style.width();
+    let first = format!("  {}{pad}  ", style.dim(label));
+    if width.is_some_and(|width| width < label_width + 24) {
+        return format!("  {}\n{}", style.dim(label), wrapped("    ", "    ", &plain(value), width));
     }
-    safe
+    let text = wrapped(&hanging, &hanging, &plain(value), width);
+    // The first line has the label in place of the blanks.
+    format!("{first}{}", text.get(hanging.len()..).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -310,6 +193,29 @@ mod tests {
     }
 
     #[test]
+    fn text_wraps_between_words_with_a_hanging_indent() {
+        let mut page = Page::default();
+        page.line("one two three four five six").items(vec!["seven eight nine ten eleven".to_owned()]).facts(vec![
+            ("label", "alpha beta gamma delta epsilon".to_owned()),
+            ("x", "https://example.com/a/very/long/link/that/does/not/fit".to_owned()),
+        ]);
+        let expected = "\
+one two three four five
+  six
+  seven eight nine ten
+    eleven
+  label
+    alpha beta gamma delta
+    epsilon
+  x
+    https://example.com/a/very/long/link/that/does/not/fit
+";
+        assert_eq!(page.render(Style::Text(Some(26))), expected);
+        let wide = page.render(Style::Text(Some(32)));
+        assert!(wide.contains("  label  alpha beta gamma delta\n         epsilon\n"), "{wide}");
+    }
+
+    #[test]
     fn a_table_fits_the_terminal_whatever_the_width_of_its_letters() {
         let rows = vec![
             row(["B000000001", "¥3,200", "無線ヘッドホン 折りたたみ式 長時間再生"]),
@@ -317,7 +223,7 @@ mod tests {
         ];
         let text = Page::default().table(&COLUMNS, rows).render(Style::Text(Some(36)));
         let expected = "ASIN        Price Title\n----        ----- -----\n\
-                        B000000001 ¥3,200 無線ヘッドホン…\nB000000002        Plain\n";
+                        B000000001 ¥3,200 無線ヘッドホン 折…\nB000000002        Plain\n";
         assert_eq!(text, expected);
     }
 
@@ -336,6 +242,19 @@ mod tests {
     }
 
     #[test]
+    fn no_line_of_a_table_is_wider_than_the_terminal() {
+        let columns =
+            [Column::new("Code"), Column::new("Marketplace"), Column::new("Country"), Column::cut("Languages")];
+        let row =
+            ["UK", "www.amazon.co.uk", "United Kingdom", "en_GB, de_DE, fr_FR, pl_PL"].map(str::to_owned).to_vec();
+        for width in [20, 30, 40, 60, 80] {
+            let text = Page::default().table(&columns, vec![row.clone()]).render(Style::Text(Some(width)));
+            assert_eq!(text.lines().count(), 3, "{text}");
+            assert!(text.lines().all(|line| line.chars().count() <= usize::from(width)), "{width}:\n{text}");
+        }
+    }
+
+    #[test]
     fn without_a_terminal_nothing_is_cut() {
         let long = "word ".repeat(60);
         let text =
@@ -344,15 +263,15 @@ mod tests {
     }
 
     #[test]
-    fn a_column_in_which_nothing_stands_is_left_out() {
+    fn an_empty_column_is_left_out() {
         let text = Page::default().table(&COLUMNS, vec![row(["B000000001", "", "Plain"])]).render(Style::Markdown);
         assert_eq!(text, "| ASIN | Title |\n| --- | --- |\n| B000000001 | Plain |\n");
     }
 
     #[test]
-    fn foreign_text_steers_neither_the_terminal_nor_markdown() {
+    fn foreign_text_controls_neither_the_terminal_nor_markdown() {
         let mut page = Page::default();
-        page.line("a\u{1b}[31mred\nnext | *bold* <b>");
+        page.line("a\u{1b}[31mred\nnext | *bold* <b>\u{202e}");
         assert_eq!(page.render(Style::Text(None)), "a [31mred next | *bold* <b>\n");
         assert_eq!(page.render(Style::Markdown), "a \\[31mred next \\| \\*bold\\* \\<b>\n");
     }

@@ -20,17 +20,17 @@ Examples:
   stockroom product B0SBPARENT --variations
   stockroom product B0SBHEAD01 --max-age 0s";
 
-/// Shows all that is known of products
+/// Show products with all details
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Product {
     /// Up to 100 ASINs
     #[arg(required = true, num_args = 1..=100, value_name = "ASIN")]
     asins: Vec<String>,
-    /// The children of the family that the one product belongs to
+    /// Show the variations of the family that the product belongs to
     #[arg(long)]
     variations: bool,
-    /// With --variations: where the page before ended
+    /// With --variations: the token that the previous page printed
     #[arg(long, value_name = "TOKEN", requires = "variations", default_value = "", hide_default_value = true)]
     page_token: String,
     #[command(flatten)]
@@ -51,6 +51,10 @@ impl Product {
     async fn products(&self) -> Result<Outcome, Failure> {
         let request = pb::GetProductsRequest { asins: self.asins.clone(), options: Some(self.read.options(&[])) };
         let answer = self.remote.client()?.get_products(request).await?;
+        if self.read.estimate {
+            self.remote.out().answer(&answer, |answer| format::estimate(answer.cost.as_ref()))?;
+            return Ok(Outcome::Done);
+        }
         self.remote.out().answer(&answer, |answer| products_page(answer, SystemTime::now()))?;
         let found =
             answer.outcomes.iter().any(|outcome| matches!(outcome.result, Some(product_outcome::Result::Entry(_))));
@@ -66,6 +70,10 @@ impl Product {
             include_parent: false,
         };
         let answer = self.remote.client()?.get_variations(request).await?;
+        if self.read.estimate {
+            self.remote.out().answer(&answer, |answer| format::estimate(answer.cost.as_ref()))?;
+            return Ok(Outcome::Done);
+        }
         self.remote.out().answer(&answer, family_page)?;
         Ok(if answer.variations.is_empty() { Outcome::Nothing } else { Outcome::Done })
     }

@@ -1,9 +1,10 @@
-//! Found products as tables, and what a search tells besides them.
+//! Products as tables, and the lines of a search around them.
 
 use std::time::SystemTime;
 
 use super::{
     format,
+    next_command::next_command,
     page::{Column, Page},
 };
 use stockroom_proto::pb;
@@ -51,22 +52,21 @@ pub(super) fn found(answer: &pb::SearchProductsResponse, now: SystemTime) -> Pag
     page.line(dropped(answer.dropped_count));
     page.line(format::cost_and_age(answer.cost.as_ref(), &answer.products, now));
     if !answer.next_page_token.is_empty() {
-        page.line(format!("next page: --page-token {}", answer.next_page_token));
+        page.verbatim(format!("next page: {}", next_command(&answer.next_page_token)));
     }
     page
 }
 
-/// One message of a streamed search, whose first row follows `before` others.
-pub(super) fn arrived(answer: &pb::StreamSearchResponse, before: usize) -> Page {
+/// What is above the rows of a streamed search.
+pub(super) fn stream_head(answer: &pb::StreamSearchResponse) -> Page {
     let mut page = Page::default();
-    if answer.understood.is_some() {
-        understood(
-            &mut page,
-            answer.understood.as_ref(),
-            (!answer.total_results_unknown).then_some(answer.total_results),
-        );
-    }
-    page.table(&PRODUCTS, product_rows(&answer.products, before));
+    understood(&mut page, answer.understood.as_ref(), (!answer.total_results_unknown).then_some(answer.total_results));
+    page
+}
+
+/// What follows the rows of one message of a streamed search.
+pub(super) fn stream_notes(answer: &pb::StreamSearchResponse) -> Page {
+    let mut page = Page::default();
     facets(&mut page, &answer.facets);
     page.line(format::incomplete(answer.incomplete.as_ref()));
     page
@@ -83,15 +83,15 @@ pub(super) fn ended(count: usize, dropped_count: i32, cost: pb::Cost) -> Page {
 /// The cost of two answers.
 pub(super) fn sum(one: pb::Cost, other: pb::Cost) -> pb::Cost {
     pb::Cost {
-        amazon_calls: one.amazon_calls + other.amazon_calls,
-        from_memory: one.from_memory + other.from_memory,
-        from_redis: one.from_redis + other.from_redis,
-        from_amazon: one.from_amazon + other.from_amazon,
-        stale: one.stale + other.stale,
+        amazon_calls: one.amazon_calls.saturating_add(other.amazon_calls),
+        from_memory: one.from_memory.saturating_add(other.from_memory),
+        from_redis: one.from_redis.saturating_add(other.from_redis),
+        from_amazon: one.from_amazon.saturating_add(other.from_amazon),
+        stale: one.stale.saturating_add(other.stale),
     }
 }
 
-/// Tells what was asked of Amazon.
+/// The line that says what was asked of Amazon.
 fn understood(page: &mut Page, understood: Option<&pb::UnderstoodQuery>, total: Option<i64>) {
     let Some(understood) = understood else { return };
     let place = match understood.search_index.as_str() {
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_tells_what_was_understood_what_was_found_and_what_it_cost() {
+    fn a_page_shows_what_was_understood_what_was_found_and_what_it_cost() {
         let free = pb::Money { display: "$0.00".to_owned(), ..Default::default() };
         let answer = pb::SearchProductsResponse {
             products: vec![
@@ -167,7 +167,7 @@ filters: price up to 20.00 USD (by Amazon)
 1  B000000001  Lamp      $0.00
 2  B000000002  Shade  No price
 1 call to Amazon, 2 from cache; fetched 5m ago
-next page: --page-token abc
+next page: stockroom --page-token abc
 ";
         assert_eq!(
             found(&answer, SystemTime::UNIX_EPOCH + Duration::from_secs(600)).render(Style::Text(Some(100))),

@@ -1,71 +1,104 @@
-//! The flags that all commands share that ask a gateway.
+//! The flags of every command that calls a gateway.
 
-use std::time::Duration;
+use std::{fs, path::PathBuf, time::Duration};
 
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     exit::Failure,
-    output::{Format, Output},
+    output::{Colour, Format, Output},
     parse,
 };
 use stockroom_client::{Client, Options};
 use stockroom_proto::pb;
 
-/// Which gateway to ask, and how to write its answer.
+/// The address that a gateway has without configuration.
+pub(super) const DEFAULT_SERVER: &str = "http://127.0.0.1:50051";
+
+/// The gateway to call, and the format of its answer.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Remote {
-    /// The gateway to ask
-    #[arg(long, value_name = "URL", env = "STOCKROOM_SERVER", default_value = "http://127.0.0.1:50051")]
-    #[arg(help_heading = "Gateway")]
+    /// The gateway, as host:port or a URL [default: the address that the configuration here has for a gateway]
+    #[arg(long, value_name = "ADDRESS", env = "STOCKROOM_SERVER", hide_env_values = true, value_parser = parse::server)]
+    #[arg(help_heading = "Gateway", hide_short_help = true, default_value = DEFAULT_SERVER, hide_default_value = true)]
     server: String,
-    /// The bearer token, for a gateway that knows its callers
+    /// The bearer token, for a gateway with callers
     #[arg(long, env = "STOCKROOM_TOKEN", hide_env_values = true, value_parser = parse::secret, help_heading = "Gateway")]
+    #[arg(hide_short_help = true)]
     token: Option<SecretString>,
-    /// How long the answer may take
+    /// A file that holds the bearer token
+    #[arg(long, value_name = "FILE", env = "STOCKROOM_TOKEN_FILE", hide_env_values = true, conflicts_with = "token")]
+    #[arg(help_heading = "Gateway", hide_short_help = true)]
+    token_file: Option<PathBuf>,
+    /// The longest wait for the answer
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse::duration, help_heading = "Gateway")]
+    #[arg(hide_short_help = true)]
     timeout: Duration,
-    /// How to write the answer
-    #[arg(long, value_enum, default_value_t, help_heading = "Output")]
+    /// The format of the answer
+    #[arg(long, value_enum, default_value_t, help_heading = "Output", hide_short_help = true)]
     format: Format,
     /// Short for --format json
     #[arg(long, conflicts_with = "format", help_heading = "Output")]
     json: bool,
+    /// When to use colour; auto: on a terminal, unless NO_COLOR is set
+    #[arg(
+        long = "color",
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        help_heading = "Output",
+        hide_short_help = true
+    )]
+    colour: Colour,
+    /// Set by the environment, never by people.
+    #[arg(long, env = "NO_COLOR", hide = true, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    no_color: Option<String>,
 }
 
 /// How a read may be answered.
 #[derive(Args, Clone, Debug)]
 pub(super) struct ReadArgs {
     /// The marketplace, as US or www.amazon.co.uk [default: the gateway's own]
-    #[arg(long, short, env = "STOCKROOM_MARKETPLACE", default_value = "", hide_default_value = true)]
-    #[arg(help_heading = "Answer")]
+    #[arg(long, short, env = "STOCKROOM_MARKETPLACE", hide_env_values = true, default_value = "")]
+    #[arg(help_heading = "Answer", hide_default_value = true)]
     marketplace: String,
     /// The language, as de_DE [default: the marketplace's own]
-    #[arg(long, default_value = "", hide_default_value = true, help_heading = "Answer")]
+    #[arg(long, default_value = "", hide_default_value = true, help_heading = "Answer", hide_short_help = true)]
     language: String,
     /// The currency of prices, as EUR [default: the marketplace's own]
-    #[arg(long, default_value = "", hide_default_value = true, help_heading = "Answer")]
+    #[arg(long, default_value = "", hide_default_value = true, help_heading = "Answer", hide_short_help = true)]
     currency: String,
-    /// The oldest answer that will do, as 10m; 0s asks Amazon
-    #[arg(long, value_name = "DURATION", value_parser = parse::duration, help_heading = "Answer")]
+    /// The maximum age of the answer, as 10m; 0s calls Amazon
+    #[arg(long, hide_short_help = true, value_name = "DURATION", value_parser = parse::duration, help_heading = "Answer")]
     max_age: Option<Duration>,
-    /// Answer from the cache or not at all; never spend a call to Amazon
-    #[arg(long, help_heading = "Answer")]
+    /// Answer from the cache or not at all; never call Amazon
+    #[arg(long, help_heading = "Answer", hide_short_help = true)]
     cache_only: bool,
+    /// Print what the request would cost, and make no call to Amazon
+    #[arg(long, help_heading = "Answer", hide_short_help = true)]
+    pub(super) estimate: bool,
 }
 
 impl Remote {
     pub(super) fn client(&self) -> Result<Client, Failure> {
+        let in_file = |file: &PathBuf| {
+            let text = fs::read_to_string(file).map_err(Failure::local(format!("{} cannot be read", file.display())));
+            text.map(|text| SecretString::from(text.trim_end()))
+        };
+        let token = match &self.token_file {
+            Some(file) => Some(in_file(file)?),
+            None => self.token.clone(),
+        };
         // An empty variable is as good as none.
-        let token = self.token.clone().filter(|token| !token.expose_secret().is_empty());
-        let options =
-            Options { token, caller: "stockroom-cli".to_owned(), deadline: self.timeout, ..Options::default() };
+        let token = token.filter(|token| !token.expose_secret().is_empty());
+        let options = Options { token, caller: "stockroom-cli".to_owned(), deadline: self.timeout, ..Options::default() };
         Ok(Client::new(&self.server, options)?)
     }
 
     pub(super) fn out(&self) -> Output {
-        Output::stdout(if self.json { Format::Json } else { self.format })
+        let format = if self.json { Format::Json } else { self.format };
+        Output::stdout(format).coloured(self.colour, self.no_color.is_some())
     }
 }
 
@@ -79,7 +112,7 @@ impl ReadArgs {
             // What clap has parsed is far below the contract's bound.
             max_age: self.max_age.and_then(|age| age.try_into().ok()),
             cache_only: self.cache_only,
-            estimate: false,
+            estimate: self.estimate,
             parts: parts.iter().map(|part| (*part).into()).collect(),
         }
     }

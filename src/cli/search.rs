@@ -1,15 +1,20 @@
 //! `stockroom search`: one page of a search, or all of it as it arrives.
 
-use std::time::SystemTime;
+use std::{
+    io::{self, IsTerminal, Write},
+    time::SystemTime,
+};
 
 use clap::{Args, ValueEnum};
 
 use super::{
     exit::{Failure, Outcome},
+    format,
     json::Layout,
     output::Output,
+    page::{self, Style, Table},
     parse,
-    product_table::{arrived, ended, found, sum},
+    product_table::{PRODUCTS, ended, found, product_rows, stream_head, stream_notes, sum},
     remote::{ReadArgs, Remote},
 };
 use stockroom_client::Client;
@@ -22,24 +27,24 @@ Examples:
   stockroom search --author \"Ilse Ferro\" --sort newest --json
   stockroom search lamp --all --format markdown";
 
-/// Finds products by words and filters
+/// Search for products by keywords and filters
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Search {
-    /// Words to look for
+    /// Keywords
     keywords: Vec<String>,
     #[command(flatten)]
     filters: Filters,
-    /// How many products a page has, 1 to 100; each ten cost a call to Amazon
+    /// Products on a page, 1 to 100; every ten cost a call to Amazon
     #[arg(long, value_name = "N", default_value_t = 10)]
     page_size: i32,
-    /// Where the page before ended
+    /// The token that the previous page printed
     #[arg(long, value_name = "TOKEN", default_value = "", hide_default_value = true)]
     page_token: String,
-    /// All that Amazon shows, up to 100 products, as they arrive
+    /// Print all products that Amazon shows, up to 100, as they arrive
     #[arg(long, conflicts_with_all = ["page_size", "page_token"])]
     all: bool,
-    /// Tell how the search can be narrowed
+    /// Print the values by which the search can be narrowed
     #[arg(long)]
     facets: bool,
     #[command(flatten)]
@@ -69,7 +74,7 @@ struct Filters {
     /// An artist
     #[arg(long, default_value = "", hide_default_value = true)]
     artist: String,
-    /// Only below this browse node
+    /// Only products below this browse node
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     browse_node: String,
     /// The lowest price, as 49.99
@@ -78,22 +83,22 @@ struct Filters {
     /// The highest price, as 149.99
     #[arg(long, value_name = "AMOUNT", value_parser = parse::amount)]
     max_price: Option<pb::Money>,
-    /// The least stars, 1 to 5
+    /// The lowest rating in stars, 1 to 5
     #[arg(long, value_name = "STARS")]
     min_rating: Option<f64>,
-    /// The least saving in percent, 1 to 99
+    /// The lowest saving in percent, 1 to 99
     #[arg(long, value_name = "PERCENT")]
     min_saving: Option<i32>,
-    /// Only with Prime delivery
+    /// Only products with Prime delivery
     #[arg(long)]
     prime: bool,
-    /// Only what ships free
+    /// Only products with free shipping
     #[arg(long)]
     free_shipping: bool,
-    /// Only what Amazon ships
+    /// Only products that Amazon ships
     #[arg(long)]
     fulfilled_by_amazon: bool,
-    /// Only what ships to other countries
+    /// Only products that ship to other countries
     #[arg(long)]
     global: bool,
     /// The condition [default: any]
@@ -102,10 +107,10 @@ struct Filters {
     /// The order of the results [default: Amazon's for the category]
     #[arg(long, value_enum)]
     sort: Option<Sort>,
-    /// What is out of stock, too
+    /// Include out-of-stock products
     #[arg(long)]
     include_out_of_stock: bool,
-    /// Only what Amazon itself sells
+    /// Only products that Amazon sells
     #[arg(long)]
     amazon_only: bool,
 }
@@ -120,15 +125,15 @@ enum ConditionArg {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Sort {
-    /// Cheapest first
+    /// Lowest price first
     PriceLow,
-    /// Dearest first
+    /// Highest price first
     PriceHigh,
-    /// Best reviewed first
+    /// Highest rating first
     Rating,
     /// Newest first
     Newest,
-    /// Amazon's featured items first
+    /// Featured products first
     Featured,
     /// Best match first
     Relevance,
@@ -149,6 +154,10 @@ impl Search {
             include_facets: self.facets,
         };
         let answer = client.search_products(request).await?;
+        if self.read.estimate {
+            out.answer(&answer, |answer| format::estimate(answer.cost.as_ref()))?;
+            return Ok(Outcome::Done);
+        }
         out.answer(&answer, |answer| found(answer, SystemTime::now()))?;
         Ok(if answer.products.is_empty() { Outcome::Nothing } else { Outcome::Done })
     }
@@ -162,15 +171,18 @@ impl Search {
         };
         let mut pages = client.stream_search(request).await?;
         let (mut count, mut dropped, mut cost) = (0, 0, pb::Cost::default());
+        let (mut columns, progress) = (None, Progress::new());
         while let Some(answer) = pages.message().await? {
             match out.style() {
-                Some(style) => out.text(&arrived(&answer, count).render(style))?,
+                Some(style) => out.text(&stream_text(&answer, count, style, &mut columns))?,
                 None => out.json(&answer, Layout::Line)?,
             }
-            count += answer.products.len();
-            dropped += answer.dropped_count;
+            count = count.saturating_add(answer.products.len());
+            dropped = answer.dropped_count.saturating_add(dropped);
             cost = sum(cost, answer.cost.unwrap_or_default());
+            progress.show(count);
         }
+        progress.clear();
         if let Some(style) = out.style() {
             out.text(&ended(count, dropped, cost).render(style))?;
         }
@@ -210,6 +222,48 @@ impl Search {
             query.set_merchant(pb::MerchantFilter::Amazon);
         }
         query
+    }
+}
+
+/// One message of a streamed search as text. The head of the table is written once, and its columns keep their widths.
+fn stream_text(
+    answer: &pb::StreamSearchResponse,
+    before: usize,
+    style: Style,
+    columns: &mut Option<page::Layout>,
+) -> String {
+    let rows = product_rows(&answer.products, before);
+    let mut text = stream_head(answer).render(style);
+    if !rows.is_empty() && columns.is_none() {
+        let layout = Table { columns: PRODUCTS.to_vec(), rows: rows.clone() }.layout(style);
+        text.push_str(&format!("\n{}", layout.head(true)));
+        *columns = Some(layout);
+    }
+    if let Some(columns) = columns {
+        text.push_str(&columns.rows(&rows));
+    }
+    text + &stream_notes(answer).render(style)
+}
+
+/// The count of products so far on stderr, while stdout goes elsewhere.
+struct Progress(bool);
+
+impl Progress {
+    fn new() -> Self {
+        Self(io::stderr().is_terminal() && !io::stdout().is_terminal())
+    }
+
+    fn show(&self, count: usize) {
+        if self.0 {
+            // Progress that nobody can read changes nothing.
+            let _ = write!(io::stderr(), "\r{count} products \u{2026}");
+        }
+    }
+
+    fn clear(&self) {
+        if self.0 {
+            let _ = write!(io::stderr(), "\r\u{1b}[K");
+        }
     }
 }
 

@@ -101,7 +101,7 @@ impl Serve {
     }
 
     async fn serve(self, running: Running, config: Config) -> Result<Outcome, Failure> {
-        telemetry::start(&config.log).map_err(Failure::local("the log cannot be written"))?;
+        let filter = telemetry::start(&config.log).map_err(Failure::local("the log cannot be written"))?;
         for warning in running.effective.warnings() {
             tracing::warn!("{warning}");
         }
@@ -120,8 +120,10 @@ impl Serve {
         if let Some(listener) = admin {
             beside.spawn(admin::run(listener, server.operations()).map(drop));
         }
-        let reload = Reload { command: self, running, rotation };
-        beside.spawn(reload.at_each(hangup));
+        let operations = server.operations();
+        let requests = operations.reload_requests();
+        let reload = Reload { command: self, running, rotation, operations, filter };
+        beside.spawn(reload.run(hangup, requests));
         let served = server.run(listener, shutdown).await;
         beside.shutdown().await;
         served.map_err(Failure::local("the gateway stopped"))?;

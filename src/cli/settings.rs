@@ -55,10 +55,14 @@ pub(super) struct ShowConfig {
 }
 
 impl Sources {
+    /// The file that is read, if there is one.
+    pub(super) fn file(&self) -> Option<PathBuf> {
+        self.config.clone().or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists()))
+    }
+
     /// The settings of the file, overridden by those of the environment.
     pub(super) fn load(&self, environment: Environment) -> Result<Settings, Failure> {
-        let named = self.config.clone().or_else(|| Some(PathBuf::from(DEFAULT_FILE)).filter(|file| file.exists()));
-        let settings = match named {
+        let settings = match self.file() {
             Some(file) => {
                 let path = file.display().to_string();
                 let text = fs::read_to_string(&file).map_err(|error| unreadable(&file, &error))?;
@@ -116,4 +120,16 @@ fn unreadable(file: &Path, error: &io::Error) -> Failure {
         problem.push_str("; it is a folder, which is what a container's bind mount creates for a file that is missing");
     }
     Failure::Config(ConfigErrors(vec![ConfigError::new("", problem)]))
+}
+
+/// The gateway that the configuration here describes: `listen` of the environment or of the file. `None` without either.
+pub(super) fn default_server(environment: &Environment) -> Option<String> {
+    let file = environment.iter().find(|(name, _)| name == "STOCKROOM_CONFIG").map(|(_, file)| PathBuf::from(file));
+    // A file that cannot be read is an error of the commands that need it, and not of a client.
+    let settings = Sources { config: file }.load(environment.clone()).ok()?;
+    let mut address = settings.listen()?;
+    if address.ip().is_unspecified() {
+        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    Some(format!("http://{address}"))
 }

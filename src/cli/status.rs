@@ -1,42 +1,57 @@
-//! `stockroom status`, `purge` and `health`: looking after a gateway.
+//! `stockroom status`, `purge` and `health`: commands for operators.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    io::{self, IsTerminal, Write},
+    time::{Duration, SystemTime},
+};
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::{
-    exit::{Failure, Outcome},
+    exit::{self, Failure, Outcome},
     format,
+    json::Layout,
+    output::Output,
     page::{Column, Page},
     parse,
     remote::Remote,
 };
 use amazon_catalog::Marketplace;
-use stockroom_client::Health as Answer;
+use stockroom_client::{Client, Code, Health as Answer};
 use stockroom_proto::pb::{self, purge_cache_request::Target};
 
-/// Shows what each account has spent and has left, its queue, and what the cache holds
+/// Show each account's budget and queue, and the cache
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  stockroom status\n  stockroom status --json | jq '.accounts[].day.left'")]
 pub(super) struct Status {
-    /// Show it again and again, every 2 s or as often as is said
+    /// Show it again and again, every 2s or at another interval
     #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "2s", value_parser = parse::duration)]
     watch: Option<Duration>,
     #[command(flatten)]
     remote: Remote,
 }
 
-/// Drops products, a namespace or everything from the cache
+/// Drop products, a namespace or everything from the cache
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  stockroom purge B0SBHEAD01 -m UK\n  stockroom purge --namespace searches\n  stockroom purge --everything"
+    after_help = "Examples:\n  stockroom purge B0SBHEAD01 -m UK\n  stockroom purge --namespace searches\n  stockroom purge --everything --yes"
 )]
 pub(super) struct Purge {
     #[command(flatten)]
     what: What,
+    /// Do not ask before everything is dropped
+    #[arg(long, short)]
+    yes: bool,
     /// The marketplace of the products [default: the gateway's own]
-    #[arg(long, short, env = "STOCKROOM_MARKETPLACE", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        short,
+        env = "STOCKROOM_MARKETPLACE",
+        hide_env_values = true,
+        default_value = "",
+        hide_default_value = true
+    )]
     marketplace: String,
     #[command(flatten)]
     remote: Remote,
@@ -64,7 +79,7 @@ enum Namespace {
     BrowseNodes,
 }
 
-/// Tells whether the gateway takes calls: exit code 0 or 1
+/// Check whether the gateway is serving: exit code 0 or 1
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  stockroom health\n  stockroom health stockroom.v1.SearchService --timeout 1s")]
 pub(super) struct Health {
@@ -78,20 +93,61 @@ pub(super) struct Health {
 impl Status {
     pub(super) async fn run(self) -> Result<Outcome, Failure> {
         let (client, mut out) = (self.remote.client()?, self.remote.out());
-        loop {
+        let Some(pause) = self.watch else {
             let answer = client.get_status(pb::GetStatusRequest {}).await?;
-            if self.watch.is_some() {
-                out.clear()?;
-            }
             out.answer(&answer, |answer| status_page(answer, SystemTime::now()))?;
-            let Some(pause) = self.watch else { return Ok(Outcome::Done) };
-            tokio::time::sleep(pause).await;
+            return Ok(Outcome::Done);
+        };
+        out.enter_screen()?;
+        // Cancel-safe: what is dropped is a question and a frame.
+        tokio::select! {
+            ended = watch(&client, &mut out, pause) => ended,
+            _ = tokio::signal::ctrl_c() => Ok(Outcome::Done),
         }
+    }
+}
+
+/// Shows the status again and again. While the gateway does not answer, the last status stays, below the reason.
+async fn watch(client: &Client, out: &mut Output, pause: Duration) -> Result<Outcome, Failure> {
+    let mut last = String::new();
+    loop {
+        let answer = client.get_status(pb::GetStatusRequest {}).await;
+        let time = format::timestamp(SystemTime::now());
+        let Some(style) = out.style() else {
+            match answer {
+                Ok(answer) => out.json(&answer, Layout::Line)?,
+                Err(error) => exit::complain(&error.into()),
+            }
+            tokio::time::sleep(pause).await;
+            continue;
+        };
+        match answer {
+            Ok(answer) => {
+                last = status_page(&answer, SystemTime::now()).render(style);
+                out.frame(&format!("{time}\n\n{last}"))?;
+            }
+            Err(error) if matches!(error.code, Code::PermissionDenied | Code::Unauthenticated) => {
+                return Err(error.into());
+            }
+            Err(error) => {
+                let mut page = Page::default();
+                page.line(format!(
+                    "{time}  no answer: {}; trying again every {}",
+                    error.message,
+                    format::duration(pause)
+                ));
+                out.frame(&format!("{}\n{last}", page.render(style)))?;
+            }
+        }
+        tokio::time::sleep(pause).await;
     }
 }
 
 impl Purge {
     pub(super) async fn run(self) -> Result<Outcome, Failure> {
+        if self.what.everything && !self.yes && !confirmed("Drop everything from the cache of every replica?")? {
+            return Ok(Outcome::Nothing);
+        }
         let target = match (self.what.namespace, self.what.everything) {
             (Some(namespace), _) => Target::Namespace(pb::CacheNamespace::from(namespace).into()),
             (None, true) => Target::Everything(true),
@@ -108,6 +164,18 @@ impl Purge {
         })?;
         Ok(Outcome::Done)
     }
+}
+
+/// Asks a question on the terminal. Without a terminal nobody can answer, and the command must say so itself.
+fn confirmed(question: &str) -> Result<bool, Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::Usage("--everything asks first, and there is no terminal; add --yes".to_owned()));
+    }
+    // The question goes where the answer does not.
+    let _ = write!(io::stderr(), "{question} [y/N] ");
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).map_err(Failure::local("the answer cannot be read"))?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 impl Health {
@@ -241,8 +309,8 @@ fn breaker_words(breaker: &pb::BreakerStatus) -> String {
 }
 
 fn cache_row(cache: &pb::CacheStatus) -> Vec<String> {
-    let lookups = cache.hits + cache.misses;
-    let rate = if lookups > 0 { format!("{}%", cache.hits * 100 / lookups) } else { String::new() };
+    let lookups = cache.hits.saturating_add(cache.misses);
+    let rate = if lookups > 0 { format!("{}%", cache.hits.saturating_mul(100) / lookups) } else { String::new() };
     let kib = |bytes: i64| format!("{} KiB", format::number(bytes / 1024));
     vec![
         cache.tier.clone(),
@@ -305,5 +373,33 @@ Account main
   budget    this replica's own share for 0ms; Redis does not answer
 ";
         assert_eq!(status_page(&answer, SystemTime::UNIX_EPOCH).render(Style::Text(None)), expected);
+    }
+
+    #[test]
+    fn no_value_of_a_server_makes_a_page_panic() {
+        let time = Some(prost_types::Timestamp { seconds: i64::MAX, nanos: i32::MIN });
+        let wait = Some(prost_types::Duration { seconds: i64::MIN, nanos: i32::MAX });
+        let account = pb::AccountStatus {
+            name: "\u{1b}[2J".to_owned(),
+            own_share_since_time: time,
+            day: Some(pb::Budget { limit: i32::MAX, spent: i32::MIN, left: i32::MIN, next_release_time: time }),
+            queue: Some(pb::QueueStatus { length: i32::MIN, capacity: i32::MIN, predicted_wait: wait }),
+            calls_per_second: f64::NAN,
+            current_calls_per_second: f64::INFINITY,
+            protocol: 77,
+            ..Default::default()
+        };
+        let cache = pb::CacheStatus { hits: i64::MAX, misses: i64::MAX, size_bytes: i64::MIN, ..Default::default() };
+        let status = pb::GetStatusResponse {
+            start_time: time,
+            accounts: vec![account],
+            caches: vec![cache],
+            ..Default::default()
+        };
+        for style in [Style::Text(Some(1)), Style::Text(Some(60)), Style::Text(None), Style::Markdown] {
+            assert!(!status_page(&status, SystemTime::now()).render(style).contains('\u{1b}'));
+        }
+        let cost = pb::Cost { from_memory: i32::MAX, from_redis: i32::MAX, ..Default::default() };
+        assert!(format::cost(Some(&cost)).contains("from cache"));
     }
 }

@@ -128,14 +128,27 @@ pub(super) fn read_callers(read: &mut Reader<'_>) -> Vec<Caller> {
     for name in read.names_below("callers") {
         let at = |key: &str| format!("callers.{name}.{key}");
         let token: Option<SecretString> = read.required(&at("token"));
-        let same =
-            |token: &SecretString| callers.iter().find(|caller| caller.token.expose_secret() == token.expose_secret());
-        if let Some(first) = token.as_ref().and_then(same) {
-            read.error(&at("token"), format!("caller {} has the same token; each needs its own", first.name));
+        let previous_token: Option<SecretString> = read.get_or_file(&at("previous_token"));
+        for (key, token) in [("token", &token), ("previous_token", &previous_token)] {
+            let Some(token) = token else { continue };
+            let has = |caller: &&Caller| {
+                let theirs = [Some(&caller.token), caller.previous_token.as_ref()];
+                theirs.into_iter().flatten().any(|other| other.expose_secret() == token.expose_secret())
+            };
+            if let Some(first) = callers.iter().find(has) {
+                read.error(&at(key), format!("caller {} has the same token; each needs its own", first.name));
+            }
         }
         let (admin, calls_per_day) = (read.get_or_zero(&at("admin")), read.get(&at("calls_per_day")));
         let weight = read.get_or_zero(&at("weight"));
-        callers.extend(token.map(|token| Caller { name: name.to_owned(), token, admin, calls_per_day, weight }));
+        callers.extend(token.map(|token| Caller {
+            name: name.to_owned(),
+            token,
+            previous_token,
+            admin,
+            calls_per_day,
+            weight,
+        }));
     }
     callers
 }

@@ -1,5 +1,7 @@
 //! The effective configuration: every value that the gateway uses and where it comes from, as TOML and as JSON. No secret is shown.
 
+use std::path::PathBuf;
+
 use serde_json::{Map, Value as Json, json};
 
 use super::{
@@ -93,6 +95,19 @@ impl Effective {
             changed.chain(added).map(|entry| Change { key: entry.path.clone(), reload: entry.key.reload }).collect();
         changes.sort_by(|one, other| one.key.cmp(&other.key));
         changes
+    }
+
+    /// Takes the values of a newer configuration that take effect at a reload, and keeps all others.
+    pub fn adopt_live(&mut self, newer: Self) {
+        let is_live = |entry: &Entry| entry.key.reload == Reload::Live;
+        let kept = self.entries.drain(..).filter(|entry| !is_live(entry));
+        let taken = newer.entries.into_iter().filter(is_live);
+        *self = Self::new(kept.chain(taken).collect(), newer.warnings);
+    }
+
+    /// The files that values were read from.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.entries.iter().filter_map(|entry| entry.value.as_ref()?.file()).collect()
     }
 
     fn entry(&self, path: &str) -> Option<&Entry> {

@@ -65,11 +65,13 @@ pub(super) static KEYS: &[Key] = &[
     restart("accounts.NAME.max_body", Kind::Size(64 << 10..=64 << 20), "4MiB", "The largest answer that is read."),
     restart("accounts.NAME.queue_capacity", Kind::Count(1..=1_000_000), "1000", "The number of ids and other calls that may wait in the queue."),
     restart("accounts.NAME.content_notice_entities.MARKETPLACE", Kind::Text, "", "The Amazon entity that the content notice names for a marketplace."),
-    restart("callers.NAME.token", Kind::Secret, "", "The caller's bearer token. This or `token_file` is required."),
-    restart("callers.NAME.token_file", Kind::ValueFile, "", "A file that holds the token."),
-    restart("callers.NAME.admin", Kind::Flag, "false", "Whether the caller may use AdminService."),
-    restart("callers.NAME.calls_per_day", Kind::Count(1..=10_000_000), "", "The calls to Amazon that the caller may cause in any 24 hours. Default: no quota of its own."),
-    restart("callers.NAME.weight", Kind::Rate(0.01..=100.0), "1", "The caller's weight when callers compete for calls: weight 2 gets twice as many calls as weight 1."),
+    live("callers.NAME.token", Kind::Secret, "", "The caller's bearer token. This or `token_file` is required."),
+    live("callers.NAME.token_file", Kind::ValueFile, "", "A file that holds the token."),
+    live("callers.NAME.previous_token", Kind::Secret, "", "A second token that is accepted too, while the caller changes from it to `token`."),
+    live("callers.NAME.previous_token_file", Kind::ValueFile, "", "A file that holds the second token."),
+    live("callers.NAME.admin", Kind::Flag, "false", "Whether the caller may use AdminService."),
+    live("callers.NAME.calls_per_day", Kind::Count(1..=10_000_000), "", "The calls to Amazon that the caller may cause in any 24 hours. Default: no quota of its own."),
+    live("callers.NAME.weight", Kind::Rate(0.01..=100.0), "1", "The caller's weight when callers compete for calls: weight 2 gets twice as many calls as weight 1."),
     restart("cache.memory", Kind::Size(1 << 20..=1 << 40), "256MiB", "The capacity of the memory tier, including keys."),
     restart("cache.offers_fresh", Kind::Horizon(mins(50)), "50m", "How long an answer with offers is fresh."),
     restart("cache.catalog_fresh", Kind::Horizon(hours(12)), "12h", "How long any other answer is fresh."),
@@ -90,7 +92,7 @@ pub(super) static KEYS: &[Key] = &[
     restart("server.admin_open", Kind::Flag, "false", "Whether AdminService answers anonymous callers on a port off loopback where no callers are configured."),
     restart("admin.listen", Kind::AddressOrOff, "127.0.0.1:9464", "The address of the admin port: HTTP with `/livez`, `/readyz`, `/metrics` and a status page. It has no authentication. If the default address is in use, the gateway starts without the port."),
     restart("log.format", Kind::Choice(&["auto", "pretty", "json"]), "auto", "The format of log lines; `auto` is `pretty` on a terminal and `json` otherwise."),
-    restart("log.filter", Kind::LogFilter, "info", "Which lines to log, as `info` or `stockroom=debug,warn`."),
+    live("log.filter", Kind::LogFilter, "info", "Which lines to log, as `info` or `stockroom=debug,warn`."),
 ];
 
 /// A key whose changes take effect at the next reload.

@@ -2,7 +2,7 @@
 //!
 //! A setting that is added later overrides an earlier one. This module checks that keys are known. It does not check values.
 
-use std::{collections::BTreeMap, ffi::OsString, fmt};
+use std::{collections::BTreeMap, ffi::OsString, fmt, net::SocketAddr};
 
 use toml::{
     Spanned,
@@ -17,7 +17,8 @@ use amazon_catalog::Marketplace;
 
 const PREFIX: &str = "STOCKROOM_";
 /// Variables of the command line, which are no keys.
-const NOT_KEYS: [&str; 4] = ["STOCKROOM_CONFIG", "STOCKROOM_SERVER", "STOCKROOM_TOKEN", "STOCKROOM_MARKETPLACE"];
+const NOT_KEYS: [&str; 5] =
+    ["STOCKROOM_CONFIG", "STOCKROOM_SERVER", "STOCKROOM_TOKEN", "STOCKROOM_TOKEN_FILE", "STOCKROOM_MARKETPLACE"];
 
 /// The merged settings.
 #[derive(Clone, Debug, Default)]
@@ -116,6 +117,11 @@ impl Settings {
             self.put(&path, value.to_owned(), Origin::Flag(flag.to_owned()));
         }
         self
+    }
+
+    /// The address of the gRPC port, if it is set and valid.
+    pub fn listen(&self) -> Option<SocketAddr> {
+        self.get("listen")?.text.parse().ok()
     }
 
     /// Things that are no errors but probably mistakes.

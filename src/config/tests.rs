@@ -376,7 +376,7 @@ fn a_change_is_found_in_files_too_and_says_when_it_takes_effect() {
         changes.map(|change| format!("{} {:?}", change.key, change.reload)).collect::<Vec<_>>()
     };
     assert_eq!(changes(&effective("before", ACCOUNT.to_owned())), [""; 0]);
-    assert_eq!(changes(&effective("after", ACCOUNT.to_owned())), ["callers.web.token_file Restart"]);
+    assert_eq!(changes(&effective("after", ACCOUNT.to_owned())), ["callers.web.token_file Live"]);
     let other_keys = ACCOUNT.replace("hush-hush", "other");
     assert_eq!(changes(&effective("before", other_keys)), ["accounts.main.secret_key Live"]);
     let other_tag = ACCOUNT.replace("demo-21", "other-21");
@@ -435,4 +435,26 @@ fn the_admin_port_can_be_turned_off_and_must_open_where_its_address_is_set() {
         admin("[admin]\nlisten = \"0.0.0.0:9464\"\n"),
         Admin { listen: Some(([0, 0, 0, 0], 9464).into()), required: true }
     );
+}
+
+#[test]
+fn a_second_token_is_a_caller_s_own_too() {
+    let callers = |zoo: &str| {
+        format!("{ACCOUNT}[callers.web]\ntoken = \"new\"\nprevious_token = \"old\"\n[callers.zoo]\ntoken = \"{zoo}\"\n")
+    };
+    assert!(Config::from_settings(&settings(&callers("other"))).unwrap().callers[0].previous_token.is_some());
+    assert_eq!(
+        errors(&settings(&callers("old"))),
+        ["callers.zoo.token: caller web has the same token; each needs its own (stockroom.toml:11)"]
+    );
+}
+
+#[test]
+fn what_needs_a_restart_stays_reported_after_a_reload() {
+    let effective = |more: &str| Config::with_effective(&settings(&format!("{more}{ACCOUNT}"))).unwrap().1;
+    let mut running = effective("");
+    let newer = || effective("replicas = 2\nlog.filter = \"debug\"\n");
+    running.adopt_live(newer());
+    let changes: Vec<String> = running.changes(&newer()).into_iter().map(|change| change.key).collect();
+    assert_eq!(changes, ["replicas"]);
 }

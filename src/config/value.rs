@@ -1,6 +1,6 @@
 //! A parsed value of a key: typed access, comparison, and its form in the effective configuration.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value as Json, json};
@@ -56,6 +56,15 @@ impl Value {
             Self::Size(bytes) => json!(show_size(*bytes)),
             Self::Duration(duration) => json!(show_duration(*duration)),
             Self::InFile { path, .. } => json!(path),
+        }
+    }
+
+    /// The file that the value was read from.
+    pub(super) fn file(&self) -> Option<PathBuf> {
+        match self {
+            Self::InFile { path, .. } => Some(path.into()),
+            Self::CaFile(file) => Some(file.path().to_owned()),
+            _ => None,
         }
     }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The methods that have series of their own, and `other`.
-pub const METHODS: [&str; 20] = [
+pub const METHODS: [&str; 21] = [
     "stockroom.v1.SearchService/SearchProducts",
     "stockroom.v1.SearchService/StreamSearch",
     "stockroom.v1.ProductService/GetProduct",
@@ -21,6 +21,7 @@ pub const METHODS: [&str; 20] = [
     "stockroom.v1.BrowseService/ListMarketplaces",
     "stockroom.v1.AdminService/GetStatus",
     "stockroom.v1.AdminService/PurgeCache",
+    "stockroom.v1.AdminService/Reload",
     "stockroom.v1.AdminService/ListFeeds",
     "stockroom.v1.AdminService/GetFeedLink",
     "stockroom.v1.AdminService/ListReports",

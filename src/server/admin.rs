@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use tokio::sync::oneshot;
 use tonic::{Request, Response, Status};
 
 use super::{context::CallContext, error::ErrorDescriptor, service_state::ServiceState, violations::Violations};
@@ -57,6 +58,14 @@ impl served::admin_service_server::AdminService for AdminService {
             return Err(ErrorDescriptor::new(ErrorReason::PurgeNotShared, message).into());
         }
         Ok(Response::new(pb::PurgeCacheResponse { dropped_count: signed(purged.dropped) }))
+    }
+
+    async fn reload(&self, _: Request<pb::ReloadRequest>) -> Result<Response<pb::ReloadResponse>, Status> {
+        let none = || Status::unimplemented("this gateway cannot read its configuration again");
+        let requests = self.0.reload.get().ok_or_else(none)?;
+        let (reply, answer) = oneshot::channel();
+        requests.send(reply).await.map_err(|_| none())?;
+        Ok(Response::new(answer.await.map_err(|_| none())?))
     }
 
     async fn list_feeds(
@@ -135,7 +144,7 @@ impl AdminService {
         let callers = report.callers.iter().map(|(caller, spent)| pb::CallerSpending {
             caller: caller.to_string(),
             spent: count(*spent),
-            limit: self.0.shares.get(&**caller).map(|share| count(*share)),
+            limit: self.0.quota(caller).map(count),
         });
         let now = tokio::time::Instant::now();
         let breakers = report.breakers.iter().map(|(operation, state, calls)| {

@@ -3,12 +3,12 @@
 //! Callers are those of the configuration, known by their bearer tokens. Without any, everybody may do everything, which
 //! is meant for loopback and for a mesh that decides who gets through.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use super::error::ErrorDescriptor;
 use crate::{config, dispatch::Priority};
 use http::HeaderMap;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use stockroom_proto::pb::ErrorReason;
 
@@ -37,7 +37,7 @@ pub(crate) struct Principal {
 /// Those who may call.
 #[derive(Debug)]
 pub(crate) struct Callers {
-    callers: Vec<Caller>,
+    callers: RwLock<Arc<[Caller]>>,
     /// Whether AdminService answers where no callers are configured.
     is_admin_open: bool,
 }
@@ -46,36 +46,53 @@ pub(crate) struct Callers {
 struct Caller {
     principal: Principal,
     // Hashes of equal length: comparing them tells nothing about a token by how long it takes.
-    token_hash: [u8; 32],
+    token_hashes: Vec<[u8; 32]>,
     admin: bool,
+}
+
+impl From<&config::Caller> for Caller {
+    fn from(caller: &config::Caller) -> Self {
+        let hash = |token: &SecretString| Sha256::digest(token.expose_secret().as_bytes()).into();
+        Self {
+            principal: Principal {
+                name: caller.name.as_str().into(),
+                share: caller.calls_per_day,
+                weight: caller.weight,
+                class: Priority::Interactive,
+            },
+            token_hashes: [Some(&caller.token), caller.previous_token.as_ref()]
+                .into_iter()
+                .flatten()
+                .map(hash)
+                .collect(),
+            admin: caller.admin,
+        }
+    }
 }
 
 impl Callers {
     pub(crate) fn new(callers: &[config::Caller], is_admin_open: bool) -> Self {
-        let callers = callers
-            .iter()
-            .map(|caller| Caller {
-                principal: Principal {
-                    name: caller.name.as_str().into(),
-                    share: caller.calls_per_day,
-                    weight: caller.weight,
-                    class: Priority::Interactive,
-                },
-                token_hash: Sha256::digest(caller.token.expose_secret().as_bytes()).into(),
-                admin: caller.admin,
-            })
-            .collect();
-        Self { callers, is_admin_open }
+        Self { callers: RwLock::new(callers.iter().map(Caller::from).collect()), is_admin_open }
+    }
+
+    /// Admits these callers and no others from now on.
+    pub(crate) fn replace(&self, callers: &[config::Caller]) {
+        *self.callers.write().unwrap_or_else(PoisonError::into_inner) = callers.iter().map(Caller::from).collect();
+    }
+
+    fn current(&self) -> Arc<[Caller]> {
+        Arc::clone(&self.callers.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Who may call a method with these headers, or why nobody may.
     pub(crate) fn admit(&self, path: &str, headers: &HeaderMap) -> Result<Principal, ErrorDescriptor> {
-        if self.callers.is_empty() && path.starts_with(ADMIN) && !self.is_admin_open {
+        let callers = self.current();
+        if callers.is_empty() && path.starts_with(ADMIN) && !self.is_admin_open {
             let message = "AdminService is closed: no callers are configured and the port is not on loopback; \
                 configure a caller with admin, or set server.admin_open";
             return Err(ErrorDescriptor::new(ErrorReason::NotAnAdmin, message));
         }
-        if self.callers.is_empty() || is_open(path) {
+        if callers.is_empty() || is_open(path) {
             return Ok(Principal { name: named(headers), share: None, weight: 1.0, class: class(headers) });
         }
         let unauthenticated = |message: &str| ErrorDescriptor::new(ErrorReason::CallerUnknown, message);
@@ -85,7 +102,7 @@ impl Callers {
             )
         })?;
         let hash: [u8; 32] = Sha256::digest(bearer_token(header.as_bytes()).unwrap_or_default()).into();
-        let caller = self.callers.iter().find(|caller| caller.token_hash == hash);
+        let caller = callers.iter().find(|caller| caller.token_hashes.contains(&hash));
         let caller = caller.ok_or_else(|| unauthenticated("the token is not one of a caller of this gateway"))?;
         if path.starts_with(ADMIN) && !caller.admin {
             let message = format!("{} is not an admin of this gateway", caller.principal.name);

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use prost::Message;
-use tokio::time::Instant;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 use tonic::Request;
 
@@ -16,6 +19,7 @@ use super::{
     service_state::ServiceState,
 };
 use crate::{
+    config,
     dispatch::Priority,
     metrics::{Metrics, Snapshot},
     served::search_service_server::SearchService as _,
@@ -27,12 +31,14 @@ const CALLER: &str = "status-page";
 /// The longest wait for a search of the status page.
 const SEARCH_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Requests to reload, each with the way to answer it.
+pub type ReloadRequests = mpsc::Receiver<oneshot::Sender<pb::ReloadResponse>>;
+
 /// A handle on a running server; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Operations {
     pub(super) state: ServiceState,
     pub(super) health: Health,
-    #[expect(dead_code, reason = "replaced by a reload")]
     pub(super) callers: Arc<Callers>,
     pub(super) metrics: &'static Metrics,
 }
@@ -41,6 +47,20 @@ impl Operations {
     /// The server's metrics.
     pub fn metrics(&self) -> &'static Metrics {
         self.metrics
+    }
+
+    /// Admits these callers and no others from now on. Calls in progress keep the quota and weight that they began with.
+    pub fn replace_callers(&self, callers: &[config::Caller]) {
+        self.callers.replace(callers);
+        self.state.replace_quotas(callers);
+    }
+
+    /// The requests of `AdminService.Reload`. Whoever calls this answers them; without it the method is unimplemented.
+    pub fn reload_requests(&self) -> ReloadRequests {
+        let (sender, requests) = mpsc::channel(1);
+        // Only the first call counts: one owner reloads.
+        let _ = self.state.reload.set(sender);
+        requests
     }
 
     /// Why the server is not ready; empty if it is. Does not depend on Amazon or Redis, as health does not.

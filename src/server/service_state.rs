@@ -2,16 +2,19 @@
 
 use std::{
     collections::HashMap,
-    sync::Arc,
+    sync::{Arc, OnceLock, PoisonError, RwLock},
     time::{Duration, SystemTime},
 };
 
-use tokio::time::Instant;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 use super::{context::CallContext, query, violations::Violations};
 use crate::{
     catalog::{Catalog, ProductMask, ReadContext, SearchPlan},
-    config::{Config, Credentials},
+    config::{Caller, Config, Credentials},
     dispatch::RequestContext,
 };
 use amazon_catalog::{CatalogRequest, Locale, Marketplace, SearchItems};
@@ -33,7 +36,9 @@ pub(crate) struct ServiceState {
     pub(crate) is_sandbox: bool,
     default_marketplace: Marketplace,
     served: Arc<Vec<Served>>,
-    pub(crate) shares: Arc<HashMap<String, u32>>,
+    quotas: Arc<RwLock<HashMap<String, u32>>>,
+    /// Where requests to reload go, if somebody serves them.
+    pub(crate) reload: Arc<OnceLock<mpsc::Sender<oneshot::Sender<pb::ReloadResponse>>>>,
 }
 
 /// A marketplace that an account serves.
@@ -43,6 +48,10 @@ pub(crate) struct Served {
     pub(crate) account: String,
     pub(crate) protocol: pb::Protocol,
     pub(crate) content_notice_entity: Option<String>,
+}
+
+fn quotas(callers: &[Caller]) -> HashMap<String, u32> {
+    callers.iter().filter_map(|caller| Some((caller.name.clone(), caller.calls_per_day?))).collect()
 }
 
 impl ServiceState {
@@ -68,15 +77,25 @@ impl ServiceState {
             })
             .collect();
         served.sort_by_key(|served| (served.marketplace != config.default_marketplace, served.marketplace.code()));
-        let share = |caller: &crate::config::Caller| Some((caller.name.clone(), caller.calls_per_day?));
         Self {
             catalog,
             started: SystemTime::now(),
             is_sandbox: config.sandbox,
             default_marketplace: config.default_marketplace,
             served: Arc::new(served),
-            shares: Arc::new(config.callers.iter().filter_map(share).collect()),
+            quotas: Arc::new(RwLock::new(quotas(&config.callers))),
+            reload: Arc::default(),
         }
+    }
+
+    /// The daily quota of a caller.
+    pub(crate) fn quota(&self, caller: &str) -> Option<u32> {
+        self.quotas.read().unwrap_or_else(PoisonError::into_inner).get(caller).copied()
+    }
+
+    /// Takes the daily quotas of other callers.
+    pub(crate) fn replace_quotas(&self, callers: &[Caller]) {
+        *self.quotas.write().unwrap_or_else(PoisonError::into_inner) = quotas(callers);
     }
 
     /// The marketplaces that are served, the default first.

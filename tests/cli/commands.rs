@@ -22,7 +22,7 @@ const COMMANDS: [&[&str]; 14] = [
     &["marketplaces"],
     &["status"],
     &["health"],
-    &["purge", "--everything"],
+    &["purge", "--everything", "--yes"],
 ];
 
 #[test]
@@ -82,13 +82,14 @@ fn the_examples_of_the_help_find_something() {
 #[test]
 fn each_kind_of_failure_has_its_exit_code_and_says_what_to_do() {
     let gateway = Gateway::start();
-    let cases: [(&[&str], i32, &str); 17] = [
+    let cases: [(&[&str], i32, &str); 18] = [
         (&["search", "zzzyzx"], 1, ""),
         (&["product", "B0SBNOBODY"], 1, ""),
         (&["search", "never asked before", "--cache-only"], 1, "NOT_CACHED"),
         (&["health", "stockroom.v1.NoService"], 1, ""),
         (&["search", "lamp", "--max-price", "$5"], 2, "in digits"),
-        (&["search", "lamp", "--server", "127.0.0.1:50051"], 2, "http://127.0.0.1:50051"),
+        (&["search", "lamp", "--server", "ftp://127.0.0.1:50051"], 2, "http://127.0.0.1:50051"),
+        (&["purge", "--everything"], 2, "--yes"),
         (&["purge"], 2, "--everything"),
         (&["config"], 64, "stockroom serve --sandbox"),
         (&["serve", "--config", "missing.toml"], 64, "missing.toml"),
@@ -144,6 +145,69 @@ fn help_and_version_need_no_gateway() {
         let ended = ended(stockroom(folder.path()).args(arguments));
         assert!(ended.code == 0 && ended.stdout.contains(words), "{ended:?}");
     }
+}
+
+#[test]
+fn an_address_without_a_scheme_is_a_gateway_too_and_the_configuration_here_names_the_default() {
+    let gateway = Gateway::start();
+    let address = gateway.url.trim_start_matches("http://");
+    let mut command = stockroom(gateway.server.folder());
+    assert_eq!(ended(command.args(["health", "--server", address])).code, 0);
+    let mut command = stockroom(gateway.server.folder());
+    assert_eq!(ended(command.arg("health").env("STOCKROOM_LISTEN", address)).code, 0);
+    std::fs::write(gateway.server.folder().join("stockroom.toml"), format!("listen = {address:?}\n")).unwrap();
+    assert_eq!(ended(stockroom(gateway.server.folder()).arg("health")).code, 0);
+}
+
+#[test]
+fn the_printed_command_shows_the_next_page() {
+    let gateway = Gateway::start();
+    let first = gateway.run(&["search", "wireless headphones", "--page-size", "2"]).stdout;
+    let next = first.lines().find_map(|line| line.strip_prefix("next page: stockroom ")).unwrap();
+    let next = next.replace('\'', "\"");
+    let arguments = words(&next);
+    let second = gateway.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(second.code, 0, "{second:?}");
+    assert!(!second.stdout.contains("B0SBHEAD01") && second.stdout.contains("B0SB"), "{second:?}");
+}
+
+#[test]
+fn an_estimate_spends_nothing_and_a_count_of_zero_is_written_as_json() {
+    let gateway = Gateway::start();
+    let estimate = gateway.run(&["search", "lamp", "--estimate"]);
+    assert!(estimate.code == 0 && estimate.stdout.contains("1 call to Amazon; nothing was spent"), "{estimate:?}");
+    let status: serde_json::Value = serde_json::from_str(&gateway.run(&["status", "--json"]).stdout).unwrap();
+    assert_eq!(status["accounts"][0]["calls"]["answered"], "0");
+    let purged: serde_json::Value =
+        serde_json::from_str(&gateway.run(&["purge", "--everything", "--yes", "--json"]).stdout).unwrap();
+    assert_eq!(purged["droppedCount"], "0");
+}
+
+#[test]
+fn a_watched_status_goes_on_while_the_gateway_is_away() {
+    let gateway = Gateway::start();
+    let mut command = gateway.command(&["status", "--watch", "20ms", "--timeout", "1s"]);
+    let mut watch = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.starts_with("Account sandbox")));
+    drop(gateway);
+    assert!(lines.any(|line| line.contains("no answer")));
+    assert!(watch.try_wait().unwrap().is_none(), "it ended");
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+}
+
+#[test]
+fn completions_and_manual_pages_are_made_without_a_gateway() {
+    let folder = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = ended(stockroom(folder.path()).args(["completions", shell]));
+        assert!(script.code == 0 && script.stdout.contains("compare"), "{shell}");
+    }
+    let page = ended(stockroom(folder.path()).arg("man"));
+    assert!(page.code == 0 && page.stdout.starts_with(".ie"), "{}", &page.stdout[..200.min(page.stdout.len())]);
+    let pages = ended(stockroom(folder.path()).args(["man", "--out", "."]));
+    assert!(pages.code == 0 && folder.path().join("stockroom-search.1").exists(), "{pages:?}");
 }
 
 /// The words of a command line; double quotes hold several together.

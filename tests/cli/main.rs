@@ -10,4 +10,5 @@ mod support;
 mod admin_port;
 mod commands;
 mod readme;
+mod reloading;
 mod serving;

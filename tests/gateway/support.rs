@@ -169,7 +169,8 @@ pub fn account(name: &str) -> Account {
 }
 
 pub fn caller(name: &str, admin: bool, calls_per_day: Option<u32>) -> Caller {
-    Caller { name: name.to_owned(), token: format!("token-of-{name}").into(), admin, calls_per_day, weight: 1.0 }
+    let token = format!("token-of-{name}").into();
+    Caller { name: name.to_owned(), token, previous_token: None, admin, calls_per_day, weight: 1.0 }
 }
 
 pub fn market(code: &str) -> Marketplace {

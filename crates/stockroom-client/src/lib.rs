@@ -187,6 +187,10 @@ impl Client {
         /// Removes entries from the cache.
         NotIdempotent purge_cache, AdminServiceClient, PurgeCacheRequest -> PurgeCacheResponse
     }
+    unary! {
+        /// Has the gateway read its configuration again.
+        reload, AdminServiceClient, ReloadRequest -> ReloadResponse
+    }
 
     /// The pages of a search, until the last one.
     pub fn search_pages(&self, request: pb::SearchProductsRequest) -> SearchPages<'_> {

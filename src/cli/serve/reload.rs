@@ -1,15 +1,34 @@
-//! SIGHUP: reads the configuration again, and gives each account the credentials that it has now.
+//! Reads the configuration again while the gateway runs, and applies what can change.
 //!
-//! Every other change takes effect at the next start, and the log names it. A configuration with errors changes nothing.
+//! Reasons to read: SIGHUP, a call of `AdminService.Reload`, and a change of a file that the configuration comes from. Files
+//! are polled, which also works for the symbolic links of a mounted ConfigMap or Secret.
+//!
+//! Keys with [`Reload::Live`](When::Live) take effect at once: credentials, callers and the filter of the log. Every other
+//! change is reported and takes effect at the next start. A configuration with errors changes nothing.
 
-use tokio::signal::unix::Signal;
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::MetadataExt as _,
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
+
+use tokio::{signal::unix::Signal, time::interval};
 
 use super::{Running, Serve};
 use crate::{
     cli::exit::Failure,
-    config::{Config, Effective, Reload as When},
+    config::{Change, Config, ConfigErrors, Effective, Reload as When},
     gateway::CredentialRotator,
+    metrics::ReloadResult,
+    server::{Operations, ReloadRequests},
+    telemetry::LogFilter,
 };
+use stockroom_proto::pb;
+
+/// How often files are looked at. An operator who waits for a change sees it within a few seconds.
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// What runs, and how to read its configuration again.
 #[derive(Debug)]
@@ -17,38 +36,105 @@ pub(super) struct Reload {
     pub(super) command: Serve,
     pub(super) running: Running,
     pub(super) rotation: CredentialRotator,
+    pub(super) operations: Operations,
+    pub(super) filter: LogFilter,
 }
 
+/// What identifies the content of a file without reading it.
+type Fingerprint = Option<(SystemTime, u64, u64)>;
+
 impl Reload {
-    /// Reads the configuration again at each signal, for ever. Dropping the future loses nothing but signals.
-    pub(super) async fn at_each(mut self, mut hangup: Signal) {
-        while hangup.recv().await.is_some() {
-            match self.read() {
-                Ok((config, effective)) => self.apply(&config, &effective),
-                Err(failure) => {
-                    tracing::error!(%failure, "the configuration has errors; the running one stays");
+    /// Serves all reasons to reload, for ever. Dropping the future loses nothing but requests.
+    pub(super) async fn run(mut self, mut hangup: Signal, mut requests: ReloadRequests) {
+        let mut poll = interval(POLL_INTERVAL);
+        let (mut read, mut seen) = (self.fingerprints(), self.fingerprints());
+        loop {
+            // Cancel-safe: signals and requests stay queued until they are received.
+            tokio::select! {
+                _ = hangup.recv() => drop(self.reload()),
+                Some(reply) = requests.recv() => drop(reply.send(self.reload())),
+                _ = poll.tick() => {
+                    let now = self.fingerprints();
+                    // A file is read once it has stopped changing.
+                    let settled = now == seen && now != read;
+                    seen = now;
+                    if !settled {
+                        continue;
+                    }
+                    tracing::info!("a file of the configuration changed");
+                    drop(self.reload());
                 }
             }
+            (read, seen) = (self.fingerprints(), self.fingerprints());
         }
     }
 
-    fn read(&self) -> Result<(Config, Effective), Failure> {
-        let settings = self.command.settings(self.running.environment.clone())?;
-        self.command.config(&settings)
+    fn reload(&mut self) -> pb::ReloadResponse {
+        let settings = self.command.settings(self.running.environment.clone());
+        let (response, result) = match settings.and_then(|settings| self.command.config(&settings)) {
+            Ok((config, effective)) => self.apply(&config, effective),
+            Err(failure) => {
+                tracing::error!(%failure, "the configuration has errors; the running one stays");
+                let errors = match failure {
+                    Failure::Config(ConfigErrors(errors)) => errors.iter().map(ToString::to_string).collect(),
+                    failure => vec![failure.to_string()],
+                };
+                (pb::ReloadResponse { errors, ..Default::default() }, ReloadResult::Rejected)
+            }
+        };
+        self.operations.metrics().reloaded(result);
+        response
     }
 
-    fn apply(&mut self, config: &Config, effective: &Effective) {
+    fn apply(&mut self, config: &Config, effective: Effective) -> (pb::ReloadResponse, ReloadResult) {
+        let changes = self.running.effective.changes(&effective);
+        let (live, later): (Vec<Change>, Vec<Change>) =
+            changes.into_iter().partition(|change| change.reload == When::Live);
+        let mut response = pb::ReloadResponse {
+            applied: live.into_iter().map(|change| change.key).collect(),
+            restart_required: later.into_iter().map(|change| change.key).collect(),
+            errors: Vec::new(),
+        };
         for (account, outcome) in self.rotation.rotate(config) {
-            match outcome {
-                Ok(()) => tracing::info!(account, "credentials rotated"),
-                Err(error) => tracing::error!(account, %error, "credentials not rotated; the old ones stay"),
+            if let Err(error) = outcome {
+                tracing::error!(account, %error, "credentials not rotated; the old ones stay");
+                response.errors.push(format!("accounts.{account}: credentials not rotated: {error}"));
             }
         }
-        for change in self.running.effective.changes(effective) {
-            if change.reload == When::Restart {
-                tracing::warn!(key = change.key, "changed; takes effect after a restart");
-            }
+        let changed = |prefix: &str| response.applied.iter().any(|key| key.starts_with(prefix));
+        if changed("callers.") {
+            self.operations.replace_callers(&config.callers);
         }
-        tracing::info!("configuration read again");
+        if changed("log.filter") {
+            self.filter.set(&config.log.filter);
+        }
+        for key in &response.applied {
+            tracing::info!(key, "changed; in effect now");
+        }
+        for key in &response.restart_required {
+            tracing::warn!(key, "changed; takes effect after a restart");
+        }
+        for warning in effective.warnings() {
+            tracing::warn!("{warning}");
+        }
+        self.running.effective.adopt_live(effective);
+        let result = if response.applied.is_empty() { ReloadResult::Unchanged } else { ReloadResult::Applied };
+        tracing::info!(
+            applied = response.applied.len(),
+            restart_required = response.restart_required.len(),
+            "configuration read again"
+        );
+        (response, result)
+    }
+
+    fn fingerprints(&self) -> BTreeMap<PathBuf, Fingerprint> {
+        let files = self.command.sources.file().into_iter().chain(self.running.effective.files());
+        files
+            .map(|file| {
+                let metadata = fs::metadata(&file).ok();
+                let print = metadata.and_then(|it| Some((it.modified().ok()?, it.len(), it.ino())));
+                (file, print)
+            })
+            .collect()
     }
 }
