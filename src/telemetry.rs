@@ -1,4 +1,6 @@
 //! The log: lines for people on a terminal, JSON for machines, on standard error.
+//!
+//! No call waits for whoever reads the log: see `log_writer`.
 
 use std::io::{self, IsTerminal};
 
@@ -10,7 +12,12 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+pub use self::log_writer::LogGuard;
+use self::{json_lines::JsonLines, log_writer::LogWriter};
 use crate::config::{Log, LogFormat};
+
+mod json_lines;
+mod log_writer;
 
 /// Whose lines are never written, whatever the filter says: the signer tells access keys and signatures at `trace`.
 const SILENT: [&str; 1] = ["aws_sigv4"];
@@ -27,13 +34,16 @@ pub enum Error {
         #[source]
         source: tracing_subscriber::filter::ParseError,
     },
+    /// The thread that writes the log could not be started.
+    #[error("the log's thread cannot be started")]
+    Thread(#[source] io::Error),
     /// Something else in this process logs already.
     #[error("the log was started before")]
     Started(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Starts the log, once a process.
-pub fn start(log: &Log) -> Result<(), Error> {
+/// Starts the log, once a process. The last lines are written when the guard is dropped.
+pub fn start(log: &Log) -> Result<LogGuard, Error> {
     let filter =
         EnvFilter::try_new(&log.filter).map_err(|source| Error::Filter { filter: log.filter.clone(), source })?;
     let for_people = match log.format {
@@ -42,12 +52,17 @@ pub fn start(log: &Log) -> Result<(), Error> {
         LogFormat::Json => false,
     };
     let filter = filter.and(filter_fn(|line| !SILENT.iter().any(|target| line.target().starts_with(target))));
-    let lines = fmt::layer().with_writer(io::stderr);
+    let (writer, guard) = LogWriter::start(io::stderr(), report_dropped).map_err(Error::Thread)?;
+    let lines = fmt::layer().with_writer(writer);
     let lines = if for_people {
         lines.with_ansi(io::stderr().is_terminal()).with_target(false).boxed()
     } else {
-        lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed()
+        lines.fmt_fields(JsonLines).event_format(JsonLines).boxed()
     };
     let started = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
-    started.map_err(|error| Error::Started(error.into()))
+    started.map(|()| guard).map_err(|error| Error::Started(error.into()))
+}
+
+fn report_dropped(lines: u64) {
+    tracing::warn!(lines, "log lines were dropped because nobody read the log");
 }

@@ -96,7 +96,7 @@ impl Serve {
     }
 
     async fn serve(self, running: Running, config: Config) -> Result<Outcome, Failure> {
-        telemetry::start(&config.log).map_err(Failure::local("the log cannot be written"))?;
+        let _flushes_the_log = telemetry::start(&config.log).map_err(Failure::local("the log cannot be written"))?;
         for warning in &running.warnings {
             tracing::warn!("{warning}");
         }
