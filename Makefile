@@ -6,7 +6,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-clients stubs lint breaking bench-quota bench-serve soak
+.PHONY: help build run test test-clients stubs reference lint breaking bench-quota bench-serve soak
 
 GRPCURL := github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
 PROTOC_GEN_GO := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
@@ -15,6 +15,7 @@ PROTOC_GEN_GO_GRPC := google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
 PROTOS := $(wildcard proto/stockroom/v1/*.proto)
 BIN := $(CURDIR)/.tools/bin
 VENV := .tools/venv
+DESCRIPTORS = python -m grpc_tools.protoc -Iproto --include_source_info --descriptor_set_out=/dev/stdout $(PROTOS)
 NODE := clients/typescript/node_modules
 MAVEN := mvn --quiet --batch-mode --file clients/java
 export PATH := $(CURDIR)/$(VENV)/bin:$(BIN):$(CURDIR)/$(NODE)/.bin:$(PATH)
@@ -35,22 +36,34 @@ test: gen/python/.made .tools/.redis ## Run the Rust tests, then the Python clie
 	cargo build --locked
 	clients/with-gateway pytest clients/python
 
-test-clients: build stubs $(BIN)/grpcurl ## Run grpcurl and the examples in Python, Go, TypeScript and Java against a gateway
-	cd clients/go && go vet ./... && go build -o $(BIN)/example-go .
-	npm --prefix clients/typescript run --silent build
-	$(MAVEN) compile
+test-clients: build stubs $(BIN)/grpcurl ## Install each client package into an empty project and check it against live gateways
+	diff -r gen/go/stockroomv1 clients/go/stockroomv1
+	cd clients/go && go vet ./... && go test ./...
 	clients/with-gateway clients/try
+	clients/install go python typescript
+	clients/conformance/run \
+	    'go=.tools/try/go/conformance' \
+	    'python=.tools/try/python/bin/python .tools/try/python/conformance.py sync' \
+	    'python asyncio=.tools/try/python/bin/python .tools/try/python/conformance.py asyncio' \
+	    'typescript=node .tools/try/typescript/conformance.mjs'
 
-stubs: gen/python/.made gen/.made ## Generate the stubs of all four languages into gen/
+stubs: gen/python/.made gen/.made ## Generate the stubs into gen/, and Go's into clients/go as well
+	cp gen/go/stockroomv1/* clients/go/stockroomv1/
 
-lint: $(NODE)/.package-lock.json ## Run rustfmt, clippy, rustdoc and buf
+reference: $(VENV)/.made ## Generate docs/reference.md from the comments of the contract
+	$(DESCRIPTORS) | proto/reference > docs/reference.md
+
+lint: $(NODE)/.package-lock.json $(VENV)/.made ## Run rustfmt, clippy, rustdoc and buf
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
 	buf lint
+	buf breaking --against proto/released/v0.1.0.binpb
+	$(DESCRIPTORS) | proto/reference | diff docs/reference.md -
 
-breaking: $(NODE)/.package-lock.json ## Check the contract for changes that break the one on main
+breaking: $(NODE)/.package-lock.json ## Check the contract for changes that break the last release or the branch main
+	buf breaking --against proto/released/v0.1.0.binpb
 	buf breaking --against '.git#branch=main'
 
 bench-quota: ## Measure the calls that two simulated days of lookups need
@@ -72,20 +85,23 @@ soak: .tools/.redis ## Make Redis, a gateway and Amazon fail under load, 90 seco
 	command -v h2load >/dev/null || { apt-get update -qq && apt-get install -y -qq nghttp2-client; }
 	mkdir -p $(@D) && touch $@
 
-gen/python/.made: $(PROTOS) $(VENV)/.made
+gen/python/.made: $(PROTOS) $(wildcard clients/python/src/stockroom/*) clients/python/pyproject.toml clients/service-config.json $(VENV)/.made
 	rm -rf $(@D) && mkdir -p $(@D)
+	cp -r clients/python/src/stockroom clients/python/pyproject.toml clients/python/README.md $(@D)
+	cp clients/service-config.json $(@D)/stockroom
 	python -m grpc_tools.protoc --proto_path=proto --{python,pyi,grpc_python}_out=$(@D) $(PROTOS)
 	touch $@
 
 # TypeScript has no library with the messages of error details; their proto files come with googleapis-common-protos.
-gen/.made: $(PROTOS) buf.gen.yaml $(VENV)/.made $(NODE)/.package-lock.json \
+gen/.made: $(PROTOS) buf.gen.yaml $(wildcard clients/typescript/*.json clients/typescript/src/*) clients/service-config.json $(VENV)/.made $(NODE)/.package-lock.json \
     $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc $(BIN)/protoc-gen-grpc-java
 	rm -rf gen/go gen/java gen/typescript
 	buf generate
 	google=$$(python -c 'import google.rpc as g; print(*g.__path__)'); \
 	buf generate "$$google/../.." --path "$$google/error_details.proto" --template \
-	    '{version: v2, plugins: [{local: protoc-gen-es, out: gen/typescript, opt: [target=ts, import_extension=js]}]}'
-	printf 'module stockroom/gen/go\n\ngo 1.26.0\n' > gen/go/go.mod
+	    '{version: v2, plugins: [{local: protoc-gen-es, out: gen/typescript/src/gen, opt: [target=ts, import_extension=js]}]}'
+	cp -r clients/typescript/{package.json,tsconfig.json,README.md,src} gen/typescript
+	{ echo -n 'export const serviceConfig = '; printf '%s as const;\n' "$$(cat clients/service-config.json)"; } > gen/typescript/src/service-config.ts
 	ln -s ../../$(NODE) gen/typescript/node_modules
 	touch $@
 

@@ -183,6 +183,9 @@ pub struct Server {
     pub lame_duck: Duration,
     /// Whether gRPC reflection is served. Default true.
     pub reflection: bool,
+    /// Whether AdminService answers anonymous callers on a port off loopback where no callers are configured. Default
+    /// false.
+    pub admin_open: bool,
 }
 
 /// Format and filter of the log.
@@ -273,6 +276,7 @@ impl Default for Server {
             drain: Duration::from_secs(20),
             lame_duck: Duration::ZERO,
             reflection: true,
+            admin_open: false,
         }
     }
 }

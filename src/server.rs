@@ -3,7 +3,7 @@
 //! tonic's types stay in this folder and in the client: tonic is frozen upstream, and moving off it is meant to replace
 //! one folder.
 
-use std::{future::Future, io, sync::Arc};
+use std::{future::Future, io, net::SocketAddr, sync::Arc};
 
 use tokio::net::TcpListener;
 use tonic::service::Routes;
@@ -19,7 +19,7 @@ use crate::{
 use stockroom_proto::pb;
 
 use self::{
-    admin::AdminService, browse::BrowseService, edge::Edge, health::Health, product::ProductService,
+    admin::AdminService, auth::Callers, browse::BrowseService, edge::Edge, health::Health, product::ProductService,
     search::SearchService, service_state::ServiceState,
 };
 
@@ -28,6 +28,7 @@ mod auth;
 mod browse;
 mod coalesced_io;
 mod completion;
+mod connections;
 mod context;
 mod deadline;
 mod edge;
@@ -38,15 +39,15 @@ mod inline_executor;
 mod listener;
 mod outcomes;
 mod page_token;
+mod preface;
 mod product;
 mod query;
+mod request;
 mod search;
 mod service_state;
+mod stream_watchdog;
 mod tracked_body;
 mod violations;
-
-/// The largest request: a hundred ASINs and a query are a few kilobytes.
-const MAX_REQUEST_BYTES: usize = 256 * 1024;
 
 /// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -72,15 +73,20 @@ pub async fn serve(
     let (health, health_service) = Health::starting().await;
     let mut routes = Routes::new(health_service)
         .add_service(
-            SearchServiceServer::new(SearchService(gateway.clone())).max_decoding_message_size(MAX_REQUEST_BYTES),
+            SearchServiceServer::new(SearchService(gateway.clone()))
+                .max_decoding_message_size(request::MAX_MESSAGE_BYTES),
         )
         .add_service(
-            ProductServiceServer::new(ProductService(gateway.clone())).max_decoding_message_size(MAX_REQUEST_BYTES),
+            ProductServiceServer::new(ProductService(gateway.clone()))
+                .max_decoding_message_size(request::MAX_MESSAGE_BYTES),
         )
         .add_service(
-            BrowseServiceServer::new(BrowseService(gateway.clone())).max_decoding_message_size(MAX_REQUEST_BYTES),
+            BrowseServiceServer::new(BrowseService(gateway.clone()))
+                .max_decoding_message_size(request::MAX_MESSAGE_BYTES),
         )
-        .add_service(AdminServiceServer::new(AdminService(gateway)).max_decoding_message_size(MAX_REQUEST_BYTES));
+        .add_service(
+            AdminServiceServer::new(AdminService(gateway)).max_decoding_message_size(request::MAX_MESSAGE_BYTES),
+        );
     if config.server.reflection {
         let contract = || {
             tonic_reflection::server::Builder::configure()
@@ -94,11 +100,27 @@ pub async fn serve(
             .add_service(contract().build_v1().map_err(Error::Reflection)?)
             .add_service(contract().build_v1alpha().map_err(Error::Reflection)?);
     }
-    let edge = Arc::new(Edge::new(routes, &config));
+    let callers = Callers::new(&config.callers, is_admin_open(&config, address));
+    let edge = Arc::new(Edge::new(routes, &config, callers));
     health.serving().await;
     tracing::info!(%address, sandbox = config.sandbox, "serving");
     let drained = listener::run(listener, edge, health, config.server, shutdown).await;
     catalog.stop().await;
     tracing::info!(cut_connections = drained.cut, "stopped");
     Ok(())
+}
+
+/// Whether anonymous callers may use AdminService: on loopback, or where the configuration says so. Off loopback without
+/// callers, everybody who reaches the port may spend the account's calls; that is worth a warning.
+fn is_admin_open(config: &Config, address: SocketAddr) -> bool {
+    if !config.callers.is_empty() || address.ip().is_loopback() {
+        return true;
+    }
+    let is_open = config.server.admin_open;
+    tracing::warn!(
+        %address,
+        admin_open = is_open,
+        "the port is not on loopback and no callers are configured: whoever reaches it may spend the account's calls"
+    );
+    is_open
 }

@@ -140,6 +140,7 @@ fn read_server(read: &mut Reader<'_>) -> Server {
         drain: read.get_or_zero("server.drain"),
         lame_duck: read.get_or_zero("server.lame_duck"),
         reflection: read.get_or_zero("server.reflection"),
+        admin_open: read.get_or_zero("server.admin_open"),
     }
 }
 

@@ -87,6 +87,7 @@ pub(super) static KEYS: &[Key] = &[
     restart("server.drain", Kind::Duration(secs(0)..=secs(3600)), "20s", "How long calls may continue after SIGTERM."),
     restart("server.lame_duck", Kind::Duration(secs(0)..=secs(600)), "0s", "How long the port stays open but not ready after SIGTERM, so that load balancers notice."),
     restart("server.reflection", Kind::Flag, "true", "Whether gRPC reflection is served."),
+    restart("server.admin_open", Kind::Flag, "false", "Whether AdminService answers anonymous callers on a port off loopback where no callers are configured."),
     restart("log.format", Kind::Choice(&["auto", "pretty", "json"]), "auto", "The format of log lines; `auto` is `pretty` on a terminal and `json` otherwise."),
     restart("log.filter", Kind::LogFilter, "info", "Which lines to log, as `info` or `stockroom=debug,warn`."),
 ];

@@ -36,7 +36,11 @@ pub(crate) struct Principal {
 
 /// Those who may call.
 #[derive(Debug)]
-pub(crate) struct Callers(Vec<Caller>);
+pub(crate) struct Callers {
+    callers: Vec<Caller>,
+    /// Whether AdminService answers where no callers are configured.
+    is_admin_open: bool,
+}
 
 #[derive(Debug)]
 struct Caller {
@@ -47,27 +51,31 @@ struct Caller {
 }
 
 impl Callers {
-    pub(crate) fn new(callers: &[config::Caller]) -> Self {
-        Self(
-            callers
-                .iter()
-                .map(|caller| Caller {
-                    principal: Principal {
-                        name: caller.name.as_str().into(),
-                        share: caller.calls_per_day,
-                        weight: caller.weight,
-                        class: Priority::Interactive,
-                    },
-                    token_hash: Sha256::digest(caller.token.expose_secret().as_bytes()).into(),
-                    admin: caller.admin,
-                })
-                .collect(),
-        )
+    pub(crate) fn new(callers: &[config::Caller], is_admin_open: bool) -> Self {
+        let callers = callers
+            .iter()
+            .map(|caller| Caller {
+                principal: Principal {
+                    name: caller.name.as_str().into(),
+                    share: caller.calls_per_day,
+                    weight: caller.weight,
+                    class: Priority::Interactive,
+                },
+                token_hash: Sha256::digest(caller.token.expose_secret().as_bytes()).into(),
+                admin: caller.admin,
+            })
+            .collect();
+        Self { callers, is_admin_open }
     }
 
     /// Who may call a method with these headers, or why nobody may.
     pub(crate) fn admit(&self, path: &str, headers: &HeaderMap) -> Result<Principal, ErrorDescriptor> {
-        if self.0.is_empty() || is_open(path) {
+        if self.callers.is_empty() && path.starts_with(ADMIN) && !self.is_admin_open {
+            let message = "AdminService is closed: no callers are configured and the port is not on loopback; \
+                configure a caller with admin, or set server.admin_open";
+            return Err(ErrorDescriptor::new(ErrorReason::NotAnAdmin, message));
+        }
+        if self.callers.is_empty() || is_open(path) {
             return Ok(Principal { name: named(headers), share: None, weight: 1.0, class: class(headers) });
         }
         let unauthenticated = |message: &str| ErrorDescriptor::new(ErrorReason::CallerUnknown, message);
@@ -76,9 +84,8 @@ impl Callers {
                 "this gateway asks its callers for a token: send the metadata authorization: Bearer <token>",
             )
         })?;
-        let token = header.as_bytes().strip_prefix(b"Bearer ").or_else(|| header.as_bytes().strip_prefix(b"bearer "));
-        let hash: [u8; 32] = Sha256::digest(token.unwrap_or_default()).into();
-        let caller = self.0.iter().find(|caller| caller.token_hash == hash);
+        let hash: [u8; 32] = Sha256::digest(bearer_token(header.as_bytes()).unwrap_or_default()).into();
+        let caller = self.callers.iter().find(|caller| caller.token_hash == hash);
         let caller = caller.ok_or_else(|| unauthenticated("the token is not one of a caller of this gateway"))?;
         if path.starts_with(ADMIN) && !caller.admin {
             let message = format!("{} is not an admin of this gateway", caller.principal.name);
@@ -86,6 +93,13 @@ impl Callers {
         }
         Ok(Principal { class: class(headers), ..caller.principal.clone() })
     }
+}
+
+/// The token of an `authorization` header. The scheme's case and the number of spaces do not matter (RFC 9110, 11.4).
+fn bearer_token(header: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = header.split_at_checked(b"bearer".len())?;
+    let token = token.strip_prefix(b" ")?.trim_ascii();
+    scheme.eq_ignore_ascii_case(b"bearer").then_some(token)
 }
 
 /// Whether the method is one that anybody may call, at any load.
@@ -103,4 +117,27 @@ fn named(headers: &HeaderMap) -> Arc<str> {
     let name = headers.get(CALLER_HEADER).and_then(|name| name.to_str().ok()).unwrap_or_default();
     let fits = (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
     if fits { name.into() } else { "anonymous".into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_callers_admin_service_answers_where_it_is_open_only() {
+        let admin = "/stockroom.v1.AdminService/GetStatus";
+        let admit = |is_open, path| Callers::new(&[], is_open).admit(path, &HeaderMap::new()).is_ok();
+        assert!(admit(true, admin) && !admit(false, admin));
+        assert!(admit(false, "/stockroom.v1.ProductService/GetProduct"));
+    }
+
+    #[test]
+    fn a_bearer_token_is_read_in_any_case_and_spacing() {
+        for header in ["Bearer x", "bearer x", "BEARER x", "Bearer  x", "Bearer x "] {
+            assert_eq!(bearer_token(header.as_bytes()), Some(&b"x"[..]), "{header}");
+        }
+        for header in ["Basic x", "Bearerx", "Bearer", "", "x"] {
+            assert_eq!(bearer_token(header.as_bytes()), None, "{header}");
+        }
+    }
 }

@@ -1,6 +1,9 @@
 //! How a call ends: what its last headers say, completed for the client and told to the log.
 
+use std::{collections::HashMap, time::Duration};
+
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::time::Instant;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -13,28 +16,35 @@ use stockroom_proto::pb::ErrorReason;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// gRPC clients with a retry policy obey this; only applications read `RetryInfo` (gRFC A6).
 const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
-/// What a client's header list bears with room for others' headers (8 KiB in Java by default).
-const MAX_DETAILS_BYTES: usize = 4096;
+/// The most that the headers of an error may take: below the 8 KiB that grpc-java accepts by default, with room for what a
+/// proxy adds.
+const MAX_HEADER_LIST_BYTES: usize = 7 * 1024;
+/// The characters of a message where a longer one does not fit.
+const SHORT_MESSAGE: usize = 100;
 
 /// The error of a call that took too long.
 pub(crate) fn deadline_exceeded() -> ErrorDescriptor {
     ErrorDescriptor::new(ErrorReason::DeadlineExceeded, "the deadline came before the answer")
 }
 
+/// The trailers of a call that ends with an error of this gateway's.
+pub(crate) fn trailers(error: ErrorDescriptor, record: CallRecord) -> HeaderMap {
+    let mut trailers = HeaderMap::new();
+    // A status built here always encodes into headers.
+    let _ = error.status().add_header(&mut trailers);
+    finish(&mut trailers, record);
+    trailers
+}
+
 /// Completes the headers that end a call and writes its line.
-pub(crate) fn finish(last: &mut HeaderMap, record: &CallRecord) {
-    let ended =
-        Status::from_header_map(last).filter(|status| status.code() != Code::Ok).map(|status| complete(status, record));
-    let (code, reason) = match &ended {
-        None => (Code::Ok, String::new()),
-        Some((status, reason)) => {
-            // Our own text and base64 always make headers.
-            let _ = status.add_header(last);
-            (status.code(), reason.clone())
-        }
-    };
+pub(crate) fn finish(last: &mut HeaderMap, mut record: CallRecord) {
+    record.is_finished = true;
     last.insert(REQUEST_ID, record.request_id.clone());
-    log(code, &reason, record);
+    let (code, reason) = match Status::from_header_map(last).filter(|status| status.code() != Code::Ok) {
+        None => (Code::Ok, String::new()),
+        Some(status) => complete(last, &status, &record),
+    };
+    log(code, &reason, &record);
 }
 
 /// Writes the line of a call that the client left.
@@ -42,46 +52,54 @@ pub(crate) fn abandoned(record: &CallRecord) {
     log(Code::Cancelled, error::reason_name(ErrorReason::ClientGone), record);
 }
 
-/// Gives a status what every error of this gateway carries: a reason, the request's id, and when to come back.
-fn complete(status: Status, record: &CallRecord) -> (Status, String) {
+/// Gives a status what every error of this gateway carries: a reason, the request's id, and when to retry.
+///
+/// Clients bound the headers that they accept, so the longest form that fits is sent: with all details, with the reason
+/// and the request's id only, or with a short message besides.
+fn complete(last: &mut HeaderMap, status: &Status, record: &CallRecord) -> (Code, String) {
     let details = status.get_error_details();
     let (code, reason) = match details.error_info() {
         Some(info) => (status.code(), info.reason.clone()),
         None => {
-            let reason = reason_of_foreign(&status);
+            let reason = reason_of_foreign(status);
             (error::code(reason), error::reason_name(reason).to_owned())
         }
     };
-    let mut completed = ErrorDetails::new();
+    let request_id = record.request_id.to_str().unwrap_or_default();
+    let mut all = details.clone();
     let facts = details.error_info().map(|info| info.metadata.clone()).unwrap_or_default();
-    completed.set_error_info(reason.clone(), DOMAIN, facts);
-    completed.set_request_info(record.request_id.to_str().unwrap_or_default(), "");
-    let retry = details.retry_info().and_then(|info| info.retry_delay);
-    if let Some(delay) = retry {
-        completed.set_retry_info(Some(delay));
+    all.set_error_info(reason.clone(), DOMAIN, facts);
+    all.set_request_info(request_id, "");
+    let mut bare = ErrorDetails::new();
+    bare.set_error_info(reason.clone(), DOMAIN, HashMap::new());
+    bare.set_request_info(request_id, "");
+    if let Some(delay) = details.retry_info().and_then(|info| info.retry_delay) {
+        bare.set_retry_info(Some(delay));
+        last.insert(PUSHBACK, pushback(delay, record));
     }
-    if let Some(quota) = details.quota_failure() {
-        completed.set_quota_failure(quota.violations.clone());
+    let short: String = status.message().chars().take(SHORT_MESSAGE).collect();
+    for (message, details) in [(status.message(), all), (status.message(), bare.clone()), (&*short, bare)] {
+        // A status built here always encodes into headers.
+        let _ = Status::with_error_details(code, message, details).add_header(last);
+        if header_list_bytes(last) <= MAX_HEADER_LIST_BYTES {
+            break;
+        }
     }
-    if let Some(resource) = details.resource_info() {
-        let (kind, name) = (resource.resource_type.clone(), resource.resource_name.clone());
-        completed.set_resource_info(kind, name, resource.owner.clone(), resource.description.clone());
+    (code, reason)
+}
+
+/// The pushback of a retry delay: the delay, or "do not retry" where the client's own deadline comes first. A client that
+/// obeyed a longer delay would wait past its deadline, and report the deadline instead of the reason.
+fn pushback(delay: Duration, record: &CallRecord) -> HeaderValue {
+    if record.has_client_deadline && Instant::now() + delay >= record.deadline {
+        return HeaderValue::from_static("-1");
     }
-    if let Some(bad) = details.bad_request() {
-        completed.set_bad_request(bad.field_violations.clone());
-    }
-    let mut status_with_details = Status::with_error_details(code, status.message(), completed);
-    if status_with_details.details().len() > MAX_DETAILS_BYTES {
-        let mut bare = ErrorDetails::new();
-        bare.set_error_info(reason.clone(), DOMAIN, std::collections::HashMap::new());
-        bare.set_request_info(record.request_id.to_str().unwrap_or_default(), "");
-        status_with_details = Status::with_error_details(code, status.message(), bare);
-    }
-    if let Some(delay) = retry {
-        let millis = HeaderValue::from(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
-        status_with_details.metadata_mut().as_mut().insert(PUSHBACK, millis);
-    }
-    (status_with_details, reason)
+    HeaderValue::from(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// The size of a header list as peers count it: 32 bytes more for each field (RFC 9113, 6.5.2).
+fn header_list_bytes(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum()
 }
 
 /// The reason of a status that tonic or one of its services made.

@@ -6,9 +6,13 @@ use http::HeaderMap;
 
 use crate::config;
 
-/// How long a call may take. A header that does not parse counts as none, as in other gRPC servers.
-pub(crate) fn allowed(headers: &HeaderMap, bounds: &config::Server) -> Duration {
-    let asked = headers.get("grpc-timeout").and_then(|value| parse(value.as_bytes()));
+/// The time that the client allows. A header that does not parse counts as none, as in other gRPC servers.
+pub(crate) fn asked(headers: &HeaderMap) -> Option<Duration> {
+    headers.get("grpc-timeout").and_then(|value| parse(value.as_bytes()))
+}
+
+/// How long a call may take, within the gateway's own bounds.
+pub(crate) fn allowed(asked: Option<Duration>, bounds: &config::Server) -> Duration {
     asked.unwrap_or(bounds.default_deadline).min(bounds.max_deadline)
 }
 
@@ -40,7 +44,7 @@ mod tests {
         let allowed_for = |text: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert("grpc-timeout", http::HeaderValue::from_static(text));
-            allowed(&headers, &bounds)
+            allowed(asked(&headers), &bounds)
         };
         let cases = [
             ("250m", Duration::from_millis(250)),
@@ -58,6 +62,6 @@ mod tests {
         for (text, allowed) in cases {
             assert_eq!(allowed_for(text), allowed, "{text}");
         }
-        assert_eq!(allowed(&HeaderMap::new(), &bounds), bounds.default_deadline);
+        assert_eq!(allowed(None, &bounds), bounds.default_deadline);
     }
 }

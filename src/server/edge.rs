@@ -1,7 +1,21 @@
-//! The edge that every call passes: its id, who calls, how long it may take, and the one line it leaves in the log.
+//! The edge: what every call passes before its handler, and what is recorded of it until its end.
 //!
-//! Everything that can answer a call stands inside it, so that the line tells of every call and every error carries the
-//! request's id. It also bounds what tonic leaves open: a stream ends at its deadline too, and a panic is an answer.
+//! # Order
+//!
+//! A call is refused by the first of these that fails, and costs nothing of what comes after: it is an HTTP request that
+//! carries gRPC; its caller is known and allowed; its message arrives whole; there is a place among the concurrent calls.
+//! A peer without a token therefore never takes a place.
+//!
+//! # Rule
+//!
+//! Everything that answers a gRPC call is inside the edge, so each call has one line in the log, and each error carries
+//! the request's id. A call ends at its deadline: unanswered ones here, streams in `tracked_body`, and streams whose peer
+//! does not read in `stream_watchdog`. A panic of a handler is an answer.
+//!
+//! # Edge cases
+//!
+//! Health and reflection are called by probes and tools without tokens. They take no place among the calls, so that no
+//! probe fails under load; their streams have a bound of their own.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -13,11 +27,12 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Body as HttpBody;
+use http_body_util::Full;
 use tokio::{
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Status, body::Body, service::Routes};
 use tower::ServiceExt;
 use tracing::Instrument;
@@ -25,9 +40,12 @@ use tracing::Instrument;
 use super::{
     auth::{self, Callers},
     completion,
+    connections::Connection,
     context::{CallContext, CallStatsHandle},
     deadline,
     error::ErrorDescriptor,
+    request,
+    stream_watchdog::{self, Stream},
     tracked_body::TrackedBody,
 };
 use crate::config;
@@ -36,6 +54,14 @@ use stockroom_proto::pb::ErrorReason;
 const REQUEST_ID: &str = "x-request-id";
 const OVERLOAD_RETRY_DELAY: Duration = Duration::from_millis(500);
 
+/// Streams of health and reflection that may be open at once, in the process and on one connection. They take no place
+/// among the calls; a client has one health watch a connection.
+const MAX_OPEN_STREAMS: usize = 4096;
+const MAX_OPEN_STREAMS_PER_CONNECTION: usize = 8;
+/// A health watch without a deadline has no end of its own.
+const WATCH_DEADLINE: Duration = Duration::from_secs(365 * 24 * 3600);
+const REFLECTION_DEADLINE: Duration = Duration::from_secs(600);
+
 /// What every call passes.
 #[derive(Debug)]
 pub(crate) struct Edge {
@@ -43,9 +69,11 @@ pub(crate) struct Edge {
     callers: Callers,
     bounds: config::Server,
     calls: Arc<Semaphore>,
+    open_streams: Arc<Semaphore>,
 }
 
-/// A call that has record, for the line it leaves when it ends.
+/// A call in progress, for the line in the log at its end. A record that is dropped before [`completion::finish`] has seen
+/// it is a call that its client left.
 #[derive(Debug)]
 pub(crate) struct CallRecord {
     pub(crate) method: Arc<str>,
@@ -53,53 +81,93 @@ pub(crate) struct CallRecord {
     pub(crate) caller: Arc<str>,
     pub(crate) started: WallInstant,
     pub(crate) deadline: Instant,
+    /// Whether the client stated a deadline.
+    pub(crate) has_client_deadline: bool,
     pub(crate) stats: CallStatsHandle,
+    pub(crate) is_finished: bool,
 }
 
 impl Edge {
-    pub(crate) fn new(routes: Routes, config: &config::Config) -> Self {
+    pub(crate) fn new(routes: Routes, config: &config::Config, callers: Callers) -> Self {
         Self {
             routes: routes.prepare(),
-            callers: Callers::new(&config.callers),
+            callers,
             bounds: config.server,
             calls: Arc::new(Semaphore::new(config.server.max_concurrent_calls)),
+            open_streams: Arc::new(Semaphore::new(MAX_OPEN_STREAMS)),
         }
     }
 
     /// Serves one call.
-    pub(crate) async fn call<B>(&self, mut request: Request<B>) -> Response<TrackedBody>
+    pub(crate) async fn call<B>(&self, request: Request<B>) -> Response<TrackedBody>
     where
-        B: HttpBody<Data = Bytes> + Send + 'static,
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let path: Arc<str> = request.uri().path().into();
-        let open = auth::is_open(&path);
-        // A watch on health has no end of its own.
-        let allowed = if open {
-            Duration::from_secs(365 * 24 * 3600)
-        } else {
-            deadline::allowed(request.headers(), &self.bounds)
+        let method = Method::of(&path);
+        let asked = deadline::asked(request.headers());
+        let allowed = match method {
+            Method::HealthWatch => asked.unwrap_or(WATCH_DEADLINE),
+            Method::Reflection => asked.unwrap_or(REFLECTION_DEADLINE).min(REFLECTION_DEADLINE),
+            Method::HealthCheck | Method::Call => deadline::allowed(asked, &self.bounds),
         };
-        let ended = CancellationToken::new();
+        let deadline = Instant::now() + allowed;
+        stream_watchdog::set_stream(Stream { deadline, is_open_service: method != Method::Call });
+        if let Some(response) = request::refuse_http(&request) {
+            return response.map(TrackedBody::plain);
+        }
         let mut record = CallRecord {
             method: path.trim_start_matches('/').into(),
             request_id: request_id(request.headers()),
             caller: "".into(),
             started: WallInstant::now(),
-            deadline: Instant::now() + allowed,
+            deadline,
+            has_client_deadline: asked.is_some(),
             stats: CallStatsHandle::default(),
+            is_finished: false,
         };
-        let permit = match Arc::clone(&self.calls).try_acquire_owned() {
-            Ok(permit) => Some(permit),
-            Err(_) if open => None,
-            Err(_) => return TrackedBody::refused(overloaded(), record),
-        };
-        let principal = match self.callers.admit(&path, request.headers()) {
-            Ok(principal) => principal,
-            Err(error) => return TrackedBody::refused(error, record),
-        };
+        match self.serve(&path, method, request, &mut record).await {
+            Ok((response, held)) => TrackedBody::answered(response, record, held),
+            Err(error) => TrackedBody::refused(error, record),
+        }
+    }
+
+    /// Everything that can refuse a call before its handler, in the order of what it costs; then the handler.
+    async fn serve<B>(
+        &self,
+        path: &str,
+        method: Method,
+        request: Request<B>,
+        record: &mut CallRecord,
+    ) -> Result<(Response<Body>, Held), ErrorDescriptor>
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let principal = self.callers.admit(path, request.headers())?;
         record.caller = Arc::clone(&principal.name);
-        request.extensions_mut().insert(CallContext {
+        let (mut head, body) = request.into_parts();
+        let (place, body) = match method {
+            Method::HealthCheck => (None, Body::new(Full::new(request::read_message(body, record.deadline).await?))),
+            Method::Call => {
+                let message = request::read_message(body, record.deadline).await?;
+                let place = Arc::clone(&self.calls).try_acquire_owned().map_err(|_| overloaded("calls"))?;
+                (Some(place), Body::new(Full::new(message)))
+            }
+            Method::HealthWatch | Method::Reflection => {
+                let connection = head.extensions.get::<Arc<Connection>>();
+                let is_full =
+                    |connection: &Arc<Connection>| connection.open_service_streams() >= MAX_OPEN_STREAMS_PER_CONNECTION;
+                if connection.is_some_and(is_full) {
+                    return Err(overloaded("health and reflection streams of this connection"));
+                }
+                let place = Arc::clone(&self.open_streams).try_acquire_owned();
+                (Some(place.map_err(|_| overloaded("health and reflection streams"))?), Body::new(body))
+            }
+        };
+        let ended = CancellationToken::new();
+        head.extensions.insert(CallContext {
             principal,
             deadline: record.deadline,
             ended: ended.clone(),
@@ -109,21 +177,59 @@ impl Edge {
 
         let id = record.request_id.to_str().unwrap_or_default();
         let span = tracing::info_span!("call", request_id = id, method = &*record.method);
-        let serving = AssertUnwindSafe(self.routes.clone().oneshot(request)).catch_unwind().instrument(span);
+        let serving = self.routes.clone().oneshot(Request::from_parts(head, body));
+        let serving = AssertUnwindSafe(serving).catch_unwind().instrument(span);
         match timeout_at(record.deadline, serving).await {
-            Ok(Ok(Ok(response))) => TrackedBody::answered(response, record, permit, ends),
+            Ok(Ok(Ok(response))) => Ok((response, Held { _place: place, _ends: ends })),
             Ok(Ok(Err(never))) => match never {},
-            Ok(Err(_)) => TrackedBody::refused(
-                ErrorDescriptor::new(ErrorReason::Panic, "the gateway failed on this call"),
-                record,
-            ),
-            Err(_) => TrackedBody::refused(completion::deadline_exceeded(), record),
+            Ok(Err(_)) => Err(ErrorDescriptor::new(ErrorReason::Panic, "the gateway failed on this call")),
+            Err(_) => Err(completion::deadline_exceeded()),
         }
     }
 }
 
-fn overloaded() -> ErrorDescriptor {
-    ErrorDescriptor::new(ErrorReason::Overloaded, "too many calls are in progress").retry_in(OVERLOAD_RETRY_DELAY)
+/// What a call holds to its end: its place among those in progress, and the sign to its handlers that it goes on.
+#[derive(Debug)]
+pub(crate) struct Held {
+    _place: Option<OwnedSemaphorePermit>,
+    _ends: DropGuard,
+}
+
+/// The kinds of methods that the edge treats differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Method {
+    /// A method of this gateway's own services.
+    Call,
+    /// A probe: answered at any load.
+    HealthCheck,
+    /// A stream that stays open.
+    HealthWatch,
+    /// A stream that a tool holds open.
+    Reflection,
+}
+
+impl Method {
+    fn of(path: &str) -> Self {
+        match path {
+            "/grpc.health.v1.Health/Watch" => Self::HealthWatch,
+            _ if path.starts_with("/grpc.health.v1.") => Self::HealthCheck,
+            _ if auth::is_open(path) => Self::Reflection,
+            _ => Self::Call,
+        }
+    }
+}
+
+impl Drop for CallRecord {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            completion::abandoned(self);
+        }
+    }
+}
+
+fn overloaded(what: &str) -> ErrorDescriptor {
+    let message = format!("too many {what} are in progress");
+    ErrorDescriptor::new(ErrorReason::Overloaded, message).retry_in(OVERLOAD_RETRY_DELAY)
 }
 
 /// The id that the caller gave the request, if it is one that a log can bear, or a new one.

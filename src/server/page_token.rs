@@ -12,7 +12,7 @@ const FINGERPRINT_BYTES: usize = 8;
 
 /// The token is not one of this search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Fault {
+pub(crate) enum PageTokenError {
     #[error("is not a page token of this gateway")]
     NotAToken,
     #[error("belongs to another request; a next page needs the same query and options")]
@@ -25,23 +25,25 @@ pub(crate) fn write(search: &str, place: usize) -> String {
     URL_SAFE_NO_PAD.encode([&[VERSION][..], &fingerprint(search), &place].concat())
 }
 
-/// The place that a token names; the beginning for an empty one.
-pub(crate) fn read(search: &str, token: &str) -> Result<usize, Fault> {
+/// The place that a token names, below `end`; the beginning for an empty token.
+///
+/// No token is issued for a place at or behind `end`, so one that names it is forged.
+pub(crate) fn read(search: &str, token: &str, end: usize) -> Result<usize, PageTokenError> {
     if token.is_empty() {
         return Ok(0);
     }
-    let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| Fault::NotAToken)?;
+    let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| PageTokenError::NotAToken)?;
     let Some((&[VERSION], rest)) =
         bytes.split_at_checked(1).and_then(|(v, rest)| Some((<&[u8; 1]>::try_from(v).ok()?, rest)))
     else {
-        return Err(Fault::NotAToken);
+        return Err(PageTokenError::NotAToken);
     };
-    let (print, place) = rest.split_at_checked(FINGERPRINT_BYTES).ok_or(Fault::NotAToken)?;
-    let place = u32::from_be_bytes(place.try_into().map_err(|_| Fault::NotAToken)?);
+    let (print, place) = rest.split_at_checked(FINGERPRINT_BYTES).ok_or(PageTokenError::NotAToken)?;
+    let place = u32::from_be_bytes(place.try_into().map_err(|_| PageTokenError::NotAToken)?);
     if print != fingerprint(search) {
-        return Err(Fault::OfAnother);
+        return Err(PageTokenError::OfAnother);
     }
-    usize::try_from(place).map_err(|_| Fault::NotAToken)
+    usize::try_from(place).ok().filter(|place| *place < end).ok_or(PageTokenError::NotAToken)
 }
 
 fn fingerprint(search: &str) -> [u8; FINGERPRINT_BYTES] {
@@ -56,15 +58,16 @@ mod tests {
     #[test]
     fn a_token_is_read_back_for_its_own_search_only() {
         let token = write("lamp", 37);
-        assert_eq!(read("lamp", &token), Ok(37));
-        assert_eq!(read("lamps", &token), Err(Fault::OfAnother));
-        assert_eq!(read("lamp", ""), Ok(0));
+        assert_eq!(read("lamp", &token, 100), Ok(37));
+        assert_eq!(read("lamp", &token, 37), Err(PageTokenError::NotAToken), "a place behind the end is forged");
+        assert_eq!(read("lamps", &token, 100), Err(PageTokenError::OfAnother));
+        assert_eq!(read("lamp", "", 100), Ok(0));
     }
 
     #[test]
     fn anything_else_is_no_token() {
         for text in ["x", "AAAA", "!!!!", "é", &"A".repeat(10_000), &write("lamp", 1)[..10]] {
-            assert_eq!(read("lamp", text), Err(Fault::NotAToken), "{text}");
+            assert_eq!(read("lamp", text, 100), Err(PageTokenError::NotAToken), "{text}");
         }
     }
 }

@@ -18,6 +18,8 @@ use amazon_catalog::{Asin, IDS_PER_CALL};
 use stockroom_proto::pb;
 
 const MAX_ASINS: usize = 100;
+/// More children than any variation family has: a page token behind it is forged.
+const MAX_VARIATIONS: usize = 10_000;
 const MIN_COMPARED: usize = 2;
 const MAX_COMPARED: usize = 10;
 
@@ -99,7 +101,9 @@ impl served::product_service_server::ProductService for ProductService {
         let asin = violations.parsed("asin", Asin::parse(&request.asin));
         let wanted = violations.count("page_size", request.page_size, IDS_PER_CALL, IDS_PER_CALL);
         let family = format!("{:?} {:?}", read.locale, asin);
-        let from = violations.parsed("page_token", page_token::read(&family, &request.page_token)).unwrap_or(0);
+        let from = violations
+            .parsed("page_token", page_token::read(&family, &request.page_token, MAX_VARIATIONS))
+            .unwrap_or(0);
         violations.into_result()?;
         // Without a violation there is an ASIN.
         let asin = asin.ok_or(Error::Undecodable)?;

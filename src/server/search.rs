@@ -39,7 +39,8 @@ impl served::search_service_server::SearchService for SearchService {
         let (plan, understood) = self.0.plan(request.query, &read, &mut violations);
         let wanted = violations.count("page_size", request.page_size, MAX_PRODUCTS, DEFAULT_PAGE);
         let search = plan.normal();
-        let from = violations.parsed("page_token", page_token::read(&search, &request.page_token)).unwrap_or(0);
+        let from =
+            violations.parsed("page_token", page_token::read(&search, &request.page_token, MAX_PRODUCTS)).unwrap_or(0);
         violations.into_result()?;
 
         if read.estimate {

@@ -1,4 +1,4 @@
-//! The body of an answer, watched to its end: the deadline holds for streams too, and the end is told.
+//! The body of an answer, followed to its end: the deadline holds for streams too, and the end is logged.
 
 use std::{
     pin::Pin,
@@ -6,18 +6,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Response};
+use http::Response;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    time::{Sleep, sleep_until},
-};
-use tokio_util::sync::DropGuard;
+use http_body_util::Full;
+use tokio::time::{Sleep, sleep_until};
 use tonic::{Status, body::Body};
 
 use super::{
     completion,
-    edge::{CallRecord, trailers_only},
+    edge::{CallRecord, Held, trailers_only},
     error::ErrorDescriptor,
 };
 
@@ -25,42 +22,39 @@ use super::{
 #[derive(Debug)]
 pub(crate) struct TrackedBody {
     inner: Body,
-    deadline: Pin<Box<Sleep>>,
-    /// Gone once the end has been told.
+    deadline: Option<Pin<Box<Sleep>>>,
+    /// `None` after the end.
     record: Option<CallRecord>,
-    /// Held to the end: the call's place among those under way, and the sign to its handlers that it goes on.
-    _held: (Option<OwnedSemaphorePermit>, Option<DropGuard>),
+    /// Released when the body is dropped, which hyper does at the end of the stream.
+    _held: Option<Held>,
 }
 
 impl TrackedBody {
     /// The answer of a call that no handler served.
     pub(crate) fn refused(error: ErrorDescriptor, record: CallRecord) -> Response<Self> {
-        Self::observe(trailers_only(&error.status()), record, (None, None))
+        Self::track(trailers_only(&error.status()), record, None)
     }
 
     /// The answer of a handler.
-    pub(crate) fn answered(
-        response: Response<Body>,
-        record: CallRecord,
-        permit: Option<OwnedSemaphorePermit>,
-        ends: DropGuard,
-    ) -> Response<Self> {
-        Self::observe(response, record, (permit, Some(ends)))
+    pub(crate) fn answered(response: Response<Body>, record: CallRecord, held: Held) -> Response<Self> {
+        Self::track(response, record, Some(held))
     }
 
-    fn observe(
-        response: Response<Body>,
-        record: CallRecord,
-        held: (Option<OwnedSemaphorePermit>, Option<DropGuard>),
-    ) -> Response<Self> {
+    /// The body of an HTTP answer that is no gRPC call's.
+    pub(crate) fn plain(text: Bytes) -> Self {
+        Self { inner: Body::new(Full::new(text)), deadline: None, record: None, _held: None }
+    }
+
+    fn track(response: Response<Body>, record: CallRecord, held: Option<Held>) -> Response<Self> {
         let (mut head, inner) = response.into_parts();
-        let deadline = Box::pin(sleep_until(record.deadline));
         // An error before the first message has its status among the headers.
-        let ended = head.headers.contains_key(Status::GRPC_STATUS);
-        if ended {
-            completion::finish(&mut head.headers, &record);
-        }
-        let record = (!ended).then_some(record);
+        let record = if head.headers.contains_key(Status::GRPC_STATUS) {
+            completion::finish(&mut head.headers, record);
+            None
+        } else {
+            Some(record)
+        };
+        let deadline = record.as_ref().map(|record| Box::pin(sleep_until(record.deadline)));
         Response::from_parts(head, Self { inner, deadline, record, _held: held })
     }
 }
@@ -71,22 +65,23 @@ impl HttpBody for TrackedBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
-        if this.record.is_some() && this.deadline.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(this.record.take().map(|record| {
-                let mut trailers = HeaderMap::new();
-                // A status built here always encodes into headers.
-                let _ = completion::deadline_exceeded().status().add_header(&mut trailers);
-                completion::finish(&mut trailers, &record);
-                this.inner = Body::empty();
-                Ok(Frame::trailers(trailers))
-            }));
-        }
-        let frame = ready!(Pin::new(&mut this.inner).poll_frame(cx));
+        // Frames that are ready need no timer.
+        let frame = match Pin::new(&mut this.inner).poll_frame(cx) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => {
+                let deadline = this.deadline.as_mut().filter(|_| this.record.is_some());
+                ready!(deadline.map_or(Poll::Pending, |deadline| deadline.as_mut().poll(cx)));
+                return Poll::Ready(this.record.take().map(|record| {
+                    this.inner = Body::empty();
+                    Ok(Frame::trailers(completion::trailers(completion::deadline_exceeded(), record)))
+                }));
+            }
+        };
         Poll::Ready(frame.map(|frame| {
             frame.map(|frame| match frame.into_trailers() {
                 Ok(mut trailers) => {
                     if let Some(record) = this.record.take() {
-                        completion::finish(&mut trailers, &record);
+                        completion::finish(&mut trailers, record);
                     }
                     Frame::trailers(trailers)
                 }
@@ -101,13 +96,5 @@ impl HttpBody for TrackedBody {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::default()
-    }
-}
-
-impl Drop for TrackedBody {
-    fn drop(&mut self) {
-        if let Some(record) = self.record.take() {
-            completion::abandoned(&record);
-        }
     }
 }

@@ -47,7 +47,10 @@ async fn still_serves(stage: &TestGateway) {
 async fn bytes_that_are_no_message_are_the_caller_s_fault() {
     let stage = TestGateway::start().await;
     let get = "/stockroom.v1.ProductService/GetProduct";
-    let cases: [(&str, Bytes, Code, &str); 6] = [
+    let two = [framed(b""), framed(b"")].concat();
+    let cases: [(&str, Bytes, Code, &str); 8] = [
+        ("two messages", two.into(), Code::InvalidArgument, "PROTOCOL_ERROR"),
+        ("half a message", Bytes::from_static(b"\0\0\0\0\x09abc"), Code::InvalidArgument, "PROTOCOL_ERROR"),
         ("not UTF-8", framed(b"\x0a\x03\xff\xfe\xfd"), Code::InvalidArgument, "MALFORMED_MESSAGE"),
         ("a number where a text belongs", framed(b"\x08\x07"), Code::InvalidArgument, "MALFORMED_MESSAGE"),
         ("cut short", framed(b"\x0a\x7f"), Code::InvalidArgument, "MALFORMED_MESSAGE"),

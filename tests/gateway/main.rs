@@ -39,6 +39,7 @@ mod compare;
 mod errors;
 mod faults;
 mod files;
+mod hostile;
 mod listener;
 mod products;
 mod program;

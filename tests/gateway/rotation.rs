@@ -62,7 +62,7 @@ async fn a_wrong_configuration_changes_nothing(protocol: Protocol) {
     get(&channel, examples::DEAL).await.unwrap();
     config.write("this is no TOML");
     program.hang_up().await;
-    program.logged("the one that runs stays").await;
+    program.logged("the running one stays").await;
     get(&channel, examples::FREE).await.expect("the credentials of before are still there");
     config.write(&right);
     program.hang_up().await;

@@ -1,11 +1,11 @@
-"""The gateway under test, as every Python client sees it: `clients/with-gateway` starts it and says where it is."""
+"""The gateway under test, as every Python client sees it: `clients/with-gateway` starts it and gives its address."""
 
 import os
 
-import example
 import grpc
 import pytest
 from google.rpc import error_details_pb2
+from stockroom import StockroomError, _options
 from stockroom.v1 import (
     admin_service_pb2_grpc,
     browse_service_pb2_grpc,
@@ -31,7 +31,7 @@ class Deadlines(
 
 @pytest.fixture(scope="session")
 def channel():
-    with example.connect(os.environ["STOCKROOM_SERVER"]) as channel:
+    with grpc.insecure_channel(os.environ["STOCKROOM_SERVER"], _options.channel_options(None)) as channel:
         yield grpc.intercept_channel(channel, Deadlines())
 
 
@@ -77,7 +77,7 @@ class Refusal:
     def __init__(self, error: grpc.RpcError):
         self.code = error.code()
         self.trailers = dict(error.trailing_metadata())
-        self._details = {type(detail): detail for detail in example.details(error)}
+        self._details = {type(detail): detail for detail in StockroomError.from_rpc(error).details}
 
     @property
     def fields(self) -> dict[str, str]:
@@ -105,7 +105,7 @@ def refusal():
     def call(method, request) -> Refusal:
         with pytest.raises(grpc.RpcError) as raised:
             answer = method(request)
-            # A stream tells its error only to those who read it.
+            # A stream raises its error when it is read.
             if isinstance(answer, grpc.Call):
                 list(answer)
         return Refusal(raised.value)

@@ -50,8 +50,8 @@ def test_the_contract_can_be_read_from_the_port(channel):
 
     assert set(database.get_services()) >= {*NAMES, "grpc.health.v1.Health"}
     for service in SERVICES:
-        told = pool.FindServiceByName(service.full_name)
-        assert [method.name for method in told.methods] == [method.name for method in service.methods]
+        reflected = pool.FindServiceByName(service.full_name)
+        assert [method.name for method in reflected.methods] == [method.name for method in service.methods]
 
 
 REQUEST_ID = [("x-request-id", "order-page-7")]

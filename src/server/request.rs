@@ -1,0 +1,150 @@
+//! What a request must be before anything is spent on it: an HTTP request that carries gRPC, with one whole message.
+//!
+//! The message is read here, and not by the handler, so that a peer that sends it slowly, or never, holds no place among
+//! the concurrent calls, and so that what is wrong with its framing is known to be the caller's doing.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Body as HttpBody;
+use http_body_util::BodyExt;
+use tokio::time::{Instant, timeout_at};
+
+use super::error::ErrorDescriptor;
+use stockroom_proto::pb::ErrorReason;
+
+/// The largest request message: a hundred ASINs and a query are a few kilobytes.
+pub(crate) const MAX_MESSAGE_BYTES: usize = 256 * 1024;
+/// A message's frame begins with a flag and four bytes of length (gRPC over HTTP/2, "Length-Prefixed-Message").
+const FRAME_HEADER_BYTES: usize = 5;
+/// How long a request's message may take to arrive.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(5);
+
+const NO_GRPC: &str = "This port speaks gRPC: send POST requests with the content type application/grpc.\n";
+
+/// The HTTP answer to what is no gRPC request: 405 for another method than POST, 415 for another content type.
+pub(crate) fn refuse_http<B>(request: &Request<B>) -> Option<Response<Bytes>> {
+    let is_grpc = || {
+        let value = request.headers().get(header::CONTENT_TYPE)?.as_bytes();
+        let rest = value.strip_prefix(b"application/grpc")?;
+        Some(matches!(rest, b"" | b"+proto") || rest.starts_with(b";") || rest.starts_with(b"+proto;"))
+    };
+    let status = if request.method() != Method::POST {
+        StatusCode::METHOD_NOT_ALLOWED
+    } else if is_grpc() != Some(true) {
+        StatusCode::UNSUPPORTED_MEDIA_TYPE
+    } else {
+        return None;
+    };
+    let mut response = Response::new(Bytes::from_static(NO_GRPC.as_bytes()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+    }
+    Some(response)
+}
+
+/// Reads the one message of a request, in its frame. Dropping the future drops the request.
+pub(crate) async fn read_message<B>(mut body: B, deadline: Instant) -> Result<Bytes, ErrorDescriptor>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    let deadline = deadline.min(Instant::now() + MESSAGE_TIMEOUT);
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    loop {
+        let frame = timeout_at(deadline, body.frame()).await.map_err(|_| {
+            ErrorDescriptor::new(ErrorReason::DeadlineExceeded, "the request did not arrive before the deadline")
+        })?;
+        let data = match frame {
+            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+            Some(Err(_)) => {
+                return Err(ErrorDescriptor::new(ErrorReason::ClientGone, "the client left within its request"));
+            }
+            None => break,
+        };
+        // Most requests come in one piece, which is not copied.
+        if first.is_empty() {
+            first = data;
+        } else {
+            if rest.is_empty() {
+                rest.extend_from_slice(&first);
+            }
+            rest.extend_from_slice(&data);
+        }
+        check_length(if rest.is_empty() { &first } else { &rest })?;
+    }
+    let message = if rest.is_empty() { first } else { rest.freeze() };
+    match frame_length(&message) {
+        Some(length) if length == message.len() => Ok(message),
+        _ => Err(ErrorDescriptor::new(ErrorReason::ProtocolError, "the request's message is cut short or missing")),
+    }
+}
+
+/// Fails as soon as a message is known to be too long, to have a second one behind it, or an unknown flag.
+fn check_length(read: &[u8]) -> Result<(), ErrorDescriptor> {
+    if let Some(flag) = read.first().filter(|flag| **flag > 1) {
+        return Err(ErrorDescriptor::new(ErrorReason::ProtocolError, format!("{flag} is not a flag of gRPC's frames")));
+    }
+    let Some(length) = frame_length(read) else { return Ok(()) };
+    if length > MAX_MESSAGE_BYTES + FRAME_HEADER_BYTES {
+        let message = format!("the request is {} bytes long; at most {MAX_MESSAGE_BYTES} are read", length - 5);
+        return Err(ErrorDescriptor::new(ErrorReason::MessageTooLarge, message));
+    }
+    if read.len() > length {
+        return Err(ErrorDescriptor::new(ErrorReason::ProtocolError, "this method takes one message, not several"));
+    }
+    Ok(())
+}
+
+/// The length of the first frame, its header included; `None` before the header is complete.
+fn frame_length(read: &[u8]) -> Option<usize> {
+    let length: [u8; 4] = read.get(1..FRAME_HEADER_BYTES)?.try_into().ok()?;
+    usize::try_from(u32::from_be_bytes(length)).ok().map(|length| length.saturating_add(FRAME_HEADER_BYTES))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(method: &str, content_type: &str) -> Option<u16> {
+        let request = Request::builder().method(method).header(header::CONTENT_TYPE, content_type).body(()).unwrap();
+        refuse_http(&request).map(|response| response.status().as_u16())
+    }
+
+    #[test]
+    fn only_posts_of_grpc_pass() {
+        for fine in ["application/grpc", "application/grpc+proto", "application/grpc;charset=utf-8"] {
+            assert_eq!(refused("POST", fine), None, "{fine}");
+        }
+        for other in ["text/plain", "application/json", "application/grpc-web", "application/grpc+json", ""] {
+            assert_eq!(refused("POST", other), Some(415), "{other}");
+        }
+        assert_eq!(refused("GET", "application/grpc"), Some(405));
+    }
+
+    #[tokio::test]
+    async fn one_whole_message_is_read_and_nothing_else() {
+        use http_body_util::Full;
+        let read = async |bytes: &'static [u8]| {
+            read_message(Full::new(Bytes::from_static(bytes)), Instant::now() + MESSAGE_TIMEOUT).await
+        };
+        assert_eq!(read(b"\0\0\0\0\x01x").await.unwrap(), &b"\0\0\0\0\x01x"[..]);
+        assert_eq!(read(b"\0\0\0\0\0").await.unwrap(), &b"\0\0\0\0\0"[..]);
+        for wrong in [&b""[..], b"\0\0", b"\0\0\0\0\x02x", b"\0\0\0\0\x01x\0\0\0\0\0", b"\x07\0\0\0\0", b"\0\xff\0\0\0"]
+        {
+            assert!(read(wrong).await.is_err(), "{wrong:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_never_comes_is_waited_for_five_seconds_at_most() {
+        let body = http_body_util::StreamBody::new(tokio_stream::pending::<Result<http_body::Frame<Bytes>, ()>>());
+        let started = Instant::now();
+        assert!(read_message(body, started + Duration::from_secs(60)).await.is_err());
+        assert_eq!(started.elapsed(), MESSAGE_TIMEOUT);
+    }
+}
