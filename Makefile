@@ -6,11 +6,15 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-clients stubs reference lint breaking bench-quota bench-serve soak
+.PHONY: help build run test test-clients stubs reference lint breaking test-deploy bench-quota bench-serve soak
 
 GRPCURL := github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
 PROTOC_GEN_GO := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
 PROTOC_GEN_GO_GRPC := google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
+
+KUSTOMIZE := sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
+HELM := helm.sh/helm/v3/cmd/helm@v3.22.0
+PROMTOOL := github.com/prometheus/prometheus/cmd/promtool@v0.316.0
 
 PROTOS := $(wildcard proto/stockroom/v1/*.proto)
 BIN := $(CURDIR)/.tools/bin
@@ -40,12 +44,16 @@ test-clients: build stubs $(BIN)/grpcurl ## Install each client package into an 
 	diff -r gen/go/stockroomv1 clients/go/stockroomv1
 	cd clients/go && go vet ./... && go test ./...
 	clients/with-gateway clients/try
-	clients/install go python typescript
+	clients/install go python typescript java
 	clients/conformance/run \
 	    'go=.tools/try/go/conformance' \
 	    'python=.tools/try/python/bin/python .tools/try/python/conformance.py sync' \
 	    'python asyncio=.tools/try/python/bin/python .tools/try/python/conformance.py asyncio' \
-	    'typescript=node .tools/try/typescript/conformance.mjs'
+	    'typescript=node .tools/try/typescript/conformance.mjs' \
+	    'java=java -cp .tools/try/java/classes:.tools/try/java/target/dependency/* Conformance'
+
+test-deploy: build .tools/deploy/.made $(BIN)/kustomize $(BIN)/helm $(BIN)/promtool ## Render and validate deploy/: manifests, chart, alerts, dashboard
+	.tools/deploy/bin/python deploy/check
 
 stubs: gen/python/.made gen/.made ## Generate the stubs into gen/, and Go's into clients/go as well
 	cp gen/go/stockroomv1/* clients/go/stockroomv1/
@@ -111,14 +119,23 @@ $(VENV)/.made: clients/python/requirements.txt
 	pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
 
+.tools/deploy/.made: deploy/requirements.txt
+	rm -rf $(@D)
+	python3 -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
 $(NODE)/.package-lock.json: clients/typescript/package-lock.json
 	npm --prefix clients/typescript ci --ignore-scripts --no-audit --no-fund
 	touch $@
 
 $(BIN)/grpcurl: PACKAGE := $(GRPCURL)
+$(BIN)/helm: PACKAGE := $(HELM)
+$(BIN)/kustomize: PACKAGE := $(KUSTOMIZE)
+$(BIN)/promtool: PACKAGE := $(PROMTOOL)
 $(BIN)/protoc-gen-go: PACKAGE := $(PROTOC_GEN_GO)
 $(BIN)/protoc-gen-go-grpc: PACKAGE := $(PROTOC_GEN_GO_GRPC)
-$(BIN)/grpcurl $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc: Makefile
+$(BIN)/grpcurl $(BIN)/helm $(BIN)/kustomize $(BIN)/promtool $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc: Makefile
 	GOBIN=$(BIN) go install $(PACKAGE)
 	touch $@
 

@@ -8,21 +8,28 @@
 //! - the minimum: every id fetched once a lifetime, ten to a call
 //! - a per-item cache that makes a call for each request that misses anything
 //! - a memoizer that keeps whole answers by their list of ids
+//!
+//! The last row is mixed traffic: one request in ten is a page of a search and one in twenty a page of variations, one in
+//! twenty comes from a bulk caller, and the process is restarted in the middle of the second day. Without Redis a restart
+//! loses the cache, so its minimum fetches again what is asked for after it.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, missing_docs, reason = "a bench")]
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use amazon_catalog::{Asin, CatalogRequest, CatalogResponse, Items, Locale, Marketplace, Upstream};
+use amazon_catalog::{
+    Asin, CatalogRequest, CatalogResponse, Items, Locale, Marketplace, SearchItems, SearchPage, Upstream,
+    VariationsPage,
+};
 use fastrand::Rng;
 use futures_util::{FutureExt, future::BoxFuture};
 use stockroom::{
     cache::Cache,
-    catalog::{Catalog, ProductMask, ReadContext},
+    catalog::{AnswerStore, Catalog, CostCounter, ProductMask, ReadContext, SearchPlan},
     clock::Clock,
     config,
     dispatch::{AnswerSink, Dispatch, Options, Priority, RequestContext},
@@ -33,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
+const RESTART_AT: Duration = Duration::from_secs(36 * 3600);
 const CALLS_PER_DAY: u32 = 8640;
 const CALL_TAKES: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -43,6 +51,7 @@ struct Scenario {
     skew: f64,
     lookups_per_second: f64,
     lifetime: Lifetime,
+    is_mixed: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -55,7 +64,16 @@ enum Lifetime {
 
 struct Request {
     at: Duration,
-    ids: Vec<u32>,
+    what: What,
+    is_bulk: bool,
+}
+
+enum What {
+    Products(Vec<u32>),
+    /// A page of a search, by its query.
+    Search(u32),
+    /// A page of a variation family, by its parent.
+    Variations(u32),
 }
 
 #[derive(Default)]
@@ -93,12 +111,25 @@ impl Upstream for Counter {
         }
         async move {
             sleep(CALL_TAKES).await;
-            let CatalogRequest::Items(items) = question else { unreachable!("only products are asked for") };
             let product = |asin: &Asin| pb::Product { asin: asin.to_string(), ..Default::default() };
-            Ok(CatalogResponse::Items(Items {
-                products: items.asins.iter().map(product).collect(),
-                missing: Vec::new(),
-            }))
+            let page = |page: u32| on_page(page).map(|id| Some(product(&asin(id)))).collect();
+            Ok(match question {
+                CatalogRequest::Items(items) => CatalogResponse::Items(Items {
+                    products: items.asins.iter().map(product).collect(),
+                    ..Items::default()
+                }),
+                CatalogRequest::Search(search) => CatalogResponse::Search(SearchPage {
+                    places: page(search.keywords.as_ref().unwrap().parse().unwrap()),
+                    total_results: Some(10),
+                    ..SearchPage::default()
+                }),
+                CatalogRequest::Variations(family) => CatalogResponse::Variations(Some(VariationsPage {
+                    places: page(family.asin.as_str()[1..].parse().unwrap()),
+                    page_count: Some(1),
+                    ..VariationsPage::default()
+                })),
+                _ => unreachable!("nothing else is asked for"),
+            })
         }
         .boxed()
     }
@@ -129,20 +160,29 @@ impl Scenario {
             if at >= 2.0 * DAY.as_secs_f64() {
                 return requests;
             }
-            let mut ids = Vec::with_capacity(count);
-            while ids.len() < count {
+            let mut draw = || {
                 let drawn = random.f64();
-                let id = shares.partition_point(|reached| *reached < drawn) as u32;
+                shares.partition_point(|reached| *reached < drawn) as u32
+            };
+            let first = draw();
+            let mut ids = vec![first];
+            while ids.len() < count {
+                let id = draw();
                 if !ids.contains(&id) {
                     ids.push(id);
                 }
             }
-            requests.push(Request { at: Duration::from_secs_f64(at), ids });
+            let (kind, bulk) = if self.is_mixed { (random.u32(0..20), random.u32(0..20)) } else { (19, 19) };
+            let what = match kind {
+                0 | 1 => What::Search(first / 10),
+                2 => What::Variations(first / 10),
+                _ => What::Products(ids),
+            };
+            requests.push(Request { at: Duration::from_secs_f64(at), what, is_bulk: bulk == 0 });
         }
     }
 
-    fn catalog(self, amazon: &Arc<Counter>) -> Catalog {
-        let clock = Clock::simulated();
+    fn catalog(self, amazon: &Arc<Counter>, clock: Clock) -> Catalog {
         let options = config::Cache {
             memory_bytes: 8 << 30,
             offers_fresh: HOUR,
@@ -159,7 +199,8 @@ impl Scenario {
             timeout: Duration::from_secs(5),
             queue_capacity: 1000,
             upstream: Arc::clone(amazon) as Arc<dyn Upstream>,
-            answers: Arc::clone(&cache) as Arc<dyn AnswerSink>,
+            answers: Arc::new(AnswerStore::new(Arc::clone(&cache))) as Arc<dyn AnswerSink>,
+            refresh_queue: cache.refresh_queue(),
             clock,
             store: None,
             replicas: 1,
@@ -196,23 +237,55 @@ impl Scenario {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
             let amazon = Arc::new(Counter::default());
-            let catalog = self.catalog(&amazon);
+            let clock = Clock::simulated();
+            let mut catalog = self.catalog(&amazon, clock);
+            let mut is_restarted = !self.is_mixed;
             let start = Instant::now();
             let told = Arc::new(Mutex::new(Response::default()));
             let fetched: Arc<Mutex<HashMap<Asin, Instant>>> = Arc::default();
             for request in workload {
                 sleep_until(start + request.at).await;
-                let asins: Vec<Asin> = request.ids.iter().map(|id| asin(*id)).collect();
+                if !is_restarted && request.at >= RESTART_AT {
+                    is_restarted = true;
+                    catalog.stop().await;
+                    catalog = self.catalog(&amazon, clock);
+                }
                 let (catalog, told, fetched) = (catalog.clone(), Arc::clone(&told), Arc::clone(&fetched));
-                let (read_context, is_counted) = (self.read_context(), request.at >= DAY);
+                let (mut read_context, is_counted) = (self.read_context(), request.at >= DAY);
+                if request.is_bulk {
+                    read_context.terms.priority = Priority::Bulk;
+                }
+                let asins = match &request.what {
+                    What::Products(ids) => ids.iter().map(|id| asin(*id)).collect::<Vec<_>>(),
+                    What::Search(page) => {
+                        let first_page =
+                            SearchItems { keywords: Some(page.to_string()), ..SearchItems::new(read_context.locale) };
+                        let plan = SearchPlan { first_page, min_rating: None };
+                        tokio::spawn(async move {
+                            let mut cost = CostCounter::default();
+                            drop(
+                                catalog.search_page(&read_context, &plan, 0, 10, &mut HashSet::new(), &mut cost).await,
+                            );
+                        });
+                        continue;
+                    }
+                    What::Variations(page) => {
+                        let parent = asin(*page);
+                        tokio::spawn(async move {
+                            let mut cost = CostCounter::default();
+                            drop(catalog.variations(&read_context, parent, 0, 10, &mut cost).await);
+                        });
+                        continue;
+                    }
+                };
                 tokio::spawn(async move {
                     let asked = Instant::now();
                     let mut known = catalog.products(&read_context, asins).await;
                     while let Some(known) = known.next().await {
                         let now = Instant::now();
                         let waited = now > asked;
-                        let before = match known.call {
-                            Some(_) if known.outcome.is_ok() => fetched.lock().unwrap().insert(known.asin, now),
+                        let before = match known.calls.is_empty() {
+                            false if known.outcome.is_ok() => fetched.lock().unwrap().insert(known.asin, now),
                             _ => fetched.lock().unwrap().get(&known.asin).copied(),
                         };
                         if !is_counted {
@@ -245,20 +318,40 @@ impl Scenario {
         let lifetime = self.lifetime();
         let (mut items, mut lists) = (HashMap::<u32, Duration>::new(), HashMap::<Vec<u32>, Duration>::new());
         let (mut fetches, mut calls, mut memoized) = (0, 0, 0);
+        let mut pages = HashMap::<(bool, u32), Duration>::new();
+        let (mut page_calls, mut is_restarted) = (0, !self.is_mixed);
         for request in workload {
+            if !is_restarted && request.at >= RESTART_AT {
+                is_restarted = true;
+                items.clear();
+                pages.clear();
+            }
             let counts = usize::from(request.at >= DAY);
             let is_old = |at: Option<&Duration>| at.is_none_or(|at| request.at - *at >= lifetime);
-            let missing: Vec<u32> = request.ids.iter().copied().filter(|id| is_old(items.get(id))).collect();
+            let (ids, page) = match &request.what {
+                What::Products(ids) => (ids.clone(), None),
+                What::Search(page) => (on_page(*page).collect(), Some((true, *page))),
+                What::Variations(page) => (on_page(*page).collect(), Some((false, *page))),
+            };
+            if let Some(page) = page
+                && is_old(pages.get(&page))
+            {
+                page_calls += counts;
+                pages.insert(page, request.at);
+                items.extend(ids.iter().map(|id| (*id, request.at)));
+            }
+            let missing: Vec<u32> = ids.iter().copied().filter(|id| is_old(items.get(id))).collect();
             fetches += counts * missing.len();
             calls += counts * usize::from(!missing.is_empty());
             items.extend(missing.into_iter().map(|id| (id, request.at)));
-            let mut list = request.ids.clone();
+            let mut list = ids;
             list.sort_unstable();
             if is_old(lists.get(&list)) {
                 memoized += counts;
                 lists.insert(list, request.at);
             }
         }
+        let (fetches, calls) = (fetches + 10 * page_calls, calls + page_calls);
         (fetches as f64 / 10.0, calls, memoized)
     }
 }
@@ -272,7 +365,7 @@ fn main() {
     for lifetime in [Lifetime::Day, Lifetime::HourOfOffers] {
         for (ids, skew) in [(5_000, 0.9), (5_000, 1.1), (50_000, 0.9), (50_000, 1.1)] {
             for lookups_per_second in [2.0, 9.0, 20.0] {
-                let scenario = Scenario { ids, skew, lookups_per_second, lifetime };
+                let scenario = Scenario { ids, skew, lookups_per_second, lifetime, is_mixed: false };
                 let ratio = report(scenario);
                 if lifetime == Lifetime::Day && ids == 5_000 {
                     first_goal = f64::max(first_goal, ratio);
@@ -280,7 +373,9 @@ fn main() {
             }
         }
     }
-    println!("\nThe largest of the 24 h rows of 5,000 ids:");
+    let mixed = Scenario { ids: 5_000, skew: 0.9, lookups_per_second: 9.0, lifetime: Lifetime::Day, is_mixed: true };
+    println!("\nThe row of mixed traffic with a restart: {:.2}", report(mixed));
+    println!("The largest of the 24 h rows of 5,000 ids:");
     println!("calls/minimum = {first_goal:.2}");
 }
 
@@ -292,7 +387,11 @@ fn report(scenario: Scenario) -> f64 {
     told.waits.sort_unstable();
     let at = |share: f64| told.waits.get((told.waits.len() as f64 * share) as usize).map_or(0.0, Duration::as_secs_f64);
     let percent = |count: u64| 100.0 * count as f64 / told.lookups as f64;
-    let name = if scenario.lifetime == Lifetime::Day { "24 h" } else { "1 h offers" };
+    let name = match scenario.lifetime {
+        _ if scenario.is_mixed => "24 h, mixed",
+        Lifetime::Day => "24 h",
+        Lifetime::HourOfOffers => "1 h offers",
+    };
     let ratio = calls as f64 / minimum;
     println!(
         "| {name} | {} | {} | {} | {calls} | {minimum:.0} | {ratio:.2} | {per_item} | {memoized} | {} ({:.2} %), {} of them known | {:.1} / {:.1} s | {:.1} % | {:.2} % |",
@@ -312,6 +411,11 @@ fn report(scenario: Scenario) -> f64 {
 
 fn marketplace() -> Marketplace {
     Marketplace::parse("US").unwrap()
+}
+
+/// The products of a page, of a search or of a family.
+fn on_page(page: u32) -> impl Iterator<Item = u32> {
+    (0..10).map(move |n| page * 10 + n)
 }
 
 fn asin(id: u32) -> Asin {

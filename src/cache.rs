@@ -1,28 +1,36 @@
-//! What has been answered before: in this process's memory, and behind it in the Redis that all replicas share.
+//! The cache of Amazon's answers: this process's memory, and behind it the Redis that all replicas share.
 //!
-//! What is kept is a [`Snapshot`]: an encoded message with the moment Amazon gave it. A hit goes to the wire without being
-//! decoded. Whether it may still be told is `freshness`'s to say, each time it is asked for; the cache itself only
-//! forgets what nobody may be told any more. An answer replaces the one before it: there is no history.
+//! An entry is a [`Snapshot`]: an encoded message, or that there is none, with the time of the call that brought it. A hit
+//! goes to the wire without being decoded. Whether an entry may be returned is decided by [`freshness`] at each read. The
+//! cache drops entries that are expired for every read, that are purged, and that exceed its bytes. An answer replaces the
+//! one before it: there is no history.
 //!
-//! The shared tier saves calls to Amazon and is never waited for longer than its bound: whatever ails it is a miss. What
-//! memory has fresh is told without asking it.
+//! The shared tier saves calls to Amazon and is never waited for longer than `redis.timeout`: any failure of it is a miss.
+//! Redis is not asked for what memory has fresh.
+//!
+//! The young answer wins: an older one, from a call that took long or from Redis, never replaces a younger one in memory.
 
 use std::{sync::Arc, time::SystemTime};
 
-use crate::{clock::Clock, config, dispatch::AnswerSink, store::Store};
+use crate::{
+    clock::Clock,
+    config,
+    dispatch::{FetchKey, FetchState, RefreshQueue},
+    store::Store,
+};
 use amazon_catalog::{Asin, Locale, Marketplace, Snapshot};
 use stockroom_proto::pb;
 
-pub(crate) use self::{freshness::STAMP_AFTER, shared_tier::fetch_lock::LEASE};
+pub(crate) use self::freshness::STAMP_AFTER;
 pub use self::{
     freshness::{Freshness, FreshnessPolicy, FreshnessRequirement},
     stats::Stats,
 };
-use self::{memory::Memory, refresh_queue::RefreshQueue, shared_tier::SharedTier};
+use self::{memory::Memory, purge_log::PurgeLog, shared_tier::SharedTier};
 
 mod freshness;
 mod memory;
-mod refresh_queue;
+mod purge_log;
 mod shared_tier;
 mod stats;
 
@@ -32,21 +40,22 @@ pub struct Cache {
     memory: Arc<Memory>,
     shared: Option<SharedTier>,
     policy: FreshnessPolicy,
-    due: RefreshQueue,
+    purge_log: Arc<PurgeLog>,
+    refresh_queue: Arc<RefreshQueue>,
     clock: Clock,
 }
 
-/// What an answer is kept under. The partner tag is not in it, since a process has one tag a marketplace; the shared tier,
-/// which may serve processes with others, adds it.
+/// What an answer is cached under. The partner tag is not part of it, since a process has one tag per marketplace. The
+/// shared tier adds it, because other processes on the same Redis may have other tags.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Key {
     /// A product.
     Product(Locale, Asin),
-    /// Anything else, by the normalised request.
+    /// Anything else (a page of a search or of variations, a browse node), by the normalised request.
     Page {
         /// The kind.
         namespace: Namespace,
-        /// Where.
+        /// The locale.
         locale: Locale,
         /// The request, in a form that is equal for equal requests.
         request: Box<str>,
@@ -77,14 +86,14 @@ pub enum Purge {
     Everything,
 }
 
-/// An answer that may be told, and how.
+/// An answer that is not expired for the read that found it.
 #[derive(Clone, Debug)]
 pub struct CacheHit {
     /// The answer.
     pub snapshot: Snapshot,
     /// Which tier had it.
     pub source: pb::Source,
-    /// Whether it is fresh.
+    /// How fresh it is for the read that found it.
     pub freshness: Freshness,
 }
 
@@ -93,8 +102,8 @@ pub struct CacheHit {
 pub struct Purged {
     /// Entries dropped from this process's memory.
     pub dropped: u64,
-    /// Whether the shared tier and every other replica drop it too, which takes them a moment. Otherwise only this process
-    /// has dropped it, and the purge should be asked for again.
+    /// Whether the purge is in Redis' journal, from which every replica takes it within a moment. Otherwise only this
+    /// process has dropped the entries, and the purge should be repeated.
     pub everywhere: bool,
 }
 
@@ -106,7 +115,8 @@ impl Cache {
             memory: Arc::new(Memory::new(options.memory_bytes, policy)),
             shared: None,
             policy,
-            due: RefreshQueue::default(),
+            purge_log: Arc::default(),
+            refresh_queue: Arc::default(),
             clock: Clock::System,
         }
     }
@@ -118,9 +128,10 @@ impl Cache {
         store: Store,
         tags: impl IntoIterator<Item = (Marketplace, String)>,
     ) -> Self {
-        let alone = Self::new(options);
-        let shared = SharedTier::start(store, tags, alone.policy, Arc::clone(&alone.memory));
-        Self { shared: Some(shared), ..alone }
+        let local = Self::new(options);
+        let (purge_log, memory) = (Arc::clone(&local.purge_log), Arc::clone(&local.memory));
+        let shared = SharedTier::start(store, tags, local.policy, purge_log, memory);
+        Self { shared: Some(shared), ..local }
     }
 
     /// The same with another clock, for simulations.
@@ -128,12 +139,17 @@ impl Cache {
         Self { clock, ..self }
     }
 
-    /// What time it is for the ages of answers.
+    /// The time by which answers age.
     pub fn now(&self) -> SystemTime {
         self.clock.now()
     }
 
-    /// Looks answers up for somebody with a requirement, in the order of the keys. What may not be told to them is not found.
+    /// The keys that are due for a refresh.
+    pub fn refresh_queue(&self) -> Arc<RefreshQueue> {
+        Arc::clone(&self.refresh_queue)
+    }
+
+    /// Reads answers, in the order of the keys. An answer that the requirement does not allow is not found.
     ///
     /// Redis is asked, once for all, for what memory has not or has stale: another replica may have refreshed it.
     pub async fn get_many(
@@ -142,55 +158,78 @@ impl Cache {
         requirement: &FreshnessRequirement,
         now: SystemTime,
     ) -> Vec<Option<CacheHit>> {
-        let mut hits: Vec<_> = keys.iter().map(|key| self.remembered(key, requirement, now)).collect();
+        let mut hits: Vec<_> = keys.iter().map(|key| self.read_memory(key, requirement, now)).collect();
         if let Some(shared) = &self.shared {
             let is_open = |hit: &Option<CacheHit>| hit.as_ref().is_none_or(|hit| hit.freshness != Freshness::Fresh);
             let open: Vec<_> = keys.iter().zip(&mut hits).filter(|(_, hit)| is_open(hit)).collect();
             if !open.is_empty() {
-                self.look_further(shared, open, requirement, now).await;
+                self.read_shared(shared, open, requirement, now).await;
             }
         }
         hits
     }
 
-    /// Keeps an answer in place of an older one.
+    /// Stores an answer in place of an older one. An answer from before a purge of it is not stored.
     pub fn put(&self, key: Key, snapshot: Snapshot) {
-        if let Some(shared) = &self.shared {
+        if self.remember(&key, &snapshot)
+            && let Some(shared) = &self.shared
+        {
             shared.write(&key, &snapshot);
         }
-        self.remember(&key, &snapshot);
     }
 
-    /// Which keys, of one marketplace, are this process's to ask Amazon for. The others are being asked for by another
-    /// replica, whose answers can be got here shortly; a claim runs out by itself after a few seconds.
-    pub async fn claim(&self, keys: &[Key]) -> Vec<bool> {
-        match &self.shared {
-            Some(shared) if !keys.is_empty() => shared.claim(keys).await,
-            _ => vec![true; keys.len()],
-        }
+    /// Looks up, once for all keys (of one marketplace), what other replicas do about them: answers that are younger than
+    /// the given times are put into memory, and keys that nobody fetches are locked for this process.
+    pub async fn look_up(&self, keys: &[(Key, SystemTime)]) -> Vec<FetchState> {
+        let Some(shared) = &self.shared else { return vec![FetchState::Free; keys.len()] };
+        let now = self.now();
+        let found = shared.look_up(&keys.iter().map(|(key, _)| key).collect::<Vec<_>>(), now).await;
+        let state = |((key, known_at), (snapshot, is_locked)): (&(Key, SystemTime), (Option<Snapshot>, bool))| {
+            let newer = snapshot.filter(|snapshot| snapshot.fetched_at > *known_at);
+            let newer = newer.filter(|snapshot| self.remember(key, snapshot));
+            match (newer, is_locked) {
+                (Some(snapshot), _) => FetchState::Answered(Some(snapshot)),
+                (None, true) => FetchState::Free,
+                (None, false) => FetchState::Remote,
+            }
+        };
+        keys.iter().zip(found).map(state).collect()
     }
 
-    /// Gives up this process's claim to a key, if it has one.
-    pub async fn release(&self, key: &Key) {
+    /// Gives up this process's locks on keys.
+    pub fn release(&self, keys: Vec<Key>) {
         if let Some(shared) = &self.shared {
-            shared.release(key).await;
+            shared.release(keys);
         }
     }
 
-    /// How long answers of different kinds stay fresh.
+    /// When the answer in memory was fetched; `None` where there is none.
+    pub fn fetched_at(&self, key: &Key) -> Option<SystemTime> {
+        self.memory.get(key).map(|entry| entry.snapshot.fetched_at)
+    }
+
+    /// How long answers stay fresh.
     pub fn policy(&self) -> &FreshnessPolicy {
         &self.policy
     }
 
-    /// Drops answers: here at once, and in the shared tier and every replica as soon as they hear of it.
+    /// Drops answers: here at once, and in the shared tier and every replica as soon as they learn of it.
     pub async fn purge(&self, what: &Purge) -> Purged {
-        let Some(shared) = &self.shared else {
-            return Purged { dropped: self.memory.purge(|key, _| what.covers(key)), everywhere: true };
+        let at = self.now();
+        self.purge_log.add(purge_log::targets(what), at);
+        let dropped = self.memory.purge(what);
+        let everywhere = match &self.shared {
+            Some(shared) => shared.announce_purge(what, at).await,
+            None => true,
         };
-        let at = SystemTime::now();
-        shared.purge_here(what, at);
-        let dropped = self.memory.purge(|key, _| what.covers(key));
-        Purged { dropped, everywhere: shared.purge_elsewhere(what, at).await }
+        Purged { dropped, everywhere }
+    }
+
+    /// Waits until what is stored is also in Redis, or could not be written.
+    pub async fn flush(&self) {
+        if let Some(shared) = &self.shared {
+            shared.flush().await;
+        }
     }
 
     /// How each tier does, nearest first.
@@ -198,21 +237,22 @@ impl Cache {
         [Some(self.memory.stats()), self.shared.as_ref().map(SharedTier::stats)].into_iter().flatten().collect()
     }
 
-    fn remembered(&self, key: &Key, requirement: &FreshnessRequirement, now: SystemTime) -> Option<CacheHit> {
-        let kept = self.memory.get(key);
-        if let (Key::Product(locale, asin), Some(kept)) = (key, &kept)
-            && kept.snapshot.content.is_ok()
-            && kept.is_first_read(requirement.offers)
+    fn read_memory(&self, key: &Key, requirement: &FreshnessRequirement, now: SystemTime) -> Option<CacheHit> {
+        let entry = self.memory.get(key);
+        if let (Key::Product(locale, asin), Some(entry)) = (key, &entry)
+            && entry.snapshot.content.is_ok()
+            && entry.is_first_read(requirement.offers)
         {
-            let fresh = self.policy.fresh(None, &FreshnessRequirement { max_age: None, ..*requirement });
-            self.due.read(*locale, *asin, kept.snapshot.fetched_at, fresh);
+            let fresh = self.policy.freshness_lifetime(None, &FreshnessRequirement { max_age: None, ..*requirement });
+            let (key, age) = (FetchKey::Item(*locale, *asin), entry.snapshot.age(now));
+            self.refresh_queue.mark_read(&key, entry.snapshot.fetched_at, fresh, age);
         }
-        let hit = kept.and_then(|kept| self.hit(kept.snapshot, pb::Source::Memory, requirement, now));
+        let hit = entry.and_then(|entry| self.hit(entry.snapshot, pb::Source::Memory, requirement, now));
         self.memory.count(hit.as_ref().map(|hit| hit.freshness));
         hit
     }
 
-    async fn look_further(
+    async fn read_shared(
         &self,
         shared: &SharedTier,
         open: Vec<(&Key, &mut Option<CacheHit>)>,
@@ -240,16 +280,17 @@ impl Cache {
         requirement: &FreshnessRequirement,
         now: SystemTime,
     ) -> Option<CacheHit> {
-        let freshness = self.policy.classify(snapshot.age(now), snapshot.content.as_ref().err().copied(), requirement);
+        let missing = snapshot.content.as_ref().err().copied();
+        let freshness = self.policy.classify(snapshot.age(now), missing, requirement);
         (freshness != Freshness::Expired).then_some(CacheHit { snapshot, source, freshness })
     }
 
-    /// Keeps an answer in memory; `false` where it has been purged.
+    /// Puts an answer into memory; `false` where it has been purged.
     fn remember(&self, key: &Key, snapshot: &Snapshot) -> bool {
         self.memory.put(key.clone(), snapshot.clone());
-        // A purge is noted first and swept after, so one that comes while this is under way is seen here or sweeps this.
-        let is_purged = self.shared.as_ref().is_some_and(|shared| shared.is_purged(key, snapshot));
-        if is_purged && self.memory.get(key).is_some_and(|kept| kept.snapshot.fetched_at <= snapshot.fetched_at) {
+        // A purge is logged first and swept after, so one that comes while this runs is seen here or sweeps this.
+        let is_purged = self.purge_log.covers(key, snapshot);
+        if is_purged && self.memory.get(key).is_some_and(|entry| entry.snapshot.fetched_at <= snapshot.fetched_at) {
             self.memory.forget(key);
         }
         !is_purged
@@ -257,7 +298,7 @@ impl Cache {
 }
 
 impl Key {
-    /// The kind of what is kept under it.
+    /// The kind of what is cached under it.
     pub fn namespace(&self) -> Namespace {
         match self {
             Self::Product(..) => Namespace::Products,
@@ -268,10 +309,20 @@ impl Key {
 
 impl Namespace {
     pub(crate) const ALL: [Self; 4] = [Self::Products, Self::Searches, Self::Variations, Self::BrowseNodes];
+
+    /// Its name in Redis.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Products => "products",
+            Self::Searches => "searches",
+            Self::Variations => "variations",
+            Self::BrowseNodes => "browse-nodes",
+        }
+    }
 }
 
 impl Purge {
-    /// Whether it drops what is kept under the key.
+    /// Whether it drops what is cached under the key.
     pub fn covers(&self, key: &Key) -> bool {
         match (self, key) {
             (Self::Everything, _) => true,
@@ -281,18 +332,5 @@ impl Purge {
             }
             (Self::Products(..), Key::Page { .. }) => false,
         }
-    }
-}
-
-impl AnswerSink for Cache {
-    fn keep(&self, locale: Locale, asin: Asin, snapshot: &Snapshot) {
-        self.put(Key::Product(locale, asin), snapshot.clone());
-    }
-
-    fn due(&self, locale: Locale, seats: usize) -> Vec<Asin> {
-        self.due.take(locale, seats, self.now(), |asin, fetched_at| {
-            let kept = self.memory.get(&Key::Product(locale, asin));
-            kept.is_some_and(|kept| kept.snapshot.fetched_at == fetched_at)
-        })
     }
 }

@@ -6,15 +6,15 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     cache::{Cache, FreshnessRequirement, Purge, Purged, Stats},
-    dispatch::{self, Dispatch, Priority, Report, RequestContext},
+    dispatch::{self, Dispatch, Report, RequestContext},
 };
 use amazon_catalog::{Asin, CatalogRequest, Locale, Missing, Unsupported};
 
 pub use self::{
+    answer_store::AnswerStore,
     browse::{NodeMap, NodeTree},
     category::Category,
     compare::{Comparison, compare_row},
@@ -26,6 +26,7 @@ pub use self::{
     variations::VariationPage,
 };
 
+mod answer_store;
 mod browse;
 mod cached;
 pub mod category;
@@ -33,15 +34,12 @@ mod compare;
 mod cost;
 mod estimate;
 mod files;
+mod paging;
 mod product_mask;
 mod products;
 mod ranking;
-mod remote_fetch;
 mod search;
 mod variations;
-
-/// How long a refresh in the background may wait for its turn: by then the next read asks for it again.
-const REFRESH_PATIENCE: Duration = Duration::from_secs(600);
 
 /// The catalog; cheap to clone.
 #[derive(Clone, Debug)]
@@ -103,9 +101,10 @@ impl Catalog {
         Self { cache, dispatch: Arc::new(dispatch) }
     }
 
-    /// Ends the accounts' tasks, once nobody asks any more.
+    /// Ends the account actors: calls in flight are finished, answered and stored, also in Redis.
     pub async fn stop(&self) {
         self.dispatch.stop().await;
+        self.cache.flush().await;
     }
 
     /// What the API of the account that serves the request's marketplace has no way to express in the request.
@@ -132,15 +131,5 @@ impl Catalog {
 impl ReadContext {
     fn requirement(&self) -> FreshnessRequirement {
         FreshnessRequirement { offers: self.parts.offers(), max_age: self.max_age, cache_only: self.cache_only }
-    }
-
-    /// The terms of a refresh that nobody waits for.
-    fn refresh_terms(&self) -> RequestContext {
-        RequestContext {
-            priority: Priority::Refresh,
-            deadline: Instant::now() + REFRESH_PATIENCE,
-            abandoned: CancellationToken::new(),
-            ..self.terms.clone()
-        }
     }
 }

@@ -1,15 +1,20 @@
-//! The account's keeper, and the only way to Amazon.
+//! The only way to Amazon: one actor for each account decides what is sent, when, and on whose behalf.
 //!
-//! Each account has one task that owns its budget, its queue and its breakers; everybody else talks to it through a
-//! bounded channel. The queue is the batch: ids that wait for their turn join one call, ten at most, and an id that is
-//! already asked for is never asked for again. Who goes first is decided when a call leaves: by class, then by fair shares
-//! among callers. A call that has left is finished whether or not anybody still waits, and no call leaves with empty seats
-//! while something read is about to age.
+//! Each account has one task, its actor, that owns the account's budget, queue and circuit breakers. Everybody else sends
+//! it messages over a bounded channel. The queue is the batch: ids that wait for their turn share one call, ten at most, and
+//! an id that is already being fetched is never asked for again. A call that was sent is finished and its answer stored,
+//! whoever still waits for it. Free places of a batch carry refreshes of cached answers.
 //!
-//! Nothing here remembers an answer: that is `cache`.
+//! Nothing here stores an answer: an [`AnswerSink`] does.
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
+use futures_util::future::BoxFuture;
 use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
@@ -22,36 +27,36 @@ use amazon_catalog::{
 };
 
 use self::account::ActorMessage;
-pub use self::{breaker::BreakerState, report::Report};
+pub(crate) use self::account::FETCH_LOCK_TIME;
+pub use self::{breaker::BreakerState, refresh_queue::RefreshQueue, report::Report};
 
 mod account;
-mod account_clock;
-mod allowance;
 mod breaker;
 mod budget;
 mod fair_queue;
 mod pacing;
 mod queue;
+mod refresh_queue;
 mod report;
 mod retry;
-mod shared;
 #[cfg(test)]
 mod tests;
 
-/// The accounts, each with its task.
+/// The accounts, each with its actor.
 #[derive(Debug)]
 pub struct Dispatch {
     accounts: Vec<Account>,
     by_marketplace: HashMap<Marketplace, usize>,
+    refresh_queue: Arc<RefreshQueue>,
 }
 
 #[derive(Debug)]
 struct Account {
     upstream: Arc<dyn Upstream>,
-    asks: mpsc::Sender<ActorMessage>,
+    messages: mpsc::Sender<ActorMessage>,
 }
 
-/// What one account may do.
+/// One account and what it may do.
 #[derive(Debug)]
 pub struct Options {
     /// Its name in the configuration.
@@ -64,48 +69,80 @@ pub struct Options {
     pub calls_per_day: u32,
     /// How long one call may take.
     pub timeout: Duration,
-    /// How many ids and other calls may wait.
+    /// How many ids and other requests may wait.
     pub queue_capacity: usize,
-    /// The way to Amazon.
+    /// Amazon's API with the account's credentials.
     pub upstream: Arc<dyn Upstream>,
-    /// Who keeps what is fetched.
+    /// Where answers are stored.
     pub answers: Arc<dyn AnswerSink>,
+    /// The keys that are due for a refresh; the same for all accounts.
+    pub refresh_queue: Arc<RefreshQueue>,
     /// The clock that stamps answers.
     pub clock: Clock,
     /// The Redis through which all replicas share the account; `None`: there is none.
     pub store: Option<Store>,
-    /// How many replicas may run at once; one at least. Must be the same for all of them.
+    /// How many replicas may call without Redis; at least one. Must be the same for all of them.
     pub replicas: u32,
 }
 
-/// Who keeps what is fetched, and knows what will be wanted again. Both are called from the account's task, so they must
-/// not block.
-pub trait AnswerSink: fmt::Debug + Send + Sync {
-    /// Amazon has told of an item. Called once for each id of a call, before anybody who waits is told.
-    fn keep(&self, locale: Locale, asin: Asin, snapshot: &Snapshot);
-
-    /// Up to so many ids that were read and are about to age; each is told once.
-    fn due(&self, locale: Locale, seats: usize) -> Vec<Asin>;
+/// What can be fetched: one product, or the answer to any other request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum FetchKey {
+    /// A product.
+    Item(Locale, Asin),
+    /// Anything else.
+    Request(CatalogRequest),
 }
 
-/// How urgent an ask is.
+/// Stores what is fetched, and knows what other replicas have stored. Only [`look_up`](Self::look_up) may wait; the actors
+/// call the rest between two messages.
+pub trait AnswerSink: fmt::Debug + Send + Sync {
+    /// Stores what Amazon said of a product, before anybody who waits for it is answered. Its time is that at which the
+    /// call was sent, so a purge since then is stronger.
+    fn store_item(&self, locale: Locale, asin: Asin, snapshot: &Snapshot);
+
+    /// Stores the answer to any other request; the content of the stamp is empty.
+    fn store_response(&self, request: &CatalogRequest, response: &CatalogResponse, stamp: &Snapshot);
+
+    /// Looks up once, for all keys of a batch, what other replicas do about them, and locks those that are free. Each key
+    /// comes with the time of the youngest answer that is known for it. Whatever ails Redis, all are free.
+    fn look_up<'a>(&'a self, keys: &'a [(FetchKey, SystemTime)]) -> BoxFuture<'a, Vec<FetchState>>;
+
+    /// Gives up the locks on keys whose fetch failed, so that other replicas may try.
+    fn release(&self, keys: &[FetchKey]);
+
+    /// When the answer in this process's memory was fetched; `None` where there is none.
+    fn fetched_at(&self, key: &FetchKey) -> Option<SystemTime>;
+}
+
+/// What other replicas do about a key.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FetchState {
+    /// Nobody fetches it; it is locked for this process.
+    Free,
+    /// Another replica is fetching it.
+    Remote,
+    /// Another replica has fetched it, and it is in this process's memory now: the product, or `None` for the answer to
+    /// another request.
+    Answered(Option<Snapshot>),
+}
+
+/// How urgent a request is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
-    /// Somebody waits.
+    /// Somebody waits for the answer.
     #[default]
     Interactive,
-    /// Nobody waits: what is told meanwhile is getting old.
-    Refresh,
-    /// Somebody waits who can wait.
+    /// The caller can wait.
     Bulk,
 }
 
-/// Who asks, and how long they can wait.
+/// On whose behalf something is fetched, and how long the caller can wait.
 #[derive(Clone, Debug)]
 pub struct RequestContext {
-    /// Who asks.
+    /// The caller.
     pub caller: Arc<str>,
-    /// The calls a day the caller may cause; `None`: no share of its own.
+    /// The calls a day that the caller may cause; `None`: no quota of its own.
     pub daily_quota: Option<u32>,
     /// The caller's weight among callers; 1 where nothing else is configured.
     pub weight: f64,
@@ -113,7 +150,7 @@ pub struct RequestContext {
     pub priority: Priority,
     /// When an answer is of no use any more.
     pub deadline: Instant,
-    /// Cancelled when the caller has gone. What has not left by then, never leaves.
+    /// Cancelled when the caller has gone. What has not been sent by then is not sent.
     pub abandoned: CancellationToken,
 }
 
@@ -124,28 +161,58 @@ pub struct ItemResult {
     pub asin: Asin,
     /// What Amazon said of it.
     pub result: Result<Snapshot, Error>,
-    /// The call that brought it; `None` where none was made.
-    pub call: Option<Call>,
+    /// The calls that were made for it by this process. A snapshot without calls was fetched by another replica.
+    pub calls: Calls,
 }
 
-/// What Amazon answered to a question.
+/// The answer to any other request.
 #[derive(Clone, Debug)]
-pub struct Response {
+pub enum Response {
+    /// It was fetched by this process.
+    Fetched(Fetched),
+    /// It was fetched by another replica, and is in the cache now.
+    Cached,
+}
+
+/// An answer that this process fetched.
+#[derive(Clone, Debug)]
+pub struct Fetched {
     /// The answer.
     pub answer: Arc<CatalogResponse>,
-    /// When and by what it was given; the content is empty.
+    /// When and by which API it was given; the content is empty.
     pub stamp: Snapshot,
-    /// The call that brought it.
-    pub call: Call,
+    /// The calls that were made for it.
+    pub calls: Calls,
 }
 
-/// One call, for counting what a request cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Call {
-    /// Tells calls of one process apart.
-    pub id: u64,
-    /// How often it was made, retries included.
-    pub attempts: u32,
+/// Why a request was not answered, and what it cost all the same.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// Why.
+    pub error: Error,
+    /// The calls that were made for it.
+    pub calls: Calls,
+}
+
+/// Calls to Amazon, each attempt by an id that is unique in this process, for counting what a request cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Calls(Option<Arc<[u64]>>);
+
+impl Calls {
+    /// The calls with these ids.
+    pub(crate) fn from_ids(ids: &[u64]) -> Self {
+        Self((!ids.is_empty()).then(|| ids.into()))
+    }
+
+    /// The ids.
+    pub fn ids(&self) -> &[u64] {
+        self.0.as_deref().unwrap_or_default()
+    }
+
+    /// Whether no call was made.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
 }
 
 /// Why Amazon was not asked, or did not answer.
@@ -210,57 +277,78 @@ pub enum Error {
     Stopping,
 }
 
+impl Options {
+    /// The calls a day by which this replica paces itself: an even part where nobody coordinates the replicas.
+    fn paced_calls_per_day(&self) -> u32 {
+        if self.store.is_some() { self.calls_per_day } else { self.calls_per_day / self.replicas.max(1) }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, calls: Calls::default() }
+    }
+}
+
 impl Dispatch {
-    /// Starts a task for each account. The tasks end when the last [`Dispatch`] is dropped.
+    /// Starts an actor for each account. The actors end when the last [`Dispatch`] is dropped.
     pub fn start(accounts: Vec<Options>) -> Self {
         let by_marketplace = accounts
             .iter()
             .enumerate()
             .flat_map(|(index, account)| account.marketplaces.iter().map(move |marketplace| (*marketplace, index)))
             .collect();
+        let refresh_queue = accounts.first().map(|account| Arc::clone(&account.refresh_queue)).unwrap_or_default();
         Self {
             accounts: accounts
                 .into_iter()
-                .map(|options| Account { upstream: Arc::clone(&options.upstream), asks: account::start(options) })
+                .map(|options| Account { upstream: Arc::clone(&options.upstream), messages: account::start(options) })
                 .collect(),
             by_marketplace,
+            refresh_queue,
         }
     }
 
-    /// Asks for products by their ids. Each id is told once, as soon as it is known; ids of one call arrive together.
-    pub async fn items(
+    /// Fetches products by their ids. Sends each id's result once, as soon as it is known; the channel ends after the last.
+    /// Dropping the receiver abandons nothing that was sent.
+    pub async fn fetch_items(
         &self,
         locale: Locale,
         asins: Vec<Asin>,
-        terms: RequestContext,
+        context: RequestContext,
     ) -> mpsc::UnboundedReceiver<ItemResult> {
-        let (tell, told) = mpsc::unbounded_channel();
-        let asked = match self.account(locale.marketplace) {
+        let (tx, results) = mpsc::unbounded_channel();
+        let failed = match self.account(locale.marketplace) {
             Err(error) => Err((asins, error)),
             Ok(account) => {
-                account.asks.send(ActorMessage::Items { locale, asins, terms, tell: tell.clone() }).await.or_else(
-                    |back| match back.0 {
-                        ActorMessage::Items { asins, .. } => Err((asins, Error::Stopping)),
-                        ActorMessage::Request { .. } | ActorMessage::Report(_) | ActorMessage::Stop(_) => Ok(()),
-                    },
-                )
+                let message = ActorMessage::Items { locale, asins, context, reply: tx.clone() };
+                account.messages.send(message).await.or_else(|unsent| match unsent.0 {
+                    ActorMessage::Items { asins, .. } => Err((asins, Error::Stopping)),
+                    ActorMessage::Request { .. } | ActorMessage::Report(_) | ActorMessage::Stop(_) => Ok(()),
+                })
             }
         };
-        if let Err((asins, error)) = asked {
+        if let Err((asins, error)) = failed {
             for asin in asins {
-                // The receiver is in our hands still.
-                let _ = tell.send(ItemResult { asin, result: Err(error.clone()), call: None });
+                // The receiver is held here.
+                let _ = tx.send(ItemResult { asin, result: Err(error.clone()), calls: Calls::default() });
             }
         }
-        told
+        results
     }
 
-    /// Asks anything else.
-    pub async fn ask(&self, question: CatalogRequest, terms: RequestContext) -> Result<Response, Error> {
-        let account = self.account(question.locale().marketplace)?;
-        let (tell, told) = oneshot::channel();
-        account.asks.send(ActorMessage::Request { question, terms, tell }).await.map_err(|_| Error::Stopping)?;
-        told.await.map_err(|_| Error::Stopping)?
+    /// Fetches the answer to any other request. Dropping the future abandons nothing that was sent.
+    pub async fn fetch(&self, request: CatalogRequest, context: RequestContext) -> Result<Response, Failure> {
+        let account = self.account(request.locale().marketplace)?;
+        let (reply, response) = oneshot::channel();
+        let message = ActorMessage::Request { request, context, reply };
+        account.messages.send(message).await.map_err(|_| Error::Stopping)?;
+        response.await.map_err(|_| Error::Stopping)?
+    }
+
+    /// Marks a cached answer that was read past its freshness. It is refreshed as the budget allows.
+    pub fn mark_stale(&self, key: &FetchKey, fetched_at: SystemTime) {
+        self.refresh_queue.mark_stale(key, fetched_at);
     }
 
     /// What the API of the account that serves the request's marketplace has no way to express in the request; `None`
@@ -273,9 +361,9 @@ impl Dispatch {
     pub async fn reports(&self) -> Vec<Report> {
         let mut reports = Vec::new();
         for account in &self.accounts {
-            let (tell, told) = oneshot::channel();
-            if account.asks.send(ActorMessage::Report(tell)).await.is_ok()
-                && let Ok(report) = told.await
+            let (reply, report) = oneshot::channel();
+            if account.messages.send(ActorMessage::Report(reply)).await.is_ok()
+                && let Ok(report) = report.await
             {
                 reports.push(report);
             }
@@ -283,16 +371,17 @@ impl Dispatch {
         reports
     }
 
-    /// Ends the tasks: what waits is told that the gateway is stopping, calls under way are finished, and other replicas
-    /// may have what this one leaves of the budget.
+    /// Ends the actors: what waits is refused at once, calls in flight are finished, stored and answered, and other replicas
+    /// have what this one leaves of the budget.
     pub async fn stop(&self) {
-        for account in &self.accounts {
-            let (tell, told) = oneshot::channel();
-            if account.asks.send(ActorMessage::Stop(tell)).await.is_ok() {
+        let stops = self.accounts.iter().map(async |account| {
+            let (reply, stopped) = oneshot::channel();
+            if account.messages.send(ActorMessage::Stop(reply)).await.is_ok() {
                 // It ends either way.
-                let _ = told.await;
+                let _ = stopped.await;
             }
-        }
+        });
+        futures_util::future::join_all(stops).await;
     }
 
     fn account(&self, marketplace: Marketplace) -> Result<&Account, Error> {

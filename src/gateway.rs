@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::{
     cache::Cache,
-    catalog::Catalog,
+    catalog::{AnswerStore, Catalog},
     clock::Clock,
     config::{Account, Config, Credentials},
     dispatch::{AnswerSink, Dispatch, Options},
@@ -69,7 +69,8 @@ fn options(account: &Account, upstream: Arc<dyn Upstream>, cache: &Arc<Cache>) -
         timeout: account.timeout,
         queue_capacity: account.queue_capacity,
         upstream,
-        answers: Arc::clone(cache) as Arc<dyn AnswerSink>,
+        answers: Arc::new(AnswerStore::new(Arc::clone(cache))) as Arc<dyn AnswerSink>,
+        refresh_queue: cache.refresh_queue(),
         clock: Clock::System,
         store: None,
         replicas: 1,

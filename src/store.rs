@@ -14,12 +14,14 @@ use tokio::time::{Instant, timeout_at};
 pub use self::commands::Script;
 use self::{
     connection::{Connection, Connector},
+    failure_log::{ConnectFailures, FailureLog},
     pause::RedisPause,
 };
 use crate::config;
 
 mod commands;
 mod connection;
+mod failure_log;
 mod journal;
 mod pause;
 
@@ -34,7 +36,8 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     pool: Pool<Connector>,
     connector: Connector,
-    breaker: RedisPause,
+    pause: RedisPause,
+    failures: Arc<FailureLog>,
     prefix: String,
     timeout: Duration,
 }
@@ -63,14 +66,16 @@ impl Store {
     pub fn open(options: &config::Redis) -> Result<Self, BuildError> {
         let ca_pem = options.ca_file.as_ref().map(|file| file.pem().to_vec());
         let connector = Connector::new(&options.url, ca_pem).map_err(BuildError)?;
+        let failures = Arc::new(FailureLog::default());
         let pool = Pool::builder()
             .max_size(CONNECTIONS)
             .min_idle(CONNECTIONS)
             .connection_timeout(options.timeout)
             .idle_timeout(None)
+            .error_sink(Box::new(ConnectFailures(Arc::clone(&failures))))
             .build_unchecked(connector.clone());
         let (prefix, timeout) = (options.prefix.clone(), options.timeout);
-        Ok(Self(Arc::new(Inner { pool, connector, breaker: RedisPause::default(), prefix, timeout })))
+        Ok(Self(Arc::new(Inner { pool, connector, pause: RedisPause::default(), failures, prefix, timeout })))
     }
 
     /// What every key begins with.
@@ -85,7 +90,7 @@ impl Store {
 
     /// Whether it answered when it was last asked.
     pub fn answers(&self) -> bool {
-        self.0.breaker.is_closed()
+        self.0.pause.is_closed()
     }
 
     /// Asks once, within the bound. Dropping the future is safe; what has been sent may still be done.
@@ -94,7 +99,7 @@ impl Store {
         F: Future<Output = RedisResult<T>>,
     {
         let inner = &*self.0;
-        if !inner.breaker.admits(Instant::now()) {
+        if !inner.pause.admits(Instant::now()) {
             return Err(Error::Paused);
         }
         let until = Instant::now() + inner.timeout;
@@ -103,20 +108,30 @@ impl Store {
         let connection = match inner.pool.get().await {
             Ok(pooled) => pooled.clone(),
             Err(bb8::RunError::TimedOut) => {
-                inner.breaker.failed(Instant::now());
+                inner.pause.failed(Instant::now());
                 return Err(Error::TimedOut);
             }
             Err(bb8::RunError::User(error)) => {
-                inner.breaker.failed(Instant::now());
+                inner.pause.failed(Instant::now());
                 return Err(Error::Failed(error));
             }
         };
         let outcome = timeout_at(until, ask(connection.clone())).await;
         match &outcome {
-            Ok(Err(error)) if error.is_io_error() => inner.breaker.failed(Instant::now()),
-            // To be refused is to be answered: a full or read-only Redis still has what it had.
-            Ok(_) => inner.breaker.answered(),
-            Err(_) => inner.breaker.failed(Instant::now()),
+            Ok(Err(error)) if error.is_io_error() => {
+                inner.failures.report("The connection to Redis broke", error);
+                inner.pause.failed(Instant::now());
+            }
+            Ok(result) => {
+                if inner.pause.answered() {
+                    inner.failures.clear();
+                }
+                // A refusal is an answer: a full or read-only Redis still has what it had.
+                if let Err(error) = result {
+                    inner.failures.report("Redis refuses a command", error);
+                }
+            }
+            Err(_) => inner.pause.failed(Instant::now()),
         }
         connection.ended(outcome.as_ref().ok().map(|answer| answer.as_ref().err()));
         outcome.map_err(|_| Error::TimedOut)?.map_err(Error::Failed)

@@ -1,52 +1,79 @@
-//! How long an answer may be told, to whom, and as what.
+//! Freshness policy: classifies a cached answer as fresh, stale-while-revalidate, stale-if-error or expired for one read.
 //!
-//! Two policy, both counted from when Amazon gave the answer: offers an hour (50 minutes, so that an answer is not told
-//! to be an hour old by the time it is read), everything else half a day. Past its horizon an answer is stale: it may be
-//! told while a refresh is under way, and for longer if Amazon fails. Nothing is told after 24 hours, which is in Amazon's
-//! terms (Associates Program Policies, IP License), nor is anything here able to lift that.
+//! # Why
+//!
+//! Prices age in minutes and titles in days, one answer holds both, and a call to Amazon is scarce. So how fresh an answer
+//! is depends on what the reader wants of it (RFC 5861 gives the words). Amazon's terms forbid to keep content for more
+//! than 24 hours (Associates Program Policies, IP License).
+//!
+//! # Rule
+//!
+//! The age of an answer counts from when its call was sent.
+//!
+//! | age | a read that wants offers | a read that does not |
+//! | --- | --- | --- |
+//! | up to `offers_fresh` (50 min) | fresh | fresh |
+//! | up to `offers_stale` (6 h) | stale-while-revalidate | fresh up to `catalog_fresh` (12 h), |
+//! | up to `ceiling` (24 h) | stale-if-error | then stale-while-revalidate |
+//! | from `ceiling` on | expired | expired |
+//!
+//! Offers are fresh for 50 minutes and not for an hour, because a price that is an hour old must be shown with its time.
+//!
+//! # Edge cases
+//!
+//! - "There is no such product" is fresh for [`MISSING_FRESH_LIFETIME`] and then expired.
+//! - `max_age` replaces the lifetime, shorter or longer. What is older is expired: the reader has said what is too old.
+//!   A `max_age` of zero accepts no cached answer.
+//! - `cache_only` accepts everything that is not expired by the ceiling, whatever `max_age` says. What is past its lifetime
+//!   is classified as stale-while-revalidate, and the reader does not revalidate it.
+//! - No configuration lifts the ceiling of 24 hours.
 
 use std::time::{Duration, SystemTime};
 
 use crate::config;
 use amazon_catalog::Missing;
 
-/// Amazon's bound on keeping any content but ids.
+/// How long Amazon's terms let content be cached.
 pub(super) const TERMS_CEILING: Duration = Duration::from_secs(24 * 3600);
-/// How long "not found" and "not accessible" hold: an item can come back, but not every minute.
-const MISSING_HOLDS: Duration = Duration::from_secs(3600);
-/// Prices this old must be shown with their time (Associates Program Policies: "less frequently than hourly").
+/// How long "not found" and "not accessible" are fresh: an item can come back, but not every minute.
+const MISSING_FRESH_LIFETIME: Duration = Duration::from_secs(3600);
+/// Prices of this age must be shown with their time (Associates Program Policies: "less frequently than hourly").
 pub(crate) const STAMP_AFTER: Duration = Duration::from_secs(3600);
 
-/// How long answers may be told.
+/// The ages at which answers change their freshness; all count from the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FreshnessPolicy {
+    /// Offers are fresh up to this age.
     offers_fresh: Duration,
+    /// Everything else is fresh up to this age.
     catalog_fresh: Duration,
+    /// Offers are stale-while-revalidate up to this age, and then stale-if-error.
     offers_stale: Duration,
+    /// From this age on an answer is expired.
     ceiling: Duration,
 }
 
-/// What somebody wants of an answer.
+/// What one read requires of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FreshnessRequirement {
-    /// Whether offers are wanted, which age fast.
+    /// Whether the read wants offers, which age fast.
     pub offers: bool,
-    /// The oldest answer that will do, where they said so.
+    /// The freshness lifetime for this read, in place of the policy's.
     pub max_age: Option<Duration>,
-    /// Whether anything that may be told at all will do, and Amazon must not be asked.
+    /// Whether Amazon must not be asked. Every answer that is not expired will do.
     pub cache_only: bool,
 }
 
-/// How an answer stands with a requirement.
+/// How fresh an answer is for one read; the fresher, the smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Freshness {
-    /// Tell it.
+    /// It is returned.
     Fresh,
-    /// Tell it, and refresh it.
+    /// It is returned, and due for a refresh.
     StaleWhileRevalidate,
-    /// Tell it only if Amazon fails.
+    /// It is returned only if Amazon fails.
     StaleIfError,
-    /// Do not tell it.
+    /// It is not returned.
     Expired,
 }
 
@@ -63,47 +90,51 @@ impl From<&config::Cache> for FreshnessPolicy {
 }
 
 impl FreshnessPolicy {
-    /// How an answer of this age stands with a requirement; `missing` says that the answer was that there is none.
+    /// Classifies an answer of this age for one read; with `missing`, the answer is that there is nothing.
     pub fn classify(&self, age: Duration, missing: Option<Missing>, requirement: &FreshnessRequirement) -> Freshness {
-        if age >= self.keep(missing) {
+        if age >= self.retention(missing) {
             return Freshness::Expired;
         }
-        let fresh = self.fresh(missing, requirement);
-        if age <= fresh && !(fresh.is_zero() && requirement.max_age.is_some()) {
+        let accepts_cached = requirement.max_age != Some(Duration::ZERO);
+        if accepts_cached && age <= self.freshness_lifetime(missing, requirement) {
             return Freshness::Fresh;
         }
         if requirement.cache_only {
             return Freshness::StaleWhileRevalidate;
         }
         match requirement.max_age {
-            // They said how old is too old.
             Some(_) => Freshness::Expired,
             None if !requirement.offers || age <= self.offers_stale => Freshness::StaleWhileRevalidate,
             None => Freshness::StaleIfError,
         }
     }
 
-    /// How long an answer is fresh for a requirement.
-    pub fn fresh(&self, missing: Option<Missing>, requirement: &FreshnessRequirement) -> Duration {
-        let horizon = match (missing, requirement.offers) {
-            (Some(_), _) => MISSING_HOLDS,
+    /// Up to which age an answer is fresh for one read.
+    pub fn freshness_lifetime(&self, missing: Option<Missing>, requirement: &FreshnessRequirement) -> Duration {
+        let lifetime = match (missing, requirement.offers) {
+            (Some(_), _) => MISSING_FRESH_LIFETIME,
             (None, true) => self.offers_fresh,
             (None, false) => self.catalog_fresh,
         };
-        requirement.max_age.unwrap_or(horizon).min(self.keep(missing))
+        requirement.max_age.unwrap_or(lifetime).min(self.retention(missing))
     }
 
-    /// How long an answer is worth keeping at all.
-    pub(crate) fn keep(&self, missing: Option<Missing>) -> Duration {
+    /// The age at which an answer is expired for every read.
+    pub(crate) fn retention(&self, missing: Option<Missing>) -> Duration {
         match missing {
-            Some(_) => MISSING_HOLDS.min(self.ceiling),
+            Some(_) => MISSING_FRESH_LIFETIME.min(self.ceiling),
             None => self.ceiling,
         }
     }
 
-    /// How much longer an answer is worth keeping.
-    pub(crate) fn keep_from(&self, fetched_at: SystemTime, missing: Option<Missing>, now: SystemTime) -> Duration {
-        self.keep(missing).saturating_sub(now.duration_since(fetched_at).unwrap_or_default())
+    /// How long from now until an answer is expired for every read. A time of fetching in the future counts as now.
+    pub(crate) fn remaining_retention(
+        &self,
+        fetched_at: SystemTime,
+        missing: Option<Missing>,
+        now: SystemTime,
+    ) -> Duration {
+        self.retention(missing).saturating_sub(now.duration_since(fetched_at).unwrap_or_default())
     }
 }
 

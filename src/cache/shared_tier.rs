@@ -1,12 +1,12 @@
-//! The tier that all replicas share: answers in Redis, as they go to the wire, and what has been purged of them.
+//! The tier that all replicas share: answers in Redis, in the form in which they go to the wire.
 //!
-//! Reading is one MGET. Writing is never waited for: a task drains a bounded queue, and what does not fit or fails is
-//! dropped and counted. Only answers that Amazon just gave are written, never what was read. Two replicas that asked
-//! Amazon at the same moment may write in the wrong order; the older answer is then seconds older, which is not worth a
-//! script for each write.
+//! Reading is one MGET. Writing is never waited for: a task drains a bounded queue, and what does not fit or fails is dropped
+//! and counted. Only answers that Amazon just gave are written, never what was read. Two replicas that asked Amazon at the
+//! same moment may write in the wrong order; the older answer is then seconds older, which is not worth a script for each
+//! write.
 //!
-//! A purge deletes nothing: it is an entry in a [journal](purged) that every replica follows, and an answer from before it
-//! is treated as gone wherever it is found, until it expires.
+//! Whatever is stored under a key may be garbage, of another version or somebody else's. What does not read as an answer to
+//! that key is a miss.
 
 use std::{
     collections::HashMap,
@@ -18,34 +18,39 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::{sync::mpsc, task::JoinSet};
+use prost::Message;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+};
 
-use self::{fetch_lock::FetchLock, key_names::KeyNames, purge_log::PurgeLog};
+use self::{fetch_lock::FetchLock, key_names::KeyNames, write_queue::Write};
 use super::{
-    Freshness, FreshnessPolicy, Key, Purge,
+    Freshness, FreshnessPolicy, Key, Namespace, Purge,
     freshness::TERMS_CEILING,
     memory::Memory,
+    purge_log::{self, PurgeLog},
     stats::{Stats, TierCounts},
 };
 use crate::store::Store;
-use amazon_catalog::{Marketplace, Snapshot};
+use amazon_catalog::{BrowseNodeId, Items, Marketplace, Snapshot};
+use stockroom_proto::pb;
 
 mod entry;
-pub(crate) mod fetch_lock;
+mod fetch_lock;
 mod key_names;
-mod purge_log;
 mod write_queue;
 
 /// Answers that may wait to be written. A busy gateway gets some ten a second from Amazon.
-const QUEUE: usize = 1024;
+const MAX_WRITES: usize = 1024;
 
 #[derive(Debug)]
 pub(super) struct SharedTier {
     store: Store,
     names: Arc<KeyNames>,
-    holder: FetchLock,
-    stamps: Arc<PurgeLog>,
-    queue: mpsc::Sender<(Key, Snapshot)>,
+    lock: FetchLock,
+    purge_log: Arc<PurgeLog>,
+    writes: mpsc::Sender<Write>,
     dropped_writes: Arc<AtomicU64>,
     counts: TierCounts,
     /// Owned so that they end with it.
@@ -57,67 +62,68 @@ impl SharedTier {
         store: Store,
         tags: impl IntoIterator<Item = (Marketplace, String)>,
         policy: FreshnessPolicy,
+        purge_log: Arc<PurgeLog>,
         memory: Arc<Memory>,
     ) -> Self {
         let tags: HashMap<_, _> = tags.into_iter().collect();
-        let names = Arc::new(KeyNames::new(store.prefix(), tags));
-        let stamps = Arc::new(PurgeLog::default());
+        let (names, lock) = (Arc::new(KeyNames::new(store.prefix(), tags)), FetchLock::new());
         let dropped_writes = Arc::new(AtomicU64::new(0));
-        let (queue, writes) = mpsc::channel(QUEUE);
+        let (writes, queue) = mpsc::channel(MAX_WRITES);
         let mut tasks = JoinSet::new();
-        tasks.spawn(purge_log::follow(store.clone(), names.journal(), Arc::clone(&stamps), memory));
-        tasks.spawn(write_queue::drain(writes, store.clone(), Arc::clone(&names), policy, Arc::clone(&dropped_writes)));
-        Self {
-            store,
-            names,
-            holder: FetchLock::new(),
-            stamps,
-            queue,
-            dropped_writes,
-            counts: TierCounts::default(),
-            _tasks: tasks,
-        }
+        tasks.spawn(purge_log::follow(store.clone(), names.journal(), Arc::clone(&purge_log), memory));
+        let writer = write_queue::Writer {
+            store: store.clone(),
+            names: Arc::clone(&names),
+            lock: lock.clone(),
+            policy,
+            dropped: Arc::clone(&dropped_writes),
+        };
+        tasks.spawn(writer.run(queue));
+        let counts = TierCounts::default();
+        Self { store, names, lock, purge_log, writes, dropped_writes, counts, _tasks: tasks }
     }
 
-    /// What is kept under the keys and was not purged, in their order. Whatever ails Redis, nothing is.
+    /// What is stored under the keys and was not purged, in their order. Whatever ails Redis, nothing is.
     pub(super) async fn read(&self, keys: &[&Key], now: SystemTime) -> Vec<Option<Snapshot>> {
-        let names: Vec<String> = keys.iter().map(|key| self.names.of(key)).collect();
-        let found = self.store.read(&names).await.unwrap_or_default();
-        let decoded = found.into_iter().map(|bytes: Option<Bytes>| entry::decode(bytes?, now));
-        decoded.chain(std::iter::repeat_with(|| None)).take(keys.len()).collect()
+        let found = self.store.read(&self.names_of(keys)).await.unwrap_or_default();
+        let found = found.into_iter().chain(std::iter::repeat(None));
+        keys.iter().zip(found).map(|(key, bytes)| self.decode(key, bytes?, now)).collect()
+    }
+
+    /// The same, and whether this process has the lock on each key; for keys of one marketplace.
+    pub(super) async fn look_up(&self, keys: &[&Key], now: SystemTime) -> Vec<(Option<Snapshot>, bool)> {
+        let found = self.lock.try_lock(&self.store, &self.names_of(keys)).await.into_iter();
+        keys.iter()
+            .zip(found)
+            .map(|(key, (bytes, is_locked))| (bytes.and_then(|bytes| self.decode(key, bytes, now)), is_locked))
+            .collect()
     }
 
     /// Has an answer written, unless too many wait.
     pub(super) fn write(&self, key: &Key, snapshot: &Snapshot) {
-        if self.queue.try_send((key.clone(), snapshot.clone())).is_err() {
+        if self.writes.try_send(Write::Answer(key.clone(), snapshot.clone())).is_err() {
             self.dropped_writes.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Which keys are this process's to ask Amazon for, and not being asked for by another.
-    pub(super) async fn claim(&self, keys: &[Key]) -> Vec<bool> {
-        self.holder.take(&self.store, keys.iter().map(|key| self.names.of(key))).await
+    /// Has locks given up. Where that fails they end.
+    pub(super) fn release(&self, keys: Vec<Key>) {
+        let _ = self.writes.try_send(Write::Release(keys));
     }
 
-    /// Gives up a claim.
-    pub(super) async fn release(&self, key: &Key) {
-        self.holder.release(&self.store, self.names.of(key)).await;
+    /// Waits until all writes before it are done.
+    pub(super) async fn flush(&self) {
+        let (done, is_done) = oneshot::channel();
+        if self.writes.send(Write::Flush(done)).await.is_ok() {
+            // It is done or the writer is gone.
+            let _ = is_done.await;
+        }
     }
 
-    /// Whether an answer is from before a purge that covers it.
-    pub(super) fn is_purged(&self, key: &Key, snapshot: &Snapshot) -> bool {
-        self.stamps.cover(key, snapshot)
-    }
-
-    /// From now on treats what is in Redis as gone. Memory is the caller's to sweep.
-    pub(super) fn purge_here(&self, what: &Purge, at: SystemTime) {
-        self.stamps.add(purge_log::targets(what), at);
-    }
-
-    /// Tells every replica of a purge; `false` where Redis did not take it.
-    pub(super) async fn purge_elsewhere(&self, what: &Purge, at: SystemTime) -> bool {
-        let told = self.store.append(&self.names.journal(), &purge_log::text(what, at), TERMS_CEILING).await;
-        told.inspect_err(|error| tracing::warn!(%error, "a purge did not reach the other replicas")).is_ok()
+    /// Announces a purge to every replica; `false` where Redis did not take it.
+    pub(super) async fn announce_purge(&self, what: &Purge, at: SystemTime) -> bool {
+        let appended = self.store.append(&self.names.journal(), &purge_log::text(what, at), TERMS_CEILING).await;
+        appended.inspect_err(|error| tracing::warn!(%error, "a purge did not reach the other replicas")).is_ok()
     }
 
     pub(super) fn count(&self, freshness: Option<Freshness>) {
@@ -130,5 +136,28 @@ impl SharedTier {
             answers: self.store.answers(),
             ..self.counts.stats("redis")
         }
+    }
+
+    fn names_of(&self, keys: &[&Key]) -> Vec<String> {
+        keys.iter().map(|key| self.names.of(key)).collect()
+    }
+
+    fn decode(&self, key: &Key, bytes: Bytes, now: SystemTime) -> Option<Snapshot> {
+        let snapshot = entry::decode(bytes, now).filter(|snapshot| is_answer_to(key, snapshot))?;
+        (!self.purge_log.covers(key, &snapshot)).then_some(snapshot)
+    }
+}
+
+/// Whether a snapshot can be the answer to a key. Pages are checked where they are read: their form is the catalog's.
+fn is_answer_to(key: &Key, snapshot: &Snapshot) -> bool {
+    let Ok(content) = &snapshot.content else { return true };
+    match key {
+        Key::Product(_, asin) => {
+            pb::Product::decode(content.clone()).is_ok_and(|product| Items::asin_of(&product) == Some(*asin))
+        }
+        Key::Page { namespace: Namespace::BrowseNodes, .. } => {
+            pb::BrowseNode::decode(content.clone()).is_ok_and(|node| BrowseNodeId::parse(&node.id).is_ok())
+        }
+        Key::Page { .. } => !content.is_empty(),
     }
 }

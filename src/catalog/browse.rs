@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::{
     Catalog, CostCounter, Error, ReadContext,
-    cached::{Arguments, Cached, Loaded, Request},
+    cached::{Arguments, Cached, PageRequest},
 };
-use crate::{cache::Namespace, dispatch::RequestContext};
+use crate::cache::Namespace;
 use amazon_catalog::{BrowseNodeId, CatalogRequest, CatalogResponse, GetBrowseNodes, IDS_PER_CALL, Locale};
 use stockroom_proto::pb;
 
@@ -74,28 +74,12 @@ impl Catalog {
     ) -> Result<(), Error> {
         for ids in ids.chunks(IDS_PER_CALL) {
             let asked = ids.iter().map(|id| Node { locale: read.locale, id: *id }).collect();
-            let catalog = self.clone();
-            let load = move |asked, terms| catalog.clone().load_nodes(asked, terms);
-            for (node, answer) in self.cached::<_, pb::BrowseNode, _, _>(read, asked, load).await {
-                let Cached { value, freshness, response } = answer?;
-                cost.answer(&freshness);
-                cost.call(response.map(|response| response.call));
+            for (node, answer) in self.cached(read, asked, cost).await {
+                let Cached { value, freshness, .. } = answer?;
                 nodes.extend(value.map(|value| (node.id, (value, freshness))));
             }
         }
         Ok(())
-    }
-
-    async fn load_nodes(self, asked: Vec<Node>, terms: RequestContext) -> Loaded<Node, pb::BrowseNode> {
-        let locale = asked.first().ok_or(Error::Undecodable)?.locale;
-        let mut ids: Vec<_> = asked.iter().map(|node| node.id).collect();
-        // Two requests for the same nodes are one question.
-        ids.sort_unstable();
-        ids.dedup();
-        let response = self.dispatch.ask(CatalogRequest::BrowseNodes(GetBrowseNodes { locale, ids }), terms).await?;
-        let CatalogResponse::BrowseNodes(found) = &*response.answer else { return Err(Error::Undecodable) };
-        let of = |node: &Node| found.iter().find(|found| BrowseNodeId::parse(&found.id) == Ok(node.id)).cloned();
-        Ok((asked.iter().map(|node| (*node, of(node))).collect(), response))
     }
 }
 
@@ -107,30 +91,66 @@ fn children(level: &[BrowseNodeId], nodes: &NodeMap) -> Vec<BrowseNodeId> {
 
 fn outcome(id: BrowseNodeId, nodes: &NodeMap, depth: usize) -> pb::BrowseNodeOutcome {
     let freshness = nodes.get(&id).map(|(_, freshness)| *freshness);
-    pb::BrowseNodeOutcome { id: id.to_string(), node: tree(id, nodes, depth), freshness }
+    pb::BrowseNodeOutcome { id: id.to_string(), node: tree(id, nodes, depth, &mut HashSet::new()), freshness }
 }
 
-fn tree(id: BrowseNodeId, nodes: &NodeMap, depth: usize) -> Option<pb::BrowseNode> {
+/// A node with what is below it. Each node is expanded once, so that a tree in which Amazon puts a node below itself ends.
+fn tree(
+    id: BrowseNodeId,
+    nodes: &NodeMap,
+    depth: usize,
+    expanded: &mut HashSet<BrowseNodeId>,
+) -> Option<pb::BrowseNode> {
     let (node, _) = nodes.get(&id)?;
     let mut node = node.clone();
+    expanded.insert(id);
     if depth == 0 {
         node.children.clear();
     }
     for child in &mut node.children {
-        let expanded =
-            BrowseNodeId::parse(&child.id).ok().filter(|_| depth > 1).and_then(|id| tree(id, nodes, depth - 1));
-        if let Some(expanded) = expanded {
+        let id = BrowseNodeId::parse(&child.id).ok().filter(|id| depth > 1 && !expanded.contains(id));
+        if let Some(below) = id.and_then(|id| tree(id, nodes, depth - 1, expanded)) {
             // Its ancestors are the nodes it stands below.
-            *child = pb::BrowseNode { ancestors: Vec::new(), ..expanded };
+            *child = pb::BrowseNode { ancestors: Vec::new(), ..below };
         }
     }
     Some(node)
 }
 
-impl Request for Node {
+impl PageRequest for Node {
+    type Page = pb::BrowseNode;
+
     const NAMESPACE: Namespace = Namespace::BrowseNodes;
 
     fn arguments(&self) -> Arguments {
         Arguments::default().with("id", Some(self.id))
+    }
+
+    fn call(asked: &[Self]) -> Option<CatalogRequest> {
+        let locale = asked.first()?.locale;
+        let mut ids: Vec<_> = asked.iter().map(|node| node.id).collect();
+        // Requests for the same nodes in another order are one request.
+        ids.sort_unstable();
+        ids.dedup();
+        Some(CatalogRequest::BrowseNodes(GetBrowseNodes { locale, ids }))
+    }
+
+    fn page(&self, response: &CatalogResponse) -> Result<Option<pb::BrowseNode>, amazon_catalog::Error> {
+        let CatalogResponse::BrowseNodes(found) = response else { return Ok(None) };
+        // A node that Amazon failed to answer is neither found nor absent.
+        if let Some((_, error)) = found.failed.iter().find(|(id, _)| *id == self.id) {
+            return Err(error.clone());
+        }
+        Ok(found.nodes.iter().find(|found| BrowseNodeId::parse(&found.id) == Ok(self.id)).cloned())
+    }
+
+    fn is_plausible(&self, node: &pb::BrowseNode) -> bool {
+        BrowseNodeId::parse(&node.id) == Ok(self.id)
+    }
+
+    fn planned_page(&self) -> pb::BrowseNode {
+        let child = |n: i64| pb::BrowseNode { id: (i64::MAX - n).to_string(), ..Default::default() };
+        let most = i64::try_from(WALK_BOUND).unwrap_or(i64::MAX);
+        pb::BrowseNode { id: self.id.to_string(), children: (0..most).map(child).collect(), ..Default::default() }
     }
 }

@@ -1,33 +1,52 @@
-//! The one cached call for everything but products: pages of searches and variations, and browse nodes.
+//! The one cached read for everything but products: pages of searches and of variations, and browse nodes.
 //!
-//! A request names its kind and writes itself in a normal form, so that equal questions have one key whatever the order
-//! of their arguments. An answer that there is nothing is kept too.
+//! A request names its kind and writes itself in a normal form, so that equal requests have one key whatever the order of
+//! their arguments. An answer that there is nothing is cached too. Answers are stored where they arrive (`answer_store`),
+//! not here.
 
-use std::{collections::BTreeMap, fmt::Display};
+use std::{collections::BTreeMap, fmt::Display, sync::Arc};
 
 use prost::Message;
 use tokio::time::timeout_at;
 
-use super::{Catalog, Error, ReadContext};
-use crate::{
-    cache::{Freshness, Key, Namespace},
-    dispatch::{RequestContext, Response},
+use super::{
+    Catalog, CostCounter, Error, ReadContext,
+    estimate::{planned_call, planned_freshness},
 };
-use amazon_catalog::{Locale, Missing, Snapshot};
+use crate::{
+    cache::{CacheHit, Freshness, Key, Namespace},
+    dispatch::{self, Calls, FetchKey, Fetched, Response},
+};
+use amazon_catalog::{CatalogRequest, CatalogResponse, Locale, Missing, Snapshot};
 use stockroom_proto::pb;
 
-/// A request that can be a key.
-pub(super) trait Request: Clone + PartialEq + Send + 'static {
+/// A request whose answer is cached as a page.
+pub(super) trait PageRequest: Clone + PartialEq + Send + Sync + 'static {
+    /// The form in which its answer is cached.
+    type Page: Message + Default + Clone;
+
     /// Its kind.
     const NAMESPACE: Namespace;
 
     /// Its arguments, each under its name; what is not set is left out.
     fn arguments(&self) -> Arguments;
 
-    /// What its answer is kept under.
+    /// What its answer is cached under.
     fn key(&self, locale: Locale) -> Key {
         Key::Page { namespace: Self::NAMESPACE, locale, request: self.arguments().normal().into() }
     }
+
+    /// The one call that answers all of some requests.
+    fn call(asked: &[Self]) -> Option<CatalogRequest>;
+
+    /// Its answer in a response; `None` where there is nothing, an error where Amazon failed to answer this one.
+    fn page(&self, response: &CatalogResponse) -> Result<Option<Self::Page>, amazon_catalog::Error>;
+
+    /// Whether a cached page can be the answer. What is stored in Redis may be anything.
+    fn is_plausible(&self, page: &Self::Page) -> bool;
+
+    /// A page that makes the rest of the read as expensive as it can be.
+    fn planned_page(&self) -> Self::Page;
 }
 
 /// The arguments of a request in normal form.
@@ -41,15 +60,23 @@ pub(super) struct Cached<T> {
     pub value: Option<T>,
     /// How fresh it is.
     pub freshness: pb::Freshness,
-    /// What Amazon told, where it was asked just now.
-    pub response: Option<Response>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// Where an answer comes from.
+#[derive(Clone, Debug)]
+pub(super) enum Origin {
+    /// The cache.
+    Cache,
+    /// A call that was made just now.
+    Fetched(Fetched),
+    /// A call that would be made.
+    Planned,
 }
 
 /// A request and its answer, once there is one.
-type Slot<K, T> = (K, Option<Result<Cached<T>, Error>>);
-
-/// What a loader brings: the answers to some requests from one call.
-pub(super) type Loaded<K, T> = Result<(Vec<(K, Option<T>)>, Response), Error>;
+type Slot<K> = (K, Option<Cached<<K as PageRequest>::Page>>);
 
 impl Arguments {
     /// Adds an argument, unless it is not set.
@@ -66,94 +93,166 @@ impl Arguments {
     }
 }
 
+/// A page as a snapshot of the response that it came with; `None` where Amazon failed to answer it.
+pub(super) fn page_snapshot<K: PageRequest>(
+    request: &K,
+    response: &CatalogResponse,
+    stamp: &Snapshot,
+) -> Option<Snapshot> {
+    let content = request.page(response).ok()?.map(|page| page.encode_to_vec().into()).ok_or(Missing::NotFound);
+    Some(Snapshot { content, ..stamp.clone() })
+}
+
 impl Catalog {
-    /// Answers requests of one kind, in their order: from the cache what it has, and with one call of the loader the rest.
-    ///
-    /// The loader runs to its end and its answers are kept even when this future is dropped.
-    pub(super) async fn cached<K, T, L, F>(
+    /// Answers requests of one kind, in their order: from the cache what it has, and with one call the rest. A stale answer
+    /// is returned and marked for a refresh. Counts what it cost.
+    pub(super) async fn cached<K: PageRequest>(
         &self,
         read: &ReadContext,
         asked: Vec<K>,
-        load: L,
-    ) -> Vec<(K, Result<Cached<T>, Error>)>
-    where
-        K: Request,
-        T: Message + Default + Clone + 'static,
-        L: Fn(Vec<K>, RequestContext) -> F,
-        F: Future<Output = Loaded<K, T>> + Send + 'static,
-    {
-        let (requirement, now) = (read.requirement(), self.cache.now());
-        let (mut wanted, mut stale) = (Vec::new(), Vec::new());
-        let mut answers: Vec<Slot<K, T>> = Vec::new();
-        let keys: Vec<Key> = asked.iter().map(|request| request.key(read.locale)).collect();
-        for (request, hit) in asked.into_iter().zip(self.cache.get_many(&keys, &requirement, now).await) {
-            let freshness = hit.as_ref().map_or(Freshness::Expired, |hit| hit.freshness);
-            let answer = hit.map(|hit| {
-                let freshness = self.freshness(&hit.snapshot, hit.source, hit.freshness, &requirement, now);
-                decode(&hit.snapshot).map(|value| Cached { value, freshness, response: None })
-            });
-            if freshness == Freshness::StaleWhileRevalidate && !read.cache_only {
-                stale.push(request.clone());
-            }
-            if freshness >= Freshness::StaleIfError {
-                wanted.push(request.clone());
-            }
-            answers.push((request, answer));
+        cost: &mut CostCounter,
+    ) -> Vec<(K, Result<Cached<K::Page>, Error>)> {
+        let (mut answers, mut missing, stale) = self.read_pages(read, asked).await;
+        if let Some(call) = K::call(&stale.iter().map(|(request, _)| request.clone()).collect::<Vec<_>>())
+            && let Some((_, fetched_at)) = stale.first()
+        {
+            self.dispatch.mark_stale(&FetchKey::Request(call), *fetched_at);
         }
-        if !stale.is_empty() {
-            // Owned by nobody on purpose: a refresh outlives the request that found it due.
-            tokio::spawn(self.clone().load_and_keep(read.locale, load(stale, read.refresh_terms())));
-        }
-        let failed = match wanted.is_empty() {
-            true => None,
-            false if read.cache_only => Some(Error::NotCached),
-            false => {
-                // Spawned, so that what was asked is kept even when nobody waits for it any more.
-                let loading = tokio::spawn(self.clone().load_and_keep(read.locale, load(wanted, read.terms.clone())));
-                match timeout_at(read.give_up, loading).await {
-                    Ok(Ok(Ok((loaded, response)))) => {
-                        let stamp = self.freshness(
-                            &response.stamp,
-                            pb::Source::Amazon,
-                            Freshness::Fresh,
-                            &requirement,
-                            self.cache.now(),
-                        );
-                        for (request, value) in loaded {
-                            let cached = Cached { value, freshness: stamp, response: Some(response.clone()) };
-                            for (_, answer) in answers.iter_mut().filter(|(asked, _)| *asked == request) {
-                                *answer = Some(Ok(cached.clone()));
-                            }
-                        }
-                        None
+        let mut failed = Error::Undecodable;
+        if !missing.is_empty() {
+            match self.fetch_pages(read, &missing, cost).await {
+                Ok(Origin::Cache) => {
+                    // Another replica has fetched them. What it did not bring fails.
+                    let again = self.read_pages(read, std::mem::take(&mut missing)).await.0;
+                    for (request, answer) in again {
+                        fill(&mut answers, &request, answer);
                     }
-                    Ok(Ok(Err(error))) => Some(error),
-                    Ok(Err(_)) => Some(Error::Undecodable),
-                    Err(_) => Some(Error::DeadlineExceeded),
                 }
+                Ok(origin) => {
+                    for request in missing {
+                        let (value, freshness) = match &origin {
+                            Origin::Fetched(fetched) => match request.page(&fetched.answer) {
+                                Ok(value) => {
+                                    let (requirement, now) = (read.requirement(), self.cache.now());
+                                    let (source, fresh) = (pb::Source::Amazon, Freshness::Fresh);
+                                    (value, self.freshness(&fetched.stamp, source, fresh, &requirement, now))
+                                }
+                                Err(error) => {
+                                    failed = dispatch::Error::Upstream(Arc::new(error)).into();
+                                    continue;
+                                }
+                            },
+                            Origin::Planned | Origin::Cache => (Some(request.planned_page()), planned_freshness()),
+                        };
+                        fill(&mut answers, &request, Some(Cached { value, freshness, origin: origin.clone() }));
+                    }
+                }
+                Err(error) => failed = error,
             }
-        };
-        let failed = failed.unwrap_or(Error::Undecodable);
-        answers.into_iter().map(|(request, answer)| (request, answer.unwrap_or_else(|| Err(failed.clone())))).collect()
+        }
+        let answers = answers.into_iter().map(|(request, answer)| (request, answer.ok_or_else(|| failed.clone())));
+        let answers: Vec<_> = answers.collect();
+        answers.iter().flat_map(|(_, answer)| answer).for_each(|answer| cost.answer(&answer.freshness));
+        answers
     }
 
-    async fn load_and_keep<K: Request, T: Message>(
-        self,
-        locale: Locale,
-        load: impl Future<Output = Loaded<K, T>> + Send,
-    ) -> Loaded<K, T> {
-        let (loaded, response) = load.await?;
-        for (request, value) in &loaded {
-            let content = value.as_ref().map(|value| value.encode_to_vec().into()).ok_or(Missing::NotFound);
-            self.cache.put(request.key(locale), Snapshot { content, ..response.stamp.clone() });
+    /// The pages that the cache has, without those that it does not have. Nothing is fetched.
+    pub(super) async fn cached_only<K: PageRequest>(
+        &self,
+        read: &ReadContext,
+        asked: impl IntoIterator<Item = K>,
+    ) -> Vec<K::Page> {
+        let asked: Vec<K> = asked.into_iter().collect();
+        if asked.is_empty() {
+            return Vec::new();
         }
-        Ok((loaded, response))
+        let (answers, ..) = self.read_pages(read, asked).await;
+        answers.into_iter().filter_map(|(_, answer)| answer?.value).collect()
+    }
+
+    /// Reads pages from the cache. Returns what is there, the requests that Amazon has to be asked for, and those whose
+    /// answer is stale. A page that cannot be the answer is not there.
+    async fn read_pages<K: PageRequest>(
+        &self,
+        read: &ReadContext,
+        asked: Vec<K>,
+    ) -> (Vec<Slot<K>>, Vec<K>, Vec<(K, std::time::SystemTime)>) {
+        let requirement = read.requirement();
+        let keys: Vec<Key> = asked.iter().map(|request| request.key(read.locale)).collect();
+        let now = self.cache.now();
+        let hits = self.cache.get_many(&keys, &requirement, now).await;
+        let (mut answers, mut missing, mut stale) = (Vec::new(), Vec::new(), Vec::new());
+        for (request, hit) in asked.into_iter().zip(hits) {
+            let answer = hit.and_then(|hit| {
+                let value = decode(&request, &hit)?;
+                let freshness = self.freshness(&hit.snapshot, hit.source, hit.freshness, &requirement, now);
+                Some((hit, Cached { value, freshness, origin: Origin::Cache }))
+            });
+            match &answer {
+                Some((hit, _)) if hit.freshness == Freshness::StaleWhileRevalidate => {
+                    if !read.cache_only && !read.estimate {
+                        stale.push((request.clone(), hit.snapshot.fetched_at));
+                    }
+                }
+                Some((hit, _)) if hit.freshness == Freshness::Fresh => {}
+                _ => missing.push(request.clone()),
+            }
+            answers.push((request, answer.map(|(_, cached)| cached)));
+        }
+        (answers, missing, stale)
+    }
+
+    async fn fetch_pages<K: PageRequest>(
+        &self,
+        read: &ReadContext,
+        missing: &[K],
+        cost: &mut CostCounter,
+    ) -> Result<Origin, Error> {
+        if read.cache_only {
+            return Err(Error::NotCached);
+        }
+        if read.estimate {
+            cost.calls(&planned_call());
+            return Ok(Origin::Planned);
+        }
+        let call = K::call(missing).ok_or(Error::Undecodable)?;
+        let fetching = self.dispatch.fetch(call, read.terms.clone());
+        match timeout_at(read.give_up, fetching).await.map_err(|_| Error::DeadlineExceeded)? {
+            Ok(Response::Fetched(fetched)) => {
+                cost.calls(&fetched.calls);
+                Ok(Origin::Fetched(fetched))
+            }
+            Ok(Response::Cached) => Ok(Origin::Cache),
+            Err(failure) => {
+                cost.calls(&failure.calls);
+                Err(failure.error.into())
+            }
+        }
     }
 }
 
-fn decode<T: Message + Default>(snapshot: &Snapshot) -> Result<Option<T>, Error> {
-    match &snapshot.content {
-        Ok(bytes) => T::decode(bytes.clone()).map(Some).map_err(|_| Error::Undecodable),
-        Err(_) => Ok(None),
+impl Origin {
+    /// The calls that were made for it.
+    pub(super) fn calls(&self) -> Calls {
+        match self {
+            Self::Fetched(fetched) => fetched.calls.clone(),
+            Self::Cache | Self::Planned => Calls::default(),
+        }
+    }
+}
+
+fn fill<K: PageRequest>(answers: &mut [Slot<K>], request: &K, answer: Option<Cached<K::Page>>) {
+    if let Some(answer) = answer {
+        for (_, place) in answers.iter_mut().filter(|(asked, _)| asked == request) {
+            *place = Some(answer.clone());
+        }
+    }
+}
+
+/// The page of a hit; `None` where it cannot be the answer.
+fn decode<K: PageRequest>(request: &K, hit: &CacheHit) -> Option<Option<K::Page>> {
+    match &hit.snapshot.content {
+        Ok(bytes) => K::Page::decode(bytes.clone()).ok().filter(|page| request.is_plausible(page)).map(Some),
+        Err(_) => Some(None),
     }
 }

@@ -1,27 +1,24 @@
 //! What a request cost.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
-use crate::dispatch::Call;
+use crate::dispatch::Calls;
 use stockroom_proto::pb;
 
 /// Adds up what a request cost.
 #[derive(Clone, Debug, Default)]
 pub struct CostCounter {
-    attempts_by_call: HashMap<u64, u32>,
+    calls: HashSet<u64>,
     from_memory: i32,
     from_redis: i32,
     from_amazon: i32,
     stale: i32,
-    would_call: u32,
 }
 
 impl CostCounter {
-    /// Counts a call; the same call counts once.
-    pub fn call(&mut self, call: Option<Call>) {
-        if let Some(call) = call {
-            self.attempts_by_call.insert(call.id, call.attempts);
-        }
+    /// Counts calls; the same call counts once.
+    pub fn calls(&mut self, calls: &Calls) {
+        self.calls.extend(calls.ids());
     }
 
     /// Counts an answer by where it came from.
@@ -35,28 +32,19 @@ impl CostCounter {
         self.stale += i32::from(freshness.is_stale);
     }
 
-    /// Counts what Amazon would be asked for, in so many calls.
-    pub(super) fn would_ask(&mut self, answers: usize, calls: usize) {
-        self.from_amazon += i32::try_from(answers).unwrap_or(i32::MAX);
-        self.would_call += u32::try_from(calls).unwrap_or(u32::MAX);
-    }
-
-    /// Adds another cost_counter.
+    /// Adds another counter.
     pub fn merge(&mut self, other: &Self) {
-        self.attempts_by_call.extend(&other.attempts_by_call);
+        self.calls.extend(&other.calls);
         self.from_memory += other.from_memory;
         self.from_redis += other.from_redis;
         self.from_amazon += other.from_amazon;
         self.stale += other.stale;
-        self.would_call += other.would_call;
     }
 
     /// The cost so far.
     pub fn total(&self) -> pb::Cost {
         pb::Cost {
-            amazon_calls: (self.attempts_by_call.values().sum::<u32>() + self.would_call)
-                .try_into()
-                .unwrap_or(i32::MAX),
+            amazon_calls: self.calls.len().try_into().unwrap_or(i32::MAX),
             from_memory: self.from_memory,
             from_redis: self.from_redis,
             from_amazon: self.from_amazon,

@@ -1,30 +1,48 @@
-//! What a request would cost, told from what the cache holds now, without fetching anything.
+//! What a request would cost: a dry run of the path that answers it.
 //!
-//! An estimate from above: by the time the request is made others may have filled the cache, and calls that it would
-//! share with others are counted in full.
+//! # Rule
+//!
+//! A read with `estimate` set goes the way of every other read, and asks Amazon for nothing. What it would have to fetch is
+//! replaced by a placeholder that counts as a call and makes the rest of the path as expensive as it can be: a product that
+//! no filter lets pass, a page after which more follow, a node with as many children as a walk may visit.
+//!
+//! # Edge cases
+//!
+//! An estimate is from above. By the time the request is made others may have filled the cache, and a call that it shares
+//! with others is counted in full. A dry run that fails has counted what the request would spend before it fails.
 
-use super::{
-    Catalog, CostCounter, ReadContext, SearchPlan,
-    cached::Request,
-    search::{KeptPage, REACHABLE},
-    variations,
-};
-use crate::{
-    cache::{Freshness, Key},
-    catalog::browse::Node,
-};
-use amazon_catalog::{Asin, BrowseNodeId, GetVariations, IDS_PER_CALL};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{Catalog, CostCounter, ReadContext, SearchPlan};
+use crate::{catalog::products::Lookup, dispatch::Calls};
+use amazon_catalog::{Asin, BrowseNodeId};
+use stockroom_proto::pb;
+
+/// Ids of calls that are not made. They count down, where those of calls that are made count up.
+static NEXT_CALL: AtomicU64 = AtomicU64::new(u64::MAX);
+
+/// A call that would be made.
+pub(super) fn planned_call() -> Calls {
+    Calls::from_ids(&[NEXT_CALL.fetch_sub(1, Ordering::Relaxed)])
+}
+
+/// How fresh an answer would be that Amazon is asked for.
+pub(super) fn planned_freshness() -> pb::Freshness {
+    pb::Freshness { source: pb::Source::Amazon.into(), ..Default::default() }
+}
 
 impl Catalog {
     /// What these products would cost.
     pub async fn estimate_products(&self, read: &ReadContext, asins: impl IntoIterator<Item = Asin>) -> CostCounter {
-        let mut cost_counter = CostCounter::default();
-        let mut keys: Vec<Key> = asins.into_iter().map(|asin| Key::Product(read.locale, asin)).collect();
-        let mut seen = std::collections::HashSet::new();
-        keys.retain(|key| seen.insert(key.clone()));
-        let missing = self.count_hits(read, &keys, &mut cost_counter).await.into_iter().filter(|hit| !hit).count();
-        cost_counter.would_ask(missing, missing.div_ceil(IDS_PER_CALL));
-        cost_counter
+        let mut cost = CostCounter::default();
+        let mut lookups = self.products(&dry(read), asins).await;
+        while let Some(Lookup { outcome, calls, .. }) = lookups.next().await {
+            cost.calls(&calls);
+            if let Ok(found) = outcome {
+                cost.answer(&found.freshness);
+            }
+        }
+        cost
     }
 
     /// What a run of a search's results would cost.
@@ -35,76 +53,34 @@ impl Catalog {
         from: usize,
         wanted: usize,
     ) -> CostCounter {
-        let mut cost_counter = CostCounter::default();
-        let mut reachable = (from + wanted).min(REACHABLE);
-        let mut number = from / IDS_PER_CALL + 1;
-        while (number - 1) * IDS_PER_CALL < reachable {
-            match self.kept::<_, KeptPage>(read, &plan.page(number), &mut cost_counter).await {
-                Some(page) => {
-                    reachable = reachable.min(usize::try_from(page.total_results).unwrap_or(REACHABLE));
-                    let asins = page.asins.iter().filter_map(|asin| Asin::parse(asin).ok());
-                    cost_counter.merge(&self.estimate_products(read, asins).await);
-                }
-                None => cost_counter.would_ask(IDS_PER_CALL, 1),
-            }
-            number += 1;
-        }
-        cost_counter
+        let mut cost = CostCounter::default();
+        let _ = self.search(&dry(read), plan, from, wanted, &mut cost).await;
+        cost
     }
 
     /// What a page of a variation family would cost.
     pub async fn estimate_variations(&self, read: &ReadContext, asin: Asin, from: usize) -> CostCounter {
-        let mut cost_counter = CostCounter::default();
-        let page = u32::try_from(from / IDS_PER_CALL + 1).unwrap_or(u32::MAX);
-        let asked = GetVariations { locale: read.locale, asin, page };
-        match self.kept::<_, variations::KeptPage>(read, &asked, &mut cost_counter).await {
-            Some(page) => {
-                let asins = page.asins.iter().filter_map(|asin| Asin::parse(asin).ok());
-                cost_counter.merge(&self.estimate_products(read, asins).await);
-            }
-            None => cost_counter.would_ask(IDS_PER_CALL, 1),
-        }
-        cost_counter
+        let wanted = amazon_catalog::IDS_PER_CALL;
+        let mut cost = CostCounter::default();
+        let _ = self.variations(&dry(read), asin, from, wanted, &mut cost).await;
+        cost
     }
 
-    /// What these browse nodes would cost, without those below them: which they are is not known before.
-    pub async fn estimate_nodes(&self, read: &ReadContext, ids: &[BrowseNodeId]) -> CostCounter {
-        let mut cost_counter = CostCounter::default();
-        let keys: Vec<Key> = ids.iter().map(|id| Node { locale: read.locale, id: *id }.key(read.locale)).collect();
-        let missing = self.count_hits(read, &keys, &mut cost_counter).await.into_iter().filter(|hit| !hit).count();
-        cost_counter.would_ask(missing, missing.div_ceil(IDS_PER_CALL));
-        cost_counter
+    /// What a walk over browse nodes would cost.
+    pub async fn estimate_nodes(&self, read: &ReadContext, ids: &[BrowseNodeId], depth: usize) -> CostCounter {
+        let mut cost = CostCounter::default();
+        let _ = self.browse(&dry(read), ids, depth, &mut cost).await;
+        cost
     }
 
-    async fn kept<K: Request, T: prost::Message + Default>(
-        &self,
-        read: &ReadContext,
-        asked: &K,
-        cost_counter: &mut CostCounter,
-    ) -> Option<T> {
-        let requirement = read.requirement();
-        let keys = [asked.key(read.locale)];
-        let now = self.cache.now();
-        let hit = self.cache.get_many(&keys, &requirement, now).await.pop().flatten()?;
-        if hit.freshness > Freshness::StaleWhileRevalidate {
-            return None;
-        }
-        cost_counter.answer(&self.freshness(&hit.snapshot, hit.source, hit.freshness, &requirement, now));
-        // A page that says there is nothing holds nothing.
-        Some(hit.snapshot.content.ok().and_then(|bytes| T::decode(bytes).ok()).unwrap_or_default())
+    /// What a list of trending products or deals would cost.
+    pub async fn estimate_ranking(&self, read: &ReadContext, plan: &SearchPlan, limit: usize) -> CostCounter {
+        let mut cost = CostCounter::default();
+        let _ = self.trending(&dry(read), plan, limit, &mut cost).await;
+        cost
     }
+}
 
-    /// Counts what the cache would answer, and tells which it would.
-    async fn count_hits(&self, read: &ReadContext, keys: &[Key], cost_counter: &mut CostCounter) -> Vec<bool> {
-        let (requirement, now) = (read.requirement(), self.cache.now());
-        let hits = self.cache.get_many(keys, &requirement, now).await;
-        let mut count = |hit: Option<crate::cache::CacheHit>| {
-            let hit = hit.filter(|hit| hit.freshness <= Freshness::StaleWhileRevalidate);
-            if let Some(hit) = &hit {
-                cost_counter.answer(&self.freshness(&hit.snapshot, hit.source, hit.freshness, &requirement, now));
-            }
-            hit.is_some()
-        };
-        hits.into_iter().map(&mut count).collect()
-    }
+fn dry(read: &ReadContext) -> ReadContext {
+    ReadContext { estimate: true, ..read.clone() }
 }

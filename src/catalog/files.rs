@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::time::timeout_at;
 
 use super::{Catalog, CostCounter, Error, ReadContext};
+use crate::dispatch::Response;
 use amazon_catalog::{CatalogRequest, CatalogResponse, FileLink, GetFileLink, ListFiles};
 use stockroom_proto::pb;
 
@@ -41,9 +42,18 @@ impl Catalog {
         request: CatalogRequest,
         cost: &mut CostCounter,
     ) -> Result<Arc<CatalogResponse>, Error> {
-        let response = timeout_at(read.give_up, self.dispatch.ask(request, read.terms.clone())).await;
-        let response = response.map_err(|_| Error::DeadlineExceeded)??;
-        cost.call(Some(response.call));
-        Ok(response.answer)
+        let fetching = self.dispatch.fetch(request, read.terms.clone());
+        let response = timeout_at(read.give_up, fetching).await.map_err(|_| Error::DeadlineExceeded)?;
+        match response {
+            Ok(Response::Fetched(fetched)) => {
+                cost.calls(&fetched.calls);
+                Ok(fetched.answer)
+            }
+            Ok(Response::Cached) => Err(Error::Undecodable),
+            Err(failure) => {
+                cost.calls(&failure.calls);
+                Err(failure.error.into())
+            }
+        }
     }
 }

@@ -5,15 +5,18 @@ use std::{collections::HashMap, time::SystemTime};
 use bytes::Bytes;
 use foldhash::{HashSet, HashSetExt};
 use prost::Message;
-use tokio::{sync::mpsc, time::sleep_until};
+use tokio::{sync::mpsc, time::timeout_at};
 
-use super::{Catalog, Error, ProductMask, ReadContext, remote_fetch::FetchAssignment};
+use super::{
+    Catalog, Error, ProductMask, ReadContext,
+    estimate::{planned_call, planned_freshness},
+};
 use crate::{
     cache::{CacheHit, Freshness, FreshnessRequirement, Key, STAMP_AFTER},
-    dispatch::{Call, ItemResult},
+    dispatch::{Calls, FetchKey, ItemResult},
     served,
 };
-use amazon_catalog::{Asin, Snapshot};
+use amazon_catalog::{Asin, IDS_PER_CALL, Snapshot};
 use stockroom_proto::pb;
 
 /// What became of one id.
@@ -23,12 +26,18 @@ pub struct Lookup {
     pub asin: Asin,
     /// The product, or why there is none.
     pub outcome: Result<CachedProduct, Error>,
-    /// The call that brought it; `None` where none was made for it.
-    pub call: Option<Call>,
+    /// The calls that were made for it.
+    pub calls: Calls,
 }
 
 impl Lookup {
-    /// The product for a list that was made earlier: one that has gone since is a product less and no failure, `None`.
+    /// What Amazon would be asked for, in the call of the page that it is on.
+    pub(super) fn planned(asin: Asin) -> Self {
+        let found = CachedProduct { encoded: Bytes::new(), freshness: planned_freshness() };
+        Self { asin, outcome: Ok(found), calls: Calls::default() }
+    }
+
+    /// The product for a cached list page: if it no longer exists it is skipped instead of failing the page.
     pub(super) fn into_listed(self) -> Result<Option<CachedProduct>, Error> {
         match self.outcome {
             Ok(found) => Ok(Some(found)),
@@ -81,10 +90,11 @@ impl Lookups {
 }
 
 impl Catalog {
-    /// Looks products up: what the cache has is known at once, the rest as Amazon's answers arrive.
+    /// Looks products up: cached products are known at once, the others as Amazon's answers arrive. A stale product is
+    /// returned and marked for a refresh.
     ///
-    /// Complete at its first poll where memory has all of them fresh. Dropping the lookups abandons nothing that has been
-    /// sent: it is finished and cached.
+    /// Complete at its first poll where memory has all of them fresh. Dropping the lookups abandons nothing that was sent to
+    /// Amazon: it is finished and cached.
     pub async fn products(&self, read: &ReadContext, asins: impl IntoIterator<Item = Asin>) -> Lookups {
         let (requirement, now) = (read.requirement(), self.cache.now());
         let asins = asins.into_iter();
@@ -93,50 +103,33 @@ impl Catalog {
         let keys: Vec<Key> = asins.iter().map(|asin| Key::Product(read.locale, *asin)).collect();
         let hits = self.cache.get_many(&keys, &requirement, now).await;
         let mut known = Vec::with_capacity(hits.len());
-        let (mut wanted, mut stale, mut fallback) = (Vec::new(), Vec::new(), HashMap::new());
+        let (mut missing, mut fallback) = (Vec::new(), HashMap::new());
         for (asin, hit) in asins.into_iter().zip(hits) {
             match hit {
                 Some(hit) if hit.freshness != Freshness::StaleIfError => {
-                    if hit.freshness == Freshness::StaleWhileRevalidate && !read.cache_only {
-                        stale.push(asin);
+                    if hit.freshness == Freshness::StaleWhileRevalidate && !read.cache_only && !read.estimate {
+                        self.dispatch.mark_stale(&FetchKey::Item(read.locale, asin), hit.snapshot.fetched_at);
                     }
-                    known.push(self.known(asin, hit, &requirement, now, None));
+                    known.push(self.known(asin, hit, &requirement, now, Calls::default()));
                 }
                 other => {
                     fallback.extend(other.map(|hit| (asin, hit)));
-                    wanted.push(asin);
+                    missing.push(asin);
                 }
             }
         }
         if read.cache_only {
-            let missing = wanted.drain(..);
-            known.extend(missing.map(|asin| Lookup { asin, outcome: Err(Error::NotCached), call: None }));
+            let not_cached = |asin| Lookup { asin, outcome: Err(Error::NotCached), calls: Calls::default() };
+            known.extend(missing.drain(..).map(not_cached));
+        } else if read.estimate {
+            for batch in missing.chunks(IDS_PER_CALL) {
+                let calls = planned_call();
+                known.extend(batch.iter().map(|asin| Lookup { calls: calls.clone(), ..Lookup::planned(*asin) }));
+            }
+            missing.clear();
         }
-        if !stale.is_empty() {
-            self.refresh(read, stale);
-        }
-        let pending = if wanted.is_empty() { None } else { Some(self.fetch_missing(read, wanted, fallback).await) };
+        let pending = if missing.is_empty() { None } else { Some(self.fetch(read, missing, fallback).await) };
         Lookups { known: known.into_iter(), pending }
-    }
-
-    /// Has fetched what the cache lacks, here or by another replica. The channel ends after the last.
-    async fn fetch_missing(
-        &self,
-        read: &ReadContext,
-        wanted: Vec<Asin>,
-        fallback: HashMap<Asin, CacheHit>,
-    ) -> mpsc::UnboundedReceiver<Lookup> {
-        let (tx, pending) = mpsc::unbounded_channel();
-        let FetchAssignment { local, remote } = self.assign_fetches(read, wanted).await;
-        if !remote.is_empty() {
-            let (catalog, read, fallback, tx) = (self.clone(), read.clone(), fallback.clone(), tx.clone());
-            // Owned by nobody, and over with the lease or the deadline.
-            tokio::spawn(async move { catalog.fetch_remote(read, remote, fallback, tx).await });
-        }
-        if !local.is_empty() {
-            self.fetch(read.clone(), local, fallback, tx).await;
-        }
-        pending
     }
 
     /// How fresh an answer is for somebody with a requirement.
@@ -148,7 +141,7 @@ impl Catalog {
         requirement: &FreshnessRequirement,
         now: SystemTime,
     ) -> pb::Freshness {
-        let horizon = self.cache.policy().fresh(snapshot.content.as_ref().err().copied(), requirement);
+        let horizon = self.cache.policy().freshness_lifetime(snapshot.content.as_ref().err().copied(), requirement);
         pb::Freshness {
             fetch_time: Some(snapshot.fetched_at.into()),
             expire_time: Some((snapshot.fetched_at + horizon).into()),
@@ -159,99 +152,69 @@ impl Catalog {
         }
     }
 
-    /// What is known of a product that Amazon has just told of.
+    /// The outcome for a product that Amazon has just answered with.
     pub(super) fn just_fetched(
         &self,
         asin: Asin,
         snapshot: Snapshot,
         requirement: &FreshnessRequirement,
-        call: Call,
+        calls: Calls,
     ) -> Lookup {
-        self.known(
-            asin,
-            CacheHit { snapshot, source: pb::Source::Amazon, freshness: Freshness::Fresh },
-            requirement,
-            self.cache.now(),
-            Some(call),
-        )
+        // Without a call of its own, this process got it from another replica.
+        let source = if calls.is_empty() { pb::Source::Redis } else { pb::Source::Amazon };
+        let hit = CacheHit { snapshot, source, freshness: Freshness::Fresh };
+        self.known(asin, hit, requirement, self.cache.now(), calls)
     }
 
-    pub(super) fn known(
+    fn known(
         &self,
         asin: Asin,
         hit: CacheHit,
         requirement: &FreshnessRequirement,
         now: SystemTime,
-        call: Option<Call>,
+        calls: Calls,
     ) -> Lookup {
         let freshness = self.freshness(&hit.snapshot, hit.source, hit.freshness, requirement, now);
         let outcome = match hit.snapshot.content {
             Ok(encoded) => Ok(CachedProduct { encoded, freshness }),
             Err(missing) => Err(Error::Missing { asin, missing }),
         };
-        Lookup { asin, outcome, call }
+        Lookup { asin, outcome, calls }
     }
 
-    fn refresh(&self, read: &ReadContext, asins: Vec<Asin>) {
-        let (catalog, read) = (self.clone(), read.clone());
-        // Owned by nobody on purpose: a refresh outlives the request that found it due, and the dispatcher bounds it. What
-        // it brings is kept as it lands.
-        tokio::spawn(async move {
-            // Another replica that has found it due as well refreshes it for all.
-            let local = catalog.assign_fetches(&read, asins).await.local;
-            if !local.is_empty() {
-                catalog.dispatch.items(read.locale, local, read.refresh_terms()).await;
-            }
-        });
-    }
-
-    pub(super) async fn fetch(
+    /// Fetches products in a task, and sends their outcomes until the read gives up. A product whose fetch fails is
+    /// answered with its fallback, where it has one.
+    async fn fetch(
         &self,
-        read: ReadContext,
+        read: &ReadContext,
         asins: Vec<Asin>,
         mut fallback: HashMap<Asin, CacheHit>,
-        tx: mpsc::UnboundedSender<Lookup>,
-    ) {
-        let (catalog, requirement) = (self.clone(), read.requirement());
-        let mut results = self.dispatch.items(read.locale, asins.clone(), read.terms.clone()).await;
-        // Ends with the last id, which the dispatcher bounds; whoever asked may have gone by then.
+    ) -> mpsc::UnboundedReceiver<Lookup> {
+        let (tx, pending) = mpsc::unbounded_channel();
+        let (catalog, requirement, give_up) = (self.clone(), read.requirement(), read.give_up);
+        let mut results = self.dispatch.fetch_items(read.locale, asins.clone(), read.terms.clone()).await;
+        // Ends with the last id, which the dispatcher bounds, or when the read gives up.
         tokio::spawn(async move {
-            let mut open: Vec<Asin> = asins;
-            let mut settle = |asin: Asin, outcome: Result<Lookup, (Error, Option<Call>)>| {
-                let known = outcome.unwrap_or_else(|(error, call)| match fallback.remove(&asin) {
-                    Some(hit) => catalog.known(asin, hit, &requirement, catalog.cache.now(), call),
-                    None => Lookup { asin, outcome: Err(error), call },
-                });
+            let mut open: HashSet<Asin> = asins.into_iter().collect();
+            let mut send = |asin: Asin, result: Result<Snapshot, Error>, calls: Calls| {
+                let lookup = match (result, fallback.remove(&asin)) {
+                    (Ok(snapshot), _) => catalog.just_fetched(asin, snapshot, &requirement, calls),
+                    (Err(_), Some(hit)) => catalog.known(asin, hit, &requirement, catalog.cache.now(), calls),
+                    (Err(error), None) => Lookup { asin, outcome: Err(error), calls },
+                };
                 // Whoever asked may have gone.
-                let _ = tx.send(known);
+                let _ = tx.send(lookup);
             };
-            loop {
-                tokio::select! {
-                    // Cancel-safe: neither branch loses anything when the other wins.
-                    item = results.recv() => {
-                        let Some(ItemResult { asin, result, call }) = item else { break };
-                        if let Some(place) = open.iter().position(|waiting| *waiting == asin) {
-                            open.swap_remove(place);
-                            let hit = |snapshot| CacheHit { snapshot, source: pb::Source::Amazon, freshness: Freshness::Fresh };
-                            let outcome = result.map(|snapshot| catalog.known(asin, hit(snapshot), &requirement, catalog.cache.now(), call));
-                            let failed = outcome.is_err();
-                            settle(asin, outcome.map_err(|error| (error.into(), call)));
-                            if failed {
-                                // Others that wait for this answer may try, or be told why not, at once.
-                                catalog.cache.release(&Key::Product(read.locale, asin)).await;
-                            }
-                        }
-                    }
-                    () = sleep_until(read.give_up), if !open.is_empty() => {
-                        for asin in open.drain(..) {
-                            settle(asin, Err((Error::DeadlineExceeded, None)));
-                        }
-                    }
+            // Cancel-safe: receiving loses nothing when the time is up.
+            while let Ok(Some(ItemResult { asin, result, calls })) = timeout_at(give_up, results.recv()).await {
+                if open.remove(&asin) {
+                    send(asin, result.map_err(Error::from), calls);
                 }
             }
             for asin in open {
-                settle(asin, Err((Error::DeadlineExceeded, None)));
+                send(asin, Err(Error::DeadlineExceeded), Calls::default());
             }
         });
+        pending
     }
 }

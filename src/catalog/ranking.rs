@@ -3,6 +3,8 @@
 //! Amazon can neither rank by popularity nor sort by saving. It is asked for candidates, with its own filters so that they
 //! hold over the whole category, and the order is made here; `basis` says so in the answer.
 
+use std::collections::HashSet;
+
 use super::{
     Catalog, Category, CostCounter, Error, ReadContext,
     compare::{reviews, saving, stars},
@@ -42,7 +44,7 @@ pub struct DealFilter {
 
 struct Candidates {
     found: Vec<(super::CachedProduct, pb::Product)>,
-    total_results: i64,
+    total_results: Option<i64>,
     cut_short: Option<Error>,
 }
 
@@ -79,8 +81,8 @@ impl Catalog {
         if candidates.found.iter().all(|(_, product)| stars(product).is_none()) {
             // The Creators API filters and sorts by ratings, and tells none.
             let basis = format!(
-                "4 stars and up, best reviewed first in Amazon's own order, of {} that Amazon listed; it tells no ratings",
-                candidates.total_results
+                "4 stars and up, best reviewed first in Amazon's own order, of {} that Amazon listed; it states no ratings",
+                candidates.count_text()
             );
             return Ok(candidates.into_ranked_list(read, limit, basis));
         }
@@ -90,7 +92,7 @@ impl Catalog {
         let basis = format!(
             "4 stars and up, by rating and number of reviews (few reviews count as {PRIOR_STARS:.1} stars in part), among the \
              {looked_at} best reviewed of {} that Amazon listed",
-            candidates.total_results
+            candidates.count_text()
         );
         Ok(candidates.into_ranked_list(read, limit, basis))
     }
@@ -110,14 +112,9 @@ impl Catalog {
         candidates.found.sort_by_key(|(_, product)| std::cmp::Reverse(saving(product)));
         let basis = format!(
             "at least {least}% off, biggest saving first, among the first {looked_at} of {} that Amazon listed",
-            candidates.total_results
+            candidates.count_text()
         );
         Ok(candidates.into_ranked_list(read, limit, basis))
-    }
-
-    /// What either list would cost.
-    pub async fn estimate_ranking(&self, read: &ReadContext, plan: &SearchPlan, limit: usize) -> CostCounter {
-        self.estimate_search(read, plan, 0, candidate_pages(limit) * IDS_PER_CALL).await
     }
 
     async fn candidates(
@@ -128,12 +125,16 @@ impl Catalog {
         cost: &mut CostCounter,
     ) -> Result<Candidates, Error> {
         let pages = candidate_pages(limit);
-        let mut all = Candidates { found: Vec::new(), total_results: 0, cut_short: None };
+        let mut all = Candidates { found: Vec::new(), total_results: None, cut_short: None };
+        // Amazon repeats products on later pages; a list made here names each once.
+        let mut seen = HashSet::new();
         for number in 1..=pages {
             match self.resolved_page(read, plan.page(number), cost).await {
                 Ok(page) => {
-                    all.total_results = page.total_results;
-                    for known in page.known {
+                    let is_followed = page.is_followed();
+                    let count = page.total_results.map(|count| page.extent.at_least(count));
+                    all.total_results = all.total_results.max(count);
+                    for known in page.places.into_iter().flatten().filter(|known| seen.insert(known.asin)) {
                         match known.into_listed() {
                             Ok(Some(found)) => {
                                 let product = found.product()?;
@@ -144,10 +145,7 @@ impl Catalog {
                             Err(error) => all.cut_short = Some(error),
                         }
                     }
-                    if all.cut_short.is_some() {
-                        break;
-                    }
-                    if all.total_results <= i64::try_from(number * IDS_PER_CALL).unwrap_or(i64::MAX) {
+                    if all.cut_short.is_some() || !is_followed {
                         break;
                     }
                 }
@@ -163,6 +161,10 @@ impl Catalog {
 }
 
 impl Candidates {
+    fn count_text(&self) -> String {
+        self.total_results.map_or_else(|| "those".to_owned(), |count| count.to_string())
+    }
+
     fn into_ranked_list(self, read: &ReadContext, limit: usize, basis: String) -> RankedList {
         let products = self.found.into_iter().take(limit).map(|(found, _)| found.entry(read.parts)).collect();
         RankedList { products, basis, cut_short: self.cut_short }
@@ -171,27 +173,8 @@ impl Candidates {
 
 /// A search of a whole category. Amazon requires words beside a search index, so the category's own words are sent.
 fn everything_in(locale: Locale, category: Category) -> SearchItems {
-    SearchItems {
-        locale,
-        keywords: Some(category.words).filter(|words| !words.is_empty()),
-        title: None,
-        author: None,
-        brand: None,
-        actor: None,
-        artist: None,
-        search_index: category.index,
-        browse_node: None,
-        min_price_minor_units: None,
-        max_price_minor_units: None,
-        min_rating: None,
-        min_saving_percent: None,
-        delivery_flags: Vec::new(),
-        condition: pb::Condition::Unspecified,
-        availability: pb::AvailabilityFilter::Unspecified,
-        merchant: pb::MerchantFilter::Unspecified,
-        sort: pb::SortOrder::Unspecified,
-        page: 1,
-    }
+    let keywords = Some(category.words).filter(|words| !words.is_empty());
+    SearchItems { keywords, search_index: category.index, ..SearchItems::new(locale) }
 }
 
 fn candidate_pages(limit: usize) -> usize {

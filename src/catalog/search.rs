@@ -1,21 +1,28 @@
 //! Walking a search: Amazon's pages of ten, seen as one list of at most a hundred.
 //!
-//! A place in that list is counted over Amazon's own results, before anything is filtered here, so that a next page begins
-//! where this one ended whatever was dropped.
+//! A place in that list is Amazon's own: page × 10 + index, before anything is filtered here and whatever could be read. A
+//! next page begins where this one ended, whatever was dropped. A product that Amazon repeats is returned in its first place
+//! only.
+//!
+//! # Searches that filter offers
+//!
+//! A search by condition or merchant returns products with the matching offers only. Such products are not *the* product of
+//! their ASIN: they are cached inside their page, and neither read from nor written to the products' own entries.
 
+use std::collections::{HashMap, HashSet};
+
+use bytes::Bytes;
 use prost::Message;
 
 use super::{
-    Catalog, CostCounter, Error, Lookup, ReadContext,
-    cached::{Arguments, Loaded, Request},
+    CachedProduct, Catalog, CostCounter, Error, Lookup, ReadContext,
+    answer_store::products_in_places,
+    cached::{Arguments, Origin, PageRequest},
     compare,
+    paging::PageExtent,
 };
-use crate::{
-    cache::{Key, Namespace},
-    dispatch::{RequestContext, Response},
-    served,
-};
-use amazon_catalog::{Asin, CatalogRequest, CatalogResponse, IDS_PER_CALL, Locale, SearchItems, Snapshot};
+use crate::{cache::Namespace, dispatch::Calls, served};
+use amazon_catalog::{Asin, CatalogRequest, CatalogResponse, IDS_PER_CALL, SearchItems};
 use stockroom_proto::pb;
 
 /// How far Amazon lets anybody look: ten pages of ten.
@@ -37,8 +44,8 @@ pub struct SearchSlice {
     pub products: Vec<served::ProductEntry>,
     /// Where the next slice begins; `None` at the end of the results.
     pub next: Option<usize>,
-    /// How many match, by Amazon's count.
-    pub total_results: i64,
+    /// How many match, by Amazon's count; `None` where Amazon gave none.
+    pub total_results: Option<i64>,
     /// Amazon's own page for the search.
     pub search_url: String,
     /// Ways to narrow it.
@@ -49,25 +56,47 @@ pub struct SearchSlice {
     pub cut_short: Option<Error>,
 }
 
-/// A page of a search as it is kept: the products themselves are kept as products.
+/// A page of a search as it is cached.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct KeptPage {
+    /// The ASINs in Amazon's places; empty where the item could not be read.
     #[prost(string, repeated, tag = "1")]
     pub(super) asins: Vec<String>,
-    #[prost(int64, tag = "2")]
-    pub(super) total_results: i64,
+    #[prost(int64, optional, tag = "2")]
+    pub(super) total_results: Option<i64>,
     #[prost(string, tag = "3")]
     search_url: String,
     #[prost(message, repeated, tag = "4")]
     facets: Vec<pb::Facet>,
+    /// The encoded products in the places of `asins`, where the search filters offers. Otherwise empty: the products are
+    /// cached under their own ids.
+    #[prost(bytes = "bytes", repeated, tag = "5")]
+    products: Vec<Bytes>,
 }
 
 /// One of Amazon's pages with its products.
 pub(super) struct ResolvedPage {
-    pub known: Vec<Lookup>,
-    pub total_results: i64,
+    /// The products in Amazon's places; `None` where the item could not be read.
+    pub places: Vec<Option<Lookup>>,
+    pub total_results: Option<i64>,
+    pub extent: PageExtent,
     search_url: String,
     facets: Vec<pb::Facet>,
+}
+
+impl KeptPage {
+    /// Whether the products are cached inside the page.
+    pub(super) fn embeds_products(&self) -> bool {
+        !self.products.is_empty()
+    }
+}
+
+impl ResolvedPage {
+    /// Whether Amazon has a page after this one that it lets anybody see.
+    pub(super) fn is_followed(&self) -> bool {
+        let count = self.total_results.and_then(|count| usize::try_from(count).ok());
+        self.extent.number * IDS_PER_CALL < REACHABLE && self.extent.is_followed([count])
+    }
 }
 
 impl SearchPlan {
@@ -118,9 +147,10 @@ impl Catalog {
         wanted: usize,
         cost: &mut CostCounter,
     ) -> Result<SearchSlice, Error> {
-        let mut slice = self.slice_of_page(read, plan, from, wanted, cost).await?;
+        let mut seen = self.asins_before(read, plan, from).await;
+        let mut slice = self.slice_of_page(read, plan, from, wanted, &mut seen, cost).await?;
         while let Some(next) = slice.next.filter(|_| slice.products.len() < wanted && slice.cut_short.is_none()) {
-            match self.slice_of_page(read, plan, next, wanted - slice.products.len(), cost).await {
+            match self.slice_of_page(read, plan, next, wanted - slice.products.len(), &mut seen, cost).await {
                 Ok(more) => slice.append(more),
                 Err(error) => {
                     slice.cut_short = Some(error);
@@ -132,16 +162,18 @@ impl Catalog {
         Ok(slice)
     }
 
-    /// Collects up to `wanted` results from a place on, out of the one page of Amazon's that the place is on.
+    /// Collects up to `wanted` results from a place on, out of the one page of Amazon's that the place is on. Products in
+    /// `seen` are skipped, and those returned are added to it.
     pub async fn search_page(
         &self,
         read: &ReadContext,
         plan: &SearchPlan,
         from: usize,
         wanted: usize,
+        seen: &mut HashSet<Asin>,
         cost: &mut CostCounter,
     ) -> Result<SearchSlice, Error> {
-        let mut slice = self.slice_of_page(read, plan, from, wanted, cost).await?;
+        let mut slice = self.slice_of_page(read, plan, from, wanted, seen, cost).await?;
         plan.priceless_last(&mut slice.products);
         Ok(slice)
     }
@@ -152,45 +184,53 @@ impl Catalog {
         plan: &SearchPlan,
         from: usize,
         wanted: usize,
+        seen: &mut HashSet<Asin>,
         cost: &mut CostCounter,
     ) -> Result<SearchSlice, Error> {
         let mut slice = SearchSlice::default();
-        let page = self.resolved_page(read, plan.page(from / IDS_PER_CALL + 1), cost).await?;
-        let reachable = usize::try_from(page.total_results).unwrap_or(0).min(REACHABLE);
-        let empty = page.known.is_empty();
-        let mut place = from;
-        for known in page.known.into_iter().skip(from % IDS_PER_CALL) {
+        let number = from / IDS_PER_CALL + 1;
+        let page = self.resolved_page(read, plan.page(number), cost).await?;
+        let (is_followed, extent) = (page.is_followed(), page.extent);
+        let mut next = None;
+        for (index, known) in page.places.into_iter().enumerate() {
+            let place = (number - 1) * IDS_PER_CALL + index;
+            let Some(known) = known.filter(|known| seen.insert(known.asin)) else { continue };
+            if place < from {
+                continue;
+            }
             if slice.products.len() == wanted {
+                seen.remove(&known.asin);
+                next = Some(place);
                 break;
             }
             let found = match known.into_listed() {
                 Ok(Some(found)) => found,
-                Ok(None) => {
-                    place += 1;
-                    continue;
-                }
+                Ok(None) => continue,
                 Err(error) if slice.products.is_empty() => return Err(error),
                 Err(error) => {
                     slice.cut_short = Some(error);
+                    next = Some(place);
                     break;
                 }
             };
-            place += 1;
             if plan.min_rating.is_some() && !plan.passes(&found.product()?) {
                 slice.dropped += 1;
                 continue;
             }
             slice.products.push(found.entry(read.parts));
         }
-        if slice.products.len() < wanted && slice.cut_short.is_none() {
-            // Also past the results that a short page did not have.
-            place = place.max((from / IDS_PER_CALL + 1) * IDS_PER_CALL);
-        }
-        slice.next = (place < reachable && !empty).then_some(place);
-        slice.total_results = page.total_results;
+        slice.next = next.or(is_followed.then_some(number * IDS_PER_CALL));
+        slice.total_results = page.total_results.map(|count| extent.at_least(count));
         slice.search_url = page.search_url;
         slice.facets = page.facets;
         Ok(slice)
+    }
+
+    /// The ASINs on Amazon's pages before the one that a place is on, as far as the cache has those pages.
+    async fn asins_before(&self, read: &ReadContext, plan: &SearchPlan, from: usize) -> HashSet<Asin> {
+        let pages = (1..=from / IDS_PER_CALL).map(|number| plan.page(number));
+        let pages = self.cached_only(read, pages).await;
+        pages.iter().flat_map(|page| &page.asins).filter_map(|asin| Asin::parse(asin).ok()).collect()
     }
 
     /// One of Amazon's pages: from the cache, or asked for; its products likewise.
@@ -200,100 +240,107 @@ impl Catalog {
         search: SearchItems,
         cost: &mut CostCounter,
     ) -> Result<ResolvedPage, Error> {
-        let catalog = self.clone();
-        let load = move |asked: Vec<SearchItems>, terms| catalog.clone().load_page(asked, terms);
-        let mut answers = self.cached::<_, KeptPage, _, _>(read, vec![search], load).await;
+        let number = usize::from(search.page);
+        let mut answers = self.cached(read, vec![search], cost).await;
         let (_, answer) = answers.pop().ok_or(Error::Undecodable)?;
         let cached = answer?;
-        cost.answer(&cached.freshness);
-        let kept = cached.value.unwrap_or_default();
-        let known = self.products_of(read, cached.response.as_ref(), &kept.asins).await;
-        cost.call(cached.response.map(|response| response.call));
-        for known in &known {
-            cost.call(known.call);
+        let Some(kept) = cached.value else { return Ok(ResolvedPage::nothing(number)) };
+        let places = match kept.embeds_products() {
+            false => self.products_of(read, &cached.origin, &kept.asins).await,
+            true => embedded(&kept, cached.freshness, &cached.origin.calls()),
+        };
+        for known in places.iter().flatten() {
+            cost.calls(&known.calls);
             if let Ok(found) = &known.outcome {
                 cost.answer(&found.freshness);
             }
         }
-        Ok(ResolvedPage { known, total_results: kept.total_results, search_url: kept.search_url, facets: kept.facets })
+        Ok(ResolvedPage {
+            extent: PageExtent { number, places: places.len() },
+            places,
+            total_results: kept.total_results,
+            search_url: kept.search_url,
+            facets: kept.facets,
+        })
     }
 
-    /// The products of a page, in its order: those that Amazon has just told with it, or else those that are kept.
+    /// The products of a page in its places: those that came with it just now, or else those that are cached.
     pub(super) async fn products_of(
         &self,
         read: &ReadContext,
-        response: Option<&Response>,
+        origin: &Origin,
         asins: &[String],
-    ) -> Vec<Lookup> {
-        let Some(response) = response else { return self.known_products(read, asins).await };
-        let fetched = products(response).into_iter();
-        fetched.map(|(asin, snapshot)| self.just_fetched(asin, snapshot, &read.requirement(), response.call)).collect()
+    ) -> Vec<Option<Lookup>> {
+        match origin {
+            Origin::Cache => self.known_products(read, asins).await,
+            Origin::Fetched(fetched) => {
+                let requirement = read.requirement();
+                let lookup = |(asin, snapshot)| self.just_fetched(asin, snapshot, &requirement, fetched.calls.clone());
+                let places = products_in_places(&fetched.answer, &fetched.stamp).into_iter();
+                places.map(|place| place.map(lookup)).collect()
+            }
+            Origin::Planned => asins.iter().map(|asin| Asin::parse(asin).ok().map(Lookup::planned)).collect(),
+        }
     }
 
-    /// The products of a page that was kept, in its order.
-    async fn known_products(&self, read: &ReadContext, asins: &[String]) -> Vec<Lookup> {
-        let order: Vec<Asin> = asins.iter().filter_map(|asin| Asin::parse(asin).ok()).collect();
-        let mut lookups = self.products(read, order.iter().copied()).await;
-        let mut known = Vec::new();
+    /// The products of a page that was cached, in its places.
+    async fn known_products(&self, read: &ReadContext, asins: &[String]) -> Vec<Option<Lookup>> {
+        let places: Vec<Option<Asin>> = asins.iter().map(|asin| Asin::parse(asin).ok()).collect();
+        let mut lookups = self.products(read, places.iter().flatten().copied()).await;
+        let mut known = HashMap::new();
         while let Some(one) = lookups.next().await {
-            known.push(one);
+            known.insert(one.asin, one);
         }
-        known.sort_by_key(|one| order.iter().position(|asin| *asin == one.asin));
-        known
-    }
-
-    /// Keeps the products that came with a page, under their own ids.
-    pub(super) fn keep_products(&self, locale: Locale, response: &Response) {
-        for (asin, snapshot) in products(response) {
-            self.cache.put(Key::Product(locale, asin), snapshot);
-        }
-    }
-
-    async fn load_page(self, asked: Vec<SearchItems>, terms: RequestContext) -> Loaded<SearchItems, KeptPage> {
-        let search = asked.into_iter().next().ok_or(Error::Undecodable)?;
-        let response = self.dispatch.ask(CatalogRequest::Search(Box::new(search.clone())), terms).await?;
-        let CatalogResponse::Search(page) = &*response.answer else { return Err(Error::Undecodable) };
-        self.keep_products(search.locale, &response);
-        let kept = (!page.products.is_empty()).then(|| KeptPage {
-            asins: page.products.iter().map(|product| product.asin.clone()).collect(),
-            total_results: page.total_results,
-            search_url: page.search_url.clone(),
-            facets: page.facets.clone(),
-        });
-        Ok((vec![(search, kept)], response))
+        places.into_iter().map(|asin| known.get(&asin?).cloned()).collect()
     }
 }
 
-/// The products of an answer, as snapshots of it.
-fn products(response: &Response) -> Vec<(Asin, Snapshot)> {
-    let products = match &*response.answer {
-        CatalogResponse::Search(page) => &page.products,
-        CatalogResponse::Variations(Some(page)) => &page.products,
-        CatalogResponse::Items(items) => &items.products,
-        CatalogResponse::Variations(None)
-        | CatalogResponse::BrowseNodes(_)
-        | CatalogResponse::Files(_)
-        | CatalogResponse::FileLink(_) => {
-            return Vec::new();
+/// Whether a search returns products with some of their offers only.
+pub(super) fn filters_offers(search: &SearchItems) -> bool {
+    search.condition != pb::Condition::Unspecified || search.merchant != pb::MerchantFilter::Unspecified
+}
+
+/// The ASINs of a page in its places; empty for an item that could not be read.
+pub(super) fn asins_in_places(places: &[Option<pb::Product>]) -> Vec<String> {
+    places.iter().map(|place| place.as_ref().map(|product| product.asin.clone()).unwrap_or_default()).collect()
+}
+
+/// The products that are cached inside their page, as fresh as the page.
+fn embedded(page: &KeptPage, freshness: pb::Freshness, calls: &Calls) -> Vec<Option<Lookup>> {
+    let lookup = |(asin, encoded): (&String, &Bytes)| {
+        let outcome = Ok(CachedProduct { encoded: encoded.clone(), freshness });
+        Some(Lookup { asin: Asin::parse(asin).ok()?, outcome, calls: calls.clone() })
+    };
+    page.asins.iter().zip(&page.products).map(lookup).collect()
+}
+
+impl ResolvedPage {
+    /// The page of a search that matches nothing, or that ended before it.
+    fn nothing(number: usize) -> Self {
+        Self {
+            places: Vec::new(),
+            // Amazon's word for the first page; past it, the pages before have the count.
+            total_results: (number == 1).then_some(0),
+            extent: PageExtent { number, places: 0 },
+            search_url: String::new(),
+            facets: Vec::new(),
         }
-    };
-    let snapshot = |product: &pb::Product| {
-        let content = Ok(product.encode_to_vec().into());
-        Some((Asin::parse(&product.asin).ok()?, Snapshot { content, ..response.stamp.clone() }))
-    };
-    products.iter().filter_map(snapshot).collect()
+    }
 }
 
 impl SearchSlice {
     fn append(&mut self, more: Self) {
         self.products.extend(more.products);
+        self.total_results = self.total_results.max(more.total_results);
         self.next = more.next;
         self.dropped += more.dropped;
         self.cut_short = more.cut_short;
     }
 }
 
-impl Request for SearchItems {
+impl PageRequest for SearchItems {
+    type Page = KeptPage;
+
     const NAMESPACE: Namespace = Namespace::Searches;
 
     fn arguments(&self) -> Arguments {
@@ -320,4 +367,50 @@ impl Request for SearchItems {
             .with("sort", Some(self.sort.as_str_name()))
             .with("page", Some(self.page))
     }
+
+    fn call(asked: &[Self]) -> Option<CatalogRequest> {
+        asked.first().map(|search| CatalogRequest::Search(Box::new(search.clone())))
+    }
+
+    fn page(&self, response: &CatalogResponse) -> Result<Option<KeptPage>, amazon_catalog::Error> {
+        let CatalogResponse::Search(page) = response else { return Ok(None) };
+        let encoded = |place: &Option<pb::Product>| place.as_ref().map(|product| product.encode_to_vec().into());
+        Ok((!page.places.is_empty()).then(|| KeptPage {
+            asins: asins_in_places(&page.places),
+            total_results: page.total_results,
+            search_url: page.search_url.clone(),
+            facets: page.facets.clone(),
+            products: match filters_offers(self) {
+                true => page.places.iter().map(|place| encoded(place).unwrap_or_default()).collect(),
+                false => Vec::new(),
+            },
+        }))
+    }
+
+    fn is_plausible(&self, page: &KeptPage) -> bool {
+        let is_product = |(asin, product): (&String, &Bytes)| {
+            product.is_empty() || pb::Product::decode(product.clone()).is_ok_and(|product| product.asin == *asin)
+        };
+        are_plausible(&page.asins)
+            && !page.asins.is_empty()
+            && page.total_results.is_none_or(|count| count >= 0)
+            && (page.products.is_empty() || page.products.len() == page.asins.len())
+            && page.asins.iter().zip(&page.products).all(is_product)
+    }
+
+    fn planned_page(&self) -> KeptPage {
+        let reachable = i64::try_from(REACHABLE).unwrap_or(i64::MAX);
+        let first = usize::from(self.page).saturating_sub(1) * IDS_PER_CALL;
+        KeptPage { asins: planned_asins(first), total_results: Some(reachable), ..KeptPage::default() }
+    }
+}
+
+/// Whether these can be the places of one page: no more than a page has, each an id or empty.
+pub(super) fn are_plausible(asins: &[String]) -> bool {
+    asins.len() <= IDS_PER_CALL && asins.iter().all(|asin| asin.is_empty() || Asin::parse(asin).is_ok())
+}
+
+/// The products of a page that is not known, from a place on.
+pub(super) fn planned_asins(first: usize) -> Vec<String> {
+    (first..first + IDS_PER_CALL).map(|place| format!("B{place:09}")).collect()
 }

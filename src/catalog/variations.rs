@@ -1,12 +1,22 @@
 //! Variation families, a page of ten children at a time.
+//!
+//! A place in a family is Amazon's own: page × 10 + index, whatever could be read. A child that Amazon repeats is returned in
+//! its first place only, as far as the pages before are cached. A page that brings nothing new ends the list.
+
+use std::collections::HashSet;
 
 use super::{
     Catalog, CostCounter, Error, ReadContext,
-    cached::{Arguments, Loaded, Request},
+    cached::{Arguments, PageRequest},
+    paging::PageExtent,
+    search::{are_plausible, asins_in_places, planned_asins},
 };
-use crate::{cache::Namespace, dispatch::RequestContext, served};
+use crate::{cache::Namespace, served};
 use amazon_catalog::{Asin, CatalogRequest, CatalogResponse, GetVariations, IDS_PER_CALL};
 use stockroom_proto::pb;
+
+/// The most pages of a family that are walked: a thousand children. Amazon names no limit.
+const MAX_PAGES: usize = 100;
 
 /// A run of children of a family.
 #[derive(Clone, Debug, Default)]
@@ -24,12 +34,13 @@ pub struct VariationPage {
 /// A page of a family as it is kept: the children themselves are kept as products.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct KeptPage {
+    /// The ASINs in Amazon's places; empty where the item could not be read.
     #[prost(string, repeated, tag = "1")]
     pub(super) asins: Vec<String>,
     #[prost(message, optional, tag = "2")]
     summary: Option<pb::VariationSummary>,
-    #[prost(uint32, tag = "3")]
-    page_count: u32,
+    #[prost(uint32, optional, tag = "3")]
+    page_count: Option<u32>,
     #[prost(string, tag = "4")]
     parent_asin: String,
 }
@@ -47,46 +58,44 @@ impl Catalog {
     ) -> Result<VariationPage, Error> {
         let mut family = VariationPage::default();
         let number = u32::try_from(from / IDS_PER_CALL + 1).unwrap_or(u32::MAX);
-        let asked = GetVariations { locale: read.locale, asin, page: number };
-        let catalog = self.clone();
-        let load = move |asked: Vec<GetVariations>, terms| catalog.clone().load_family(asked, terms);
-        let mut answers = self.cached::<_, KeptPage, _, _>(read, vec![asked], load).await;
+        let request = GetVariations { locale: read.locale, asin, page: number };
+        let mut answers = self.cached(read, vec![request.clone()], cost).await;
         let cached = answers.pop().ok_or(Error::Undecodable)?.1?;
-        cost.answer(&cached.freshness);
-        let Some(kept) = cached.value else {
-            cost.call(cached.response.map(|response| response.call));
-            return Ok(family);
-        };
-        cost.call(cached.response.as_ref().map(|response| response.call));
-        let known = self.products_of(read, cached.response.as_ref(), &kept.asins).await;
-        let on_page = known.len();
-        for known in known.into_iter().skip(from % IDS_PER_CALL).take(wanted) {
-            cost.call(known.call);
+        let Some(kept) = cached.value else { return Ok(family) };
+        let places = self.products_of(read, &cached.origin, &kept.asins).await;
+        let page = usize::try_from(number).unwrap_or(usize::MAX);
+        let extent = PageExtent { number: page, places: places.len() };
+        let before = (1..number).map(|number| GetVariations { page: number, ..request.clone() });
+        let before = self.cached_only(read, before).await;
+        let mut seen: HashSet<Asin> =
+            before.iter().flat_map(|page| &page.asins).filter_map(|asin| Asin::parse(asin).ok()).collect();
+        let (mut next, mut is_new) = (None, false);
+        for (index, known) in places.into_iter().enumerate() {
+            let place = (page - 1) * IDS_PER_CALL + index;
+            let Some(known) = known.filter(|known| seen.insert(known.asin)) else { continue };
+            is_new = true;
+            if place < from {
+                continue;
+            }
+            if family.children.len() == wanted {
+                next = Some(place);
+                break;
+            }
+            cost.calls(&known.calls);
             if let Some(found) = known.into_listed()? {
                 cost.answer(&found.freshness);
                 family.children.push(found.entry(read.parts));
             }
         }
-        let place = from + wanted.min(on_page.saturating_sub(from % IDS_PER_CALL));
-        let ends_at = if number >= kept.page_count { from - from % IDS_PER_CALL + on_page } else { usize::MAX };
-        family.next = (place < ends_at).then_some(place);
+        let by_pages = kept.page_count.and_then(|pages| usize::try_from(pages).ok()?.checked_mul(IDS_PER_CALL));
+        let summary = kept.summary.unwrap_or_default();
+        let by_children = summary.variation_count.and_then(|count| usize::try_from(count).ok());
+        let is_followed = is_new && page < MAX_PAGES && extent.is_followed([by_pages, by_children]);
+        family.next = next.or(is_followed.then_some(page * IDS_PER_CALL));
         family.parent_asin = kept.parent_asin;
-        family.summary = kept.summary.unwrap_or_default();
+        let count = |count: i32| extent.at_least(count.into()).try_into().unwrap_or(i32::MAX);
+        family.summary = pb::VariationSummary { variation_count: summary.variation_count.map(count), ..summary };
         Ok(family)
-    }
-
-    async fn load_family(self, asked: Vec<GetVariations>, terms: RequestContext) -> Loaded<GetVariations, KeptPage> {
-        let request = asked.into_iter().next().ok_or(Error::Undecodable)?;
-        let response = self.dispatch.ask(CatalogRequest::Variations(request.clone()), terms).await?;
-        let CatalogResponse::Variations(page) = &*response.answer else { return Err(Error::Undecodable) };
-        self.keep_products(request.locale, &response);
-        let kept = page.as_ref().map(|page| KeptPage {
-            asins: page.products.iter().map(|product| product.asin.clone()).collect(),
-            summary: Some(page.summary.clone()),
-            page_count: page.page_count,
-            parent_asin: page.products.iter().find_map(parent).unwrap_or_default(),
-        });
-        Ok((vec![(request, kept)], response))
     }
 }
 
@@ -94,10 +103,35 @@ fn parent(product: &pb::Product) -> Option<String> {
     (!product.parent_asin.is_empty()).then(|| product.parent_asin.clone())
 }
 
-impl Request for GetVariations {
+impl PageRequest for GetVariations {
+    type Page = KeptPage;
+
     const NAMESPACE: Namespace = Namespace::Variations;
 
     fn arguments(&self) -> Arguments {
         Arguments::default().with("asin", Some(self.asin)).with("page", Some(self.page))
+    }
+
+    fn call(asked: &[Self]) -> Option<CatalogRequest> {
+        asked.first().cloned().map(CatalogRequest::Variations)
+    }
+
+    fn page(&self, response: &CatalogResponse) -> Result<Option<KeptPage>, amazon_catalog::Error> {
+        let CatalogResponse::Variations(Some(page)) = response else { return Ok(None) };
+        Ok(Some(KeptPage {
+            asins: asins_in_places(&page.places),
+            summary: Some(page.summary.clone()),
+            page_count: page.page_count,
+            parent_asin: page.places.iter().flatten().find_map(parent).unwrap_or_default(),
+        }))
+    }
+
+    fn is_plausible(&self, page: &KeptPage) -> bool {
+        are_plausible(&page.asins)
+    }
+
+    fn planned_page(&self) -> KeptPage {
+        let first = usize::try_from(self.page).unwrap_or_default().saturating_sub(1) * IDS_PER_CALL;
+        KeptPage { asins: planned_asins(first), ..KeptPage::default() }
     }
 }

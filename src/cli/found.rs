@@ -88,14 +88,18 @@ pub(super) fn sum(one: pb::Cost, other: pb::Cost) -> pb::Cost {
 }
 
 /// Tells what was asked of Amazon.
-fn understood(page: &mut Page, understood: Option<&pb::UnderstoodQuery>, total: i64) {
+fn understood(page: &mut Page, understood: Option<&pb::UnderstoodQuery>, total: Option<i64>) {
     let Some(understood) = understood else { return };
     let place = match understood.search_index.as_str() {
         "All" => format!("on {}", understood.marketplace),
         index => format!("in {index} on {}", understood.marketplace),
     };
-    let noun = if total == 1 { "product" } else { "products" };
-    page.line(format!("{} {noun} {place}", words::number(total)));
+    let count = match total {
+        Some(1) => "1 product".to_owned(),
+        Some(total) => format!("{} products", words::number(total)),
+        None => "an unknown number of products".to_owned(),
+    };
+    page.line(format!("{count} {place}"));
     if !understood.filters.is_empty() {
         page.line(format!("filters: {}", understood.filters.join("; ")));
     }
@@ -139,7 +143,7 @@ mod tests {
                 entry("B000000001", "Lamp", pb::Offer { price: Some(free), ..Default::default() }),
                 entry("B000000002", "Shade", pb::Offer::default()),
             ],
-            total_results: 1204,
+            total_results: Some(1204),
             next_page_token: "abc".to_owned(),
             understood: Some(pb::UnderstoodQuery {
                 marketplace: "www.amazon.com".to_owned(),

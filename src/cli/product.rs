@@ -264,7 +264,7 @@ fn family_page(answer: &pb::GetVariationsResponse) -> Page {
     let spread = [&summary.lowest_price, &summary.highest_price].map(|price| price.as_ref().map(words::money));
     let mut facts = vec![
         ("parent", answer.parent_asin.clone()),
-        ("children", words::number(summary.variation_count)),
+        ("children", summary.variation_count.map(words::number).unwrap_or_default()),
         ("prices", spread.into_iter().flatten().collect::<Vec<_>>().join(" to ")),
     ];
     facts.extend(summary.dimensions.iter().map(|dimension| {

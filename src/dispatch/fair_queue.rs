@@ -1,31 +1,37 @@
-//! Whose turn it is among callers: fair shares by weight, an idle share free for the others.
+//! Whose turn it is among callers: shares by weight, where an idle caller's share is free for the others.
 //!
-//! Start-time fair queueing (Goyal, Vin and Cheng, 1996): each caller has a clock that moves by what it was served,
-//! divided by its weight, and the caller whose clock is behind goes first. One that was away starts where the others are:
-//! a share that was not used is not saved up.
+//! # Rule
+//!
+//! Start-time fair queueing (Goyal, Vin and Cheng, 1996): each caller has a virtual clock that advances by what the caller
+//! was served, divided by its weight. The caller whose clock is furthest behind goes first.
+//!
+//! # Edge cases
+//!
+//! - A caller that was away starts at the clock of whoever was served last: a share that was not used is not saved up.
+//! - Clocks that are behind that are dropped, so callers that stay away cost nothing.
 
 use std::{collections::HashMap, sync::Arc};
 
-/// The callers' clocks.
+/// The callers' virtual clocks.
 #[derive(Debug, Default)]
 pub(crate) struct FairQueue {
     clocks: HashMap<Arc<str>, f64>,
-    /// The clock of whoever was served last: where one that was away starts.
+    /// The clock of the caller that was served last.
     now: f64,
 }
 
 impl FairQueue {
-    /// The caller's clock; the smaller goes first.
+    /// The caller's virtual clock; the smallest goes first.
     pub(crate) fn clock(&self, caller: &str) -> f64 {
         self.clocks.get(caller).map_or(self.now, |clock| clock.max(self.now))
     }
 
-    /// The caller was served so many seats.
-    pub(crate) fn served(&mut self, caller: &Arc<str>, seats: f64, weight: f64) {
+    /// Advances the clock of a caller that is served so many places of a batch.
+    pub(crate) fn serve(&mut self, caller: &Arc<str>, places: f64, weight: f64) {
         let start = self.clock(caller);
         self.now = start;
-        self.clocks.insert(Arc::clone(caller), start + seats / weight.max(f64::EPSILON));
-        // Clocks that are behind mean the same as none.
+        self.clocks.insert(Arc::clone(caller), start + places / weight.max(f64::EPSILON));
+        // A clock that is behind means the same as none.
         self.clocks.retain(|_, clock| *clock > start);
     }
 }
@@ -43,7 +49,7 @@ mod tests {
                 .min_by(|a, b| fair.clock(weights[*a].0).total_cmp(&fair.clock(weights[*b].0)))
                 .unwrap();
             counts[first] += 1;
-            fair.served(&weights[first].0.into(), 1.0, weights[first].1);
+            fair.serve(&weights[first].0.into(), 1.0, weights[first].1);
         }
         counts
     }
@@ -67,13 +73,13 @@ mod tests {
         let mut fair = FairQueue::default();
         let (busy, late): (Arc<str>, Arc<str>) = ("busy".into(), "late".into());
         for _ in 0..1000 {
-            fair.served(&busy, 1.0, 1.0);
+            fair.serve(&busy, 1.0, 1.0);
         }
         let mut turns_of_late = 0;
         for _ in 0..20 {
             let first = if fair.clock(&late) < fair.clock(&busy) { &late } else { &busy };
             turns_of_late += usize::from(Arc::ptr_eq(first, &late));
-            fair.served(&first.clone(), 1.0, 1.0);
+            fair.serve(&first.clone(), 1.0, 1.0);
         }
         assert!((9..=11).contains(&turns_of_late), "{turns_of_late}");
     }

@@ -1,4 +1,4 @@
-//! What an account's task tells of itself.
+//! The state of an account, for operators.
 
 use std::{
     sync::Arc,
@@ -25,19 +25,19 @@ pub struct Report {
     pub day_limit: u32,
     /// The calls it made in the past 24 hours.
     pub day_spent: u32,
-    /// Since when Redis has been away and this replica keeps to its own share; `None` where it does not.
-    pub alone_since: Option<SystemTime>,
-    /// How long until the oldest of them is forgotten.
+    /// Since when Redis is unreachable and this replica keeps to its offline quota; `None` where it is reachable.
+    pub offline_since: Option<SystemTime>,
+    /// How long until the oldest of them leave the window.
     pub next_release_in: Option<Duration>,
-    /// The same by caller, in alphabetical order.
+    /// The calls of the past 24 hours by caller, in alphabetical order.
     pub callers: Vec<(Arc<str>, u32)>,
     /// How many ids and other calls wait.
     pub queue_length: usize,
     /// How many may wait.
     pub queue_capacity: usize,
-    /// How long one that joins now would wait.
+    /// The predicted wait of a request that joins now.
     pub predicted_wait: Duration,
-    /// Each operation that was called: whether its breaker lets calls through, and how many left since the start.
+    /// Each operation that was called: the state of its circuit breaker, and the calls sent since the start.
     pub breakers: Vec<(Operation, super::BreakerState, u64)>,
     /// How calls ended.
     pub counts: CallCounts,
@@ -58,4 +58,6 @@ pub struct CallCounts {
     pub refused: u64,
     /// Second and third attempts among them all.
     pub retries: u64,
+    /// How often the account's actor panicked and was restarted.
+    pub restarts: u64,
 }

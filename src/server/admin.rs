@@ -173,7 +173,7 @@ impl AdminService {
                 retries: signed(report.counts.retries),
             }),
             last_error: report.last_error.unwrap_or_default(),
-            own_share_since_time: report.alone_since.map(Into::into),
+            own_share_since_time: report.offline_since.map(Into::into),
         }
     }
 }

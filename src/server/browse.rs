@@ -67,11 +67,11 @@ impl served::browse_service_server::BrowseService for BrowseService {
         }
         violations.into_result()?;
 
+        let depth = usize::try_from(request.depth).unwrap_or(0);
         if read.estimate {
-            let cost = Some(self.0.catalog.estimate_nodes(&read, &ids).await.total());
+            let cost = Some(self.0.catalog.estimate_nodes(&read, &ids, depth).await.total());
             return Ok(Response::new(pb::GetBrowseNodesResponse { cost, ..Default::default() }));
         }
-        let depth = usize::try_from(request.depth).unwrap_or(0);
         context.stats.ids(ids.len());
         let mut cost = CostCounter::default();
         let walk = self.0.catalog.browse(&read, &ids, depth, &mut cost).await;

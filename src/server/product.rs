@@ -72,7 +72,7 @@ impl served::product_service_server::ProductService for ProductService {
 
         context.stats.ids(request.asins.len());
         if read.estimate {
-            let asins = request.asins.iter().filter_map(|text| Asin::parse(text).ok());
+            let asins: Vec<Asin> = request.asins.iter().filter_map(|text| Asin::parse(text).ok()).collect();
             let cost = Some(self.0.catalog.estimate_products(&read, asins).await.total());
             return Ok(Response::new(served::GetProductsResponse { outcomes: Vec::new(), cost }));
         }
@@ -212,7 +212,7 @@ fn compared(texts: &[String], violations: &mut Violations) -> Vec<Asin> {
 }
 
 fn counted(lookup: Lookup, cost: &mut CostCounter) -> Result<CachedProduct, Error> {
-    cost.call(lookup.call);
+    cost.calls(&lookup.calls);
     let found = lookup.outcome?;
     cost.answer(&found.freshness);
     Ok(found)

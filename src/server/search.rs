@@ -1,6 +1,6 @@
 //! SearchService.
 
-use std::pin::Pin;
+use std::{collections::HashSet, pin::Pin};
 
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, wrappers::ReceiverStream};
@@ -107,19 +107,21 @@ impl SearchStream {
         facets: bool,
         send: mpsc::Sender<Result<served::StreamSearchResponse, Status>>,
     ) {
-        let (mut next, mut sent, mut total) = (Some(0), 0, 0);
+        let (mut next, mut sent, mut total) = (Some(0), 0, None);
+        let mut seen = HashSet::new();
         let mut understood = Some(understood);
         let mut whole = CostCounter::default();
         while let Some(place) = next.filter(|_| sent < self.limit) {
             let (wanted, mut cost) = (self.limit - sent, CostCounter::default());
-            let page = self.gateway.catalog.search_page(&self.read, &self.plan, place, wanted, &mut cost).await;
+            let page =
+                self.gateway.catalog.search_page(&self.read, &self.plan, place, wanted, &mut seen, &mut cost).await;
             whole.merge(&cost);
             self.context.stats.add(&whole);
             let message = match page {
                 Ok(page) => {
                     next = page.next.filter(|_| page.cut_short.is_none());
                     sent += page.products.len();
-                    total = page.total_results;
+                    total = total.max(page.total_results);
                     self.context.stats.ids(sent);
                     Ok(served::StreamSearchResponse {
                         products: page.products,

@@ -53,7 +53,8 @@ enum Link {
 #[derive(Clone)]
 pub(super) enum Connector {
     Server(Arc<Client>),
-    Sentinel(Arc<Mutex<SentinelClient>>),
+    /// The client that worked last comes first: the password of the servers is also tried with the Sentinels.
+    Sentinel(Arc<Mutex<Vec<SentinelClient>>>),
     Cluster(Arc<ClusterClient>),
 }
 
@@ -78,24 +79,37 @@ impl Connector {
                 Ok(Self::Cluster(Arc::new(builder.build()?)))
             }
             RedisDeployment::Sentinel { service, database } => {
-                let mut builder =
-                    SentinelClientBuilder::new(address(url), service.clone(), SentinelServerType::Master)?
-                        .set_client_to_redis_db(*database);
-                if let Some(user) = &url.user {
-                    builder = builder.set_client_to_redis_username(user.clone());
-                }
-                if let Some(password) = &url.password {
-                    builder = builder.set_client_to_redis_password(password.expose_secret());
-                }
-                if url.tls {
-                    builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure);
-                    if let Some(certificates) = certificates {
-                        builder = builder
-                            .set_client_to_redis_certificates(certificates.clone())
-                            .set_client_to_sentinel_certificates(certificates);
+                let client = |sentinels_have_password: bool| {
+                    let mut builder =
+                        SentinelClientBuilder::new(address(url), service.clone(), SentinelServerType::Master)?
+                            .set_client_to_redis_db(*database);
+                    if let Some(password) = url.password.as_ref().filter(|_| sentinels_have_password) {
+                        builder = builder.set_client_to_sentinel_password(password.expose_secret());
+                        if let Some(user) = &url.user {
+                            builder = builder.set_client_to_sentinel_username(user.clone());
+                        }
                     }
+                    if let Some(user) = &url.user {
+                        builder = builder.set_client_to_redis_username(user.clone());
+                    }
+                    if let Some(password) = &url.password {
+                        builder = builder.set_client_to_redis_password(password.expose_secret());
+                    }
+                    if url.tls {
+                        builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure);
+                        if let Some(certificates) = &certificates {
+                            builder = builder
+                                .set_client_to_redis_certificates(certificates.clone())
+                                .set_client_to_sentinel_certificates(certificates.clone());
+                        }
+                    }
+                    builder.build()
+                };
+                let mut clients = vec![client(false)?];
+                if url.password.is_some() {
+                    clients.push(client(true)?);
                 }
-                Ok(Self::Sentinel(Arc::new(Mutex::new(builder.build()?))))
+                Ok(Self::Sentinel(Arc::new(Mutex::new(clients))))
             }
         }
     }
@@ -107,8 +121,24 @@ impl Connector {
             .set_response_timeout(Some(response));
         let link = match self {
             Self::Server(client) => Link::Server(client.get_multiplexed_async_connection_with_config(&options).await?),
-            Self::Sentinel(client) => {
-                let connecting = async { client.lock().await.get_async_connection_with_config(&options).await };
+            Self::Sentinel(clients) => {
+                let connecting = async {
+                    let mut clients = clients.lock().await;
+                    let mut failed = Err(too_slow());
+                    for n in 0..clients.len() {
+                        let Some(client) = clients.get_mut(n) else { break };
+                        match client.get_async_connection_with_config(&options).await {
+                            Ok(connection) => {
+                                clients.swap(0, n);
+                                return Ok(connection);
+                            }
+                            // The first client's failure is the one of the Sentinels as they were last.
+                            Err(error) if n == 0 => failed = Err(error),
+                            Err(_) => {}
+                        }
+                    }
+                    failed
+                };
                 Link::Server(timeout(DISCOVER_WITHIN, connecting).await.map_err(|_| too_slow())??)
             }
             Self::Cluster(client) => {

@@ -19,8 +19,9 @@ const RECONNECT_AFTER: Duration = Duration::from_millis(250);
 const ENTRIES_A_READ: usize = 1000;
 const FIELD: &str = "entry";
 
-/// A stream's answer: for each stream its entries, each with its id and its fields.
-type StreamReply = Option<Vec<(String, Vec<(String, Vec<(String, String)>)>)>>;
+/// A stream's answer: for each stream its entries, each with its id and its fields. Anybody may have written fields of any
+/// bytes.
+type StreamReply = Option<Vec<(Vec<u8>, Vec<(String, Vec<(Vec<u8>, Vec<u8>)>)>)>>;
 
 impl Store {
     /// Adds an entry, and forgets those that are older than `keep`.
@@ -67,7 +68,8 @@ async fn hear_until_it_breaks(
         };
         let mut heard = Vec::new();
         for (id, fields) in told.into_iter().flatten().flat_map(|(_, entries)| entries) {
-            heard.extend(fields.into_iter().filter(|(field, _)| field == FIELD).map(|(_, text)| text));
+            let texts = fields.into_iter().filter(|(field, _)| field == FIELD.as_bytes());
+            heard.extend(texts.filter_map(|(_, text)| String::from_utf8(text).ok()));
             from = id;
         }
         if !heard.is_empty() {

@@ -8,14 +8,16 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use amazon_catalog::{Asin, BrowseNodeId, CatalogRequest, CatalogResponse, GetBrowseNodes, Locale, Snapshot, Upstream};
+use amazon_catalog::{
+    Asin, BrowseNodeId, BrowseNodes, CatalogRequest, CatalogResponse, GetBrowseNodes, Locale, Snapshot, Upstream,
+};
 use futures_util::{
     FutureExt,
     future::{BoxFuture, join_all},
 };
 use stockroom::{
     config,
-    dispatch::{AnswerSink, Dispatch, Error, Options, Priority, Report, RequestContext},
+    dispatch::{AnswerSink, Dispatch, Error, FetchKey, FetchState, Options, Priority, Report, RequestContext},
     store::Store,
 };
 use stockroom_proto::pb::Protocol;
@@ -28,7 +30,8 @@ use crate::{
     us,
 };
 
-const DAY: &str = "stockroom:v1:budget:{test}:day";
+const DAY: &str = "stockroom:v2:budget:{test}:day";
+const MEMBERS: &str = "stockroom:v2:budget:{test}:members";
 
 /// Records each call with its time and replica, and answers the first calls as throttled.
 #[derive(Debug, Default)]
@@ -57,7 +60,7 @@ impl Upstream for Way {
         async move {
             match is_throttled {
                 true => Err(amazon_catalog::Error::Throttled { retry_after: None, request_id: None }),
-                false => Ok(CatalogResponse::BrowseNodes(Vec::new())),
+                false => Ok(CatalogResponse::BrowseNodes(BrowseNodes::default())),
             }
         }
         .boxed()
@@ -68,10 +71,18 @@ impl Upstream for Way {
 struct Nowhere;
 
 impl AnswerSink for Nowhere {
-    fn keep(&self, _: Locale, _: Asin, _: &Snapshot) {}
+    fn store_item(&self, _: Locale, _: Asin, _: &Snapshot) {}
 
-    fn due(&self, _: Locale, _: usize) -> Vec<Asin> {
-        Vec::new()
+    fn store_response(&self, _: &CatalogRequest, _: &CatalogResponse, _: &Snapshot) {}
+
+    fn look_up<'a>(&'a self, keys: &'a [(FetchKey, SystemTime)]) -> BoxFuture<'a, Vec<FetchState>> {
+        std::future::ready(vec![FetchState::Free; keys.len()]).boxed()
+    }
+
+    fn release(&self, _: &[FetchKey]) {}
+
+    fn fetched_at(&self, _: &FetchKey) -> Option<SystemTime> {
+        None
     }
 }
 
@@ -118,6 +129,7 @@ fn replica(name: &'static str, url: &str, amazon: &Arc<Amazon>, limits: Limits) 
         queue_capacity: 10_000,
         upstream: Arc::new(Way(Arc::clone(amazon), name)),
         answers: Arc::new(Nowhere),
+        refresh_queue: Arc::default(),
         clock: stockroom::clock::Clock::System,
         store: Some(Store::open(&redis).unwrap()),
         replicas: limits.replicas,
@@ -139,7 +151,7 @@ fn terms(caller: &str) -> RequestContext {
 async fn ask(dispatch: &Dispatch, terms: RequestContext) -> Result<(), Error> {
     let ids = vec![BrowseNodeId::parse(&fastrand::u32(1_000_000..).to_string()).unwrap()];
     let question = CatalogRequest::BrowseNodes(GetBrowseNodes { locale: us(), ids });
-    dispatch.ask(question, terms).await.map(|_| ())
+    dispatch.fetch(question, terms).await.map(|_| ()).map_err(|failure| failure.error)
 }
 
 async fn report(dispatch: &Dispatch) -> Report {
@@ -148,10 +160,18 @@ async fn report(dispatch: &Dispatch) -> Report {
 
 /// Has all but so many of 8,640 calls be spent an hour ago.
 async fn left_of_day(server: &RedisServer, left: u32) {
-    let hour_ago = SystemTime::now() - Duration::from_secs(3600);
-    let at = hour_ago.duration_since(UNIX_EPOCH).unwrap().as_millis();
-    let add = format!("for\ti=1,{}\tdo\tredis.call('ZADD',KEYS[1],ARGV[1]+i,i..'\\32past')\tend", 8640 - left);
-    let _: () = server.run(&format!("EVAL {add} 1 {DAY} {at}")).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let (minute, spent) = (now.as_secs() / 60 - 60, 8640 - left);
+    let set = format!(
+        "HSET {DAY} born {} total {spent} oldest {minute} c:past {spent} m:{minute} {{\"past\\u0020past\":[{spent},0]}}",
+        now.as_millis() - 3_600_000
+    );
+    let _: u32 = server.run(&set).await;
+}
+
+/// The calls of the day, as Redis counts them.
+async fn counted(server: &RedisServer) -> u32 {
+    server.run::<Option<u32>>(&format!("HGET {DAY} total")).await.unwrap_or_default()
 }
 
 /// Keeps a replica as busy as it can be for as long as it lives.
@@ -190,12 +210,11 @@ async fn the_day_is_spent_to_the_last_call_by_all_together_and_outlives_replicas
     eventually("a new replica hears of the day", async || report(&new).await.day_spent == 8640).await;
     assert!(matches!(ask(&new, terms("a")).await, Err(Error::DayBudgetSpent { .. })));
     let _: String = server.run("FLUSHALL").await;
-    eventually("what Redis lost is added again", async || server.run::<u32>(&format!("ZCARD {DAY}")).await == 8641)
-        .await;
+    eventually("what Redis lost is added again", async || counted(&server).await == 8640).await;
     server.kill();
     server.restart();
     server.answers().await;
-    eventually("and again", async || server.run::<u32>(&format!("ZCARD {DAY}")).await == 8641).await;
+    eventually("and again", async || counted(&server).await == 8640).await;
     assert!(matches!(ask(&other, terms("b")).await, Err(Error::DayBudgetSpent { .. })));
     assert_eq!(amazon.count(), 24);
 }
@@ -210,16 +229,13 @@ async fn the_pace_is_the_account_s_while_replicas_and_redis_come_and_go() {
     eventually("both call", async || amazon.count_of("one").min(amazon.count_of("other")) >= 5).await;
 
     drop(other);
-    eventually("it has given up its number", async || {
-        server.run::<u32>("HLEN stockroom:v1:budget:{test}:members").await == 1
-    })
-    .await;
+    eventually("it has given up its number", async || server.run::<u32>(&format!("HLEN {MEMBERS}")).await == 1).await;
     let third = flood(&mut tasks, replica("third", &server.url(), &amazon, BROAD));
     eventually("the new one calls", async || amazon.count_of("third") >= 5).await;
 
     server.kill();
     eventually("Redis is missed", async || {
-        report(&one).await.alone_since.is_some() && report(&third).await.alone_since.is_some()
+        report(&one).await.offline_since.is_some() && report(&third).await.offline_since.is_some()
     })
     .await;
     let (mut from_one, from_third) = (amazon.count_of("one"), amazon.count_of("third"));
@@ -230,17 +246,14 @@ async fn the_pace_is_the_account_s_while_replicas_and_redis_come_and_go() {
     server.restart();
     server.answers().await;
     eventually("Redis is found again", async || {
-        report(&one).await.alone_since.is_none() && report(&third).await.alone_since.is_none()
+        report(&one).await.offline_since.is_none() && report(&third).await.offline_since.is_none()
     })
     .await;
     from_one = amazon.count_of("one");
     eventually("calls go on", async || amazon.count_of("one") >= from_one + 5).await;
     drop((one, third));
     while tasks.join_next().await.is_some() {}
-    eventually("every call is reported to Redis", async || {
-        server.run::<usize>(&format!("ZCARD {DAY}")).await == amazon.count() + 1
-    })
-    .await;
+    eventually("Redis has been told of every call", async || counted(&server).await as usize == amazon.count()).await;
     amazon.was_never_hurried(20);
 }
 
@@ -306,20 +319,110 @@ async fn without_redis_from_the_start_the_only_replica_calls_and_one_of_several_
 }
 
 #[tokio::test]
-async fn one_replica_too_many_makes_no_calls_until_another_stops() {
-    let server = RedisServer::start(&[]).await;
+async fn any_number_of_replicas_calls_while_redis_answers_and_a_killed_one_s_successor_calls_at_once() {
+    let mut server = RedisServer::start(&[]).await;
     let amazon = Arc::new(Amazon::default());
     let limits = Limits { replicas: 1, ..BROAD };
-    let one = replica("one", &server.url(), &amazon, limits);
-    ask(&one, terms("a")).await.unwrap();
-    let surplus = replica("surplus", &server.url(), &amazon, limits);
-    eventually("it is refused", async || {
-        let hurried = RequestContext { deadline: Instant::now() + Duration::from_secs(1), ..terms("a") };
-        matches!(ask(&surplus, hurried).await, Err(Error::WaitExceedsDeadline { .. }))
-    })
-    .await;
-    assert_eq!(amazon.count_of("surplus"), 0);
-    one.stop().await;
-    assert!(matches!(ask(&one, terms("a")).await, Err(Error::Stopping)));
-    ask(&surplus, terms("a")).await.unwrap();
+    let mut relay = Relay::to(&server).await;
+    let killed = replica("killed", &relay.url(), &amazon, limits);
+    eventually("it calls", async || ask(&killed, terms("a")).await.is_ok()).await;
+    relay.cut();
+    let names = ["successor", "second", "third"];
+    let running: Vec<_> = names.iter().map(|name| replica(name, &server.url(), &amazon, limits)).collect();
+    for one in &running {
+        // The first exchange with Redis takes a moment; nobody waits for the lease of the killed one to end.
+        let hurried = || RequestContext { deadline: Instant::now() + Duration::from_secs(2), ..terms("a") };
+        eventually("it calls", async || ask(one, hurried()).await.is_ok()).await;
+    }
+    server.kill();
+    eventually("Redis is missed", async || report(&running[0]).await.offline_since.is_some()).await;
+    let hurried = RequestContext { deadline: Instant::now() + Duration::from_secs(9), ..terms("a") };
+    let refused = ask(&running[0], hurried).await;
+    assert!(matches!(refused, Err(Error::WaitExceedsDeadline { .. })), "three run where one may be alone: {refused:?}");
+    amazon.was_never_hurried(20);
+}
+
+#[tokio::test]
+async fn replicas_that_want_the_same_take_turns() {
+    let server = RedisServer::start(&[]).await;
+    let amazon = Arc::new(Amazon::default());
+    let mut tasks = JoinSet::new();
+    let names = ["one", "two", "three"];
+    let limits = Limits { replicas: 3, ..BROAD };
+    let running: Vec<_> =
+        names.iter().map(|name| flood(&mut tasks, replica(name, &server.url(), &amazon, limits))).collect();
+    eventually("all call", async || names.iter().all(|name| amazon.count_of(name) >= 3)).await;
+    let before = names.map(|name| amazon.count_of(name));
+    let count = amazon.count();
+    eventually("sixty more calls", async || amazon.count() >= count + 60).await;
+    let made: Vec<usize> = names.iter().zip(before).map(|(name, before)| amazon.count_of(name) - before).collect();
+    assert!(made.iter().all(|made| (17..=24).contains(made)), "{made:?}");
+    drop(running);
+}
+
+#[tokio::test]
+async fn a_caller_s_quota_holds_over_replicas_and_restarts() {
+    let server = RedisServer::start(&[]).await;
+    let amazon = Arc::new(Amazon::default());
+    let (one, other) = (replica("one", &server.url(), &amazon, BROAD), replica("other", &server.url(), &amazon, BROAD));
+    let greedy = || RequestContext { daily_quota: Some(3), ..terms("greedy") };
+    let asks = (0..20).flat_map(|_| [ask(&one, greedy()), ask(&other, greedy())]);
+    let results = join_all(asks).await;
+    let spent = |result: &Result<(), Error>| matches!(result, Err(Error::CallerShareSpent { .. }));
+    assert_eq!((results.iter().filter(|result| result.is_ok()).count(), amazon.count()), (3, 3));
+    assert_eq!(results.iter().filter(|result| spent(result)).count(), 37);
+    drop((one, other));
+    let restarted = replica("restarted", &server.url(), &amazon, BROAD);
+    assert!(spent(&ask(&restarted, greedy()).await));
+    assert!(ask(&restarted, terms("a")).await.is_ok());
+}
+
+#[tokio::test]
+async fn dead_replicas_give_their_slots_and_quotas_back() {
+    let server = RedisServer::start(&[]).await;
+    let amazon = Arc::new(Amazon::default());
+    let limits = Limits { replicas: 4, ..BROAD };
+    let mut relay = Relay::to(&server).await;
+    let names = ["dead 1", "dead 2", "dead 3"];
+    let mut dead: Vec<_> = names.iter().map(|name| replica(name, &relay.url(), &amazon, limits)).collect();
+    let survivor = replica("survivor", &server.url(), &amazon, limits);
+    for one in dead.iter().chain([&survivor]) {
+        eventually("it calls", async || ask(one, terms("a")).await.is_ok()).await;
+    }
+    relay.cut();
+    dead.clear();
+    let age = |ms: u64| {
+        let script = format!(
+            "local\tall=redis.call('HGETALL',KEYS[1])\tfor\ti=1,#all,2\tdo\tlocal\tm=cjson.decode(all[i+1])\tif\tm.lease<tonumber(redis.call('TIME')[1])*1000\tthen\tm.lease=m.lease-{ms}\tredis.call('HSET',KEYS[1],all[i],cjson.encode(m))\tend\tend"
+        );
+        format!("EVAL {script} 1 {MEMBERS}")
+    };
+    tokio::time::sleep(Duration::from_millis(2600)).await;
+    let _: Option<u8> = server.run(&age(121_000)).await;
+    let mut tasks = JoinSet::new();
+    let survivor = flood(&mut tasks, survivor);
+    let (count, since) = (amazon.count(), Instant::now());
+    eventually("a hundred calls", async || amazon.count() >= count + 100).await;
+    let rate = (amazon.count() - count) as f64 / since.elapsed().as_secs_f64();
+    assert!(rate >= 0.8 * 20.0, "{rate} calls a second of 20, on a busy machine");
+    amazon.was_never_hurried(20);
+    drop(survivor);
+}
+
+#[tokio::test]
+async fn what_somebody_else_writes_under_the_budget_s_keys_costs_no_calls_and_no_replica() {
+    let server = RedisServer::start(&[]).await;
+    let amazon = Arc::new(Amazon::default());
+    let one = replica("one", &server.url(), &amazon, BROAD);
+    assert!(ask(&one, terms("a")).await.is_ok());
+    for garbage in [
+        format!("HSET {MEMBERS} somebody garbage another {{\"lease\":\"x\"}}"),
+        format!("HSET {DAY} m:1 garbage m:x [] c:somebody 7 total x"),
+        "HSET stockroom:v2:budget:{test}:pace rate x next y queue garbage".to_owned(),
+    ] {
+        let _: u32 = server.run(&garbage).await;
+        assert!(ask(&one, terms("a")).await.is_ok(), "{garbage}");
+    }
+    eventually("the count is right again", async || counted(&server).await as usize == amazon.count()).await;
+    amazon.was_never_hurried(20);
 }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use stockroom::{cache::FreshnessRequirement, config};
 
 use crate::{
-    MINUTE, asin, has, product, replica, replica_with,
+    MINUTE, asin, has, product, put, replica, replica_with,
     server::{RedisServer, eventually, free_port},
     snapshot, stored, tier,
 };
@@ -27,7 +27,7 @@ async fn a_redis_that_does_not_answer_is_a_miss_and_is_used_again_when_it_answer
         stored(&server, product(1), snapshot(MINUTE)).await;
         let _: String = server.run("SAVE").await;
         let cache = replica_with(config::Redis::at(&server.url()).unwrap());
-        cache.put(product(2), snapshot(MINUTE));
+        put(&cache, product(2), snapshot(MINUTE));
         eventually("it is used", async || tier(&cache).answers && has(&cache, &product(1)).await).await;
         match failure {
             Failure::Dead => server.kill(),
@@ -41,7 +41,7 @@ async fn a_redis_that_does_not_answer_is_a_miss_and_is_used_again_when_it_answer
         for n in 10..30 {
             // Redis stays unreachable until the loop ends, so a lookup without a bound would never return.
             assert!(!has(&cache, &product(n)).await);
-            cache.put(product(n), snapshot(MINUTE));
+            put(&cache, product(n), snapshot(MINUTE));
             assert!(has(&cache, &product(n)).await && has(&cache, &product(2)).await, "memory is what it was");
         }
         match failure {
@@ -63,13 +63,13 @@ async fn a_full_or_read_only_redis_drops_writes_and_serves_what_it_has() {
         stored(&server, product(1), snapshot(MINUTE)).await;
         let cache = replica(&server.url());
         let _: String = server.run(ail).await;
-        cache.put(product(2), snapshot(MINUTE));
+        put(&cache, product(2), snapshot(MINUTE));
         eventually("the write is dropped and counted", async || tier(&cache).dropped_writes == 1).await;
         eventually("what it has is served", async || has(&cache, &product(1)).await).await;
         assert!(tier(&cache).answers, "{ail}: it answers");
         let _: String = server.run(cure).await;
         eventually("writes go through", async || {
-            cache.put(product(3), snapshot(MINUTE));
+            put(&cache, product(3), snapshot(MINUTE));
             has(&replica(&server.url()), &product(3)).await
         })
         .await;
@@ -95,7 +95,7 @@ async fn a_flushed_or_foreign_redis_is_a_miss() {
 async fn a_gateway_starts_without_its_redis_and_finds_it_later() {
     let port = free_port();
     let cache = replica_with(config::Redis::at(&format!("redis://127.0.0.1:{port}")).unwrap());
-    cache.put(product(1), snapshot(MINUTE));
+    put(&cache, product(1), snapshot(MINUTE));
     assert!(has(&cache, &product(1)).await && !has(&cache, &product(2)).await);
     let server = RedisServer::start_on(port, &[]);
     server.answers().await;

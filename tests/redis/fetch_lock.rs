@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use amazon_catalog::{CatalogRequest, CatalogResponse, Items, Upstream};
@@ -14,35 +14,58 @@ use futures_util::{
     future::{BoxFuture, join_all},
 };
 use stockroom::{
-    catalog::{Catalog, ProductMask, ReadContext},
-    dispatch::{self, Dispatch, RequestContext},
+    cache::{Cache, Key},
+    catalog::{AnswerStore, Catalog, ProductMask, ReadContext},
+    dispatch::{self, Dispatch, FetchState, RequestContext},
 };
 use stockroom_proto::pb::{Product, Protocol, Source};
 use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    asin, product, replica,
+    MINUTE, asin, product, replica,
     server::{RedisServer, eventually},
-    us,
+    snapshot, stored, us,
 };
 
+/// What a look-up finds that wants an answer of now.
+async fn states(cache: &Cache, keys: &[Key]) -> Vec<FetchState> {
+    let keys: Vec<_> = keys.iter().map(|key| (key.clone(), SystemTime::now() - MINUTE)).collect();
+    cache.look_up(&keys).await
+}
+
 #[tokio::test]
-async fn one_replica_at_a_time_holds_the_lock_on_a_key() {
+async fn one_replica_at_a_time_has_the_lock_on_a_key() {
+    use FetchState::{Free, Remote};
     let mut server = RedisServer::start(&[]).await;
     let (one, other) = (replica(&server.url()), replica(&server.url()));
     let keys = [product(1), product(2)];
-    assert_eq!(one.claim(&keys[..1]).await, [true]);
-    assert_eq!(other.claim(&keys).await, [false, true]);
-    assert_eq!(one.claim(&keys).await, [true, false], "the holder keeps it");
-    other.release(&keys[0]).await;
-    assert_eq!(other.claim(&keys[..1]).await, [false], "only the holder releases it");
-    one.release(&keys[0]).await;
-    assert_eq!(other.claim(&keys[..1]).await, [true]);
-    let remaining = server.run::<i64>(&format!("PTTL {}", lock_key(1))).await;
-    assert!((1..=3000).contains(&remaining), "it expires: {remaining}");
+    assert_eq!(states(&one, &keys[..1]).await, [Free]);
+    assert_eq!(states(&other, &keys).await, [Remote, Free]);
+    assert_eq!(states(&one, &keys).await, [Free, Remote], "who has it keeps it");
+    other.release(vec![keys[0].clone()]);
+    other.flush().await;
+    assert_eq!(states(&other, &keys[..1]).await, [Remote], "only who has it gives it up");
+    one.release(vec![keys[0].clone()]);
+    one.flush().await;
+    assert_eq!(states(&other, &keys[..1]).await, [Free]);
+    let lock = format!("PTTL {}", lock_key(1));
+    assert!((1..=3000).contains(&server.run::<i64>(&lock).await), "it ends by itself");
     server.kill();
-    assert_eq!(one.claim(&keys).await, [true, true], "without Redis every replica fetches");
+    assert_eq!(states(&one, &keys).await, [Free, Free], "without Redis everybody fetches");
+}
+
+#[tokio::test]
+async fn an_answer_that_another_replica_has_stored_meanwhile_is_found_once_and_an_older_one_is_not() {
+    let server = RedisServer::start(&[]).await;
+    let (one, other) = (replica(&server.url()), replica(&server.url()));
+    stored(&server, product(1), snapshot(Duration::from_secs(1))).await;
+    stored(&server, product(2), snapshot(2 * MINUTE)).await;
+    let found = states(&one, &[product(1), product(2)]).await;
+    assert!(matches!(&found[0], FetchState::Answered(Some(_))), "{found:?}");
+    assert_eq!(found[1], FetchState::Free);
+    assert!(one.fetched_at(&product(1)).is_some(), "it is in memory now");
+    assert_eq!(other.fetched_at(&product(1)), None);
 }
 
 /// Counts the calls, and answers one for each permit.
@@ -79,7 +102,7 @@ impl Upstream for Amazon {
             let CatalogRequest::Items(items) = request else { panic!("the test requests only items") };
             let products = items.asins.iter().map(|asin| Product { asin: asin.to_string(), ..Default::default() });
             match self.succeeds {
-                true => Ok(CatalogResponse::Items(Items { products: products.collect(), missing: Vec::new() })),
+                true => Ok(CatalogResponse::Items(Items { products: products.collect(), ..Items::default() })),
                 false => {
                     Err(amazon_catalog::Error::Rejected { code: "No".to_owned(), parameter: None, request_id: None })
                 }
@@ -99,7 +122,8 @@ fn catalog(server: &RedisServer, amazon: &Arc<Amazon>) -> Catalog {
         timeout: Duration::from_secs(10),
         queue_capacity: 100,
         upstream: Arc::clone(amazon) as Arc<dyn Upstream>,
-        answers: Arc::clone(&cache) as Arc<dyn dispatch::AnswerSink>,
+        answers: Arc::new(AnswerStore::new(Arc::clone(&cache))) as Arc<dyn dispatch::AnswerSink>,
+        refresh_queue: cache.refresh_queue(),
         clock: stockroom::clock::Clock::System,
         store: None,
         replicas: 1,
@@ -166,12 +190,68 @@ async fn a_replica_whose_call_fails_releases_its_lock_to_the_others() {
 }
 
 fn lock_key(n: u32) -> String {
-    format!("stockroom:v1:products:{{example-20:US}}:en_US:USD:{}:lease", asin(n))
+    format!("stockroom:v1:products:{{example-20:US}}:en_US:USD:{}:lock", asin(n))
 }
 
 /// How many lookups of entries the server has answered.
 async fn lookups(server: &RedisServer) -> u64 {
     let statistics = server.run::<String>("INFO commandstats").await;
-    let calls = statistics.lines().find_map(|line| line.strip_prefix("cmdstat_mget:calls="));
-    calls.map_or(0, |calls| calls.split(',').next().unwrap().parse().unwrap())
+    let calls = |line: &str| line.split_once("calls=")?.1.split(',').next()?.parse::<u64>().ok();
+    let lookups = statistics.lines().filter(|line| line.contains("_evalsha:") || line.contains("_mget:"));
+    lookups.filter_map(calls).sum()
+}
+
+#[tokio::test]
+async fn a_hundred_callers_of_what_another_replica_fetches_are_one_poll() {
+    let server = RedisServer::start(&[]).await;
+    let amazon = Amazon::new(true);
+    let (one, other) = (catalog(&server, &amazon), catalog(&server, &amazon));
+    let mut first = one.products(&reading(), [asin(1)]).await;
+    eventually("the call is in flight", async || amazon.calls() == 1).await;
+    let mut waiting = Vec::new();
+    for _ in 0..100 {
+        waiting.push(other.products(&reading(), [asin(1)]).await);
+    }
+    let before = lookups(&server).await;
+    let polling = Instant::now();
+    eventually("it polls", async || lookups(&server).await >= before + 5).await;
+    let (asked, fit) = (lookups(&server).await - before, polling.elapsed().as_millis() / 50);
+    assert!(u128::from(asked) <= fit + 2, "{asked} questions where {fit} polls fit");
+    amazon.may_answer.add_permits(10);
+    assert!(first.next().await.unwrap().outcome.is_ok());
+    for mut told in waiting {
+        assert!(told.next().await.unwrap().outcome.is_ok());
+    }
+    assert_eq!(amazon.calls(), 1);
+}
+
+#[tokio::test]
+async fn what_two_replicas_have_stale_is_refreshed_once() {
+    let server = RedisServer::start(&[]).await;
+    let amazon = Amazon::new(true);
+    amazon.may_answer.add_permits(100);
+    let (one, other) = (catalog(&server, &amazon), catalog(&server, &amazon));
+    for n in 1..=10 {
+        stored(&server, product(n), snapshot(61 * MINUTE)).await;
+    }
+    for catalog in [&one, &other] {
+        let offers = ReadContext { parts: ProductMask::from_parts([]), ..reading() };
+        let mut found = catalog.products(&offers, (1..=10).map(asin)).await;
+        while let Some(found) = found.next().await {
+            assert!(found.outcome.unwrap().freshness.is_stale);
+        }
+    }
+    eventually("both have the answer", async || {
+        let mut fresh = 0;
+        for catalog in [&one, &other] {
+            let only = ReadContext { cache_only: true, ..reading() };
+            let mut found = catalog.products(&only, (1..=10).map(asin)).await;
+            while let Some(found) = found.next().await {
+                fresh += usize::from(found.outcome.is_ok_and(|found| !found.freshness.is_stale));
+            }
+        }
+        fresh == 20
+    })
+    .await;
+    assert_eq!(amazon.calls(), 1);
 }

@@ -6,12 +6,13 @@
 use std::time::{Duration, SystemTime};
 
 use amazon_catalog::{Asin, Locale, Marketplace, Snapshot};
+use prost::Message;
 use stockroom::{
     cache::{Cache, CacheHit, FreshnessRequirement, Key, Namespace, Stats},
     config,
     store::Store,
 };
-use stockroom_proto::pb::Protocol;
+use stockroom_proto::pb::{Product, Protocol};
 
 use self::server::{RedisServer, eventually};
 
@@ -69,9 +70,18 @@ fn tier(cache: &Cache) -> Stats {
     cache.stats().into_iter().find(|stats| stats.tier == "redis").unwrap()
 }
 
+/// Stores an answer under a key, as one that is about that key.
+fn put(cache: &Cache, key: Key, snapshot: Snapshot) {
+    let content = snapshot.content.map(|content| match &key {
+        Key::Product(_, asin) => Product { asin: asin.to_string(), ..Default::default() }.encode_to_vec().into(),
+        Key::Page { .. } => content,
+    });
+    cache.put(key, Snapshot { content, ..snapshot });
+}
+
 /// Writes an answer through one replica and waits until another replica can read it.
 async fn stored(server: &RedisServer, key: Key, snapshot: Snapshot) {
     let writer = replica(&server.url());
-    writer.put(key.clone(), snapshot);
+    put(&writer, key.clone(), snapshot);
     eventually("the answer is in Redis", async || has(&replica(&server.url()), &key).await).await;
 }

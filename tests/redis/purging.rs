@@ -8,7 +8,7 @@ use stockroom::{
 };
 
 use crate::{
-    MINUTE, asin, has, page, product, replica, replica_with,
+    MINUTE, asin, has, page, product, put, replica, replica_with,
     server::{RedisServer, eventually},
     snapshot, stored, us,
 };
@@ -25,7 +25,7 @@ async fn a_purge_reaches_every_replicas_memory_and_what_is_in_redis() {
         let server = RedisServer::start(&[]).await;
         let (asked, other) = (replica(&server.url()), replica(&server.url()));
         for key in &keys {
-            asked.put(key.clone(), snapshot(MINUTE));
+            put(&asked, key.clone(), snapshot(MINUTE));
             eventually("the other replica has it", async || has(&other, key).await).await;
         }
         let purged = asked.purge(&what).await;
@@ -38,7 +38,7 @@ async fn a_purge_reaches_every_replicas_memory_and_what_is_in_redis() {
         }
         // What Amazon says after the purge holds.
         for key in &keys {
-            asked.put(key.clone(), snapshot(Duration::ZERO));
+            put(&asked, key.clone(), snapshot(Duration::ZERO));
             assert!(has(&asked, key).await);
         }
     }
@@ -48,7 +48,7 @@ async fn a_purge_reaches_every_replicas_memory_and_what_is_in_redis() {
 async fn a_replica_that_was_cut_off_hears_of_a_purge_when_it_is_back() {
     let server = RedisServer::start(&[]).await;
     let (asked, other) = (replica(&server.url()), replica(&server.url()));
-    asked.put(product(1), snapshot(MINUTE));
+    put(&asked, product(1), snapshot(MINUTE));
     eventually("the other replica has it", async || has(&other, &product(1)).await).await;
     let _: u64 = server.run("CLIENT KILL TYPE normal").await;
     eventually("the purge is taken", async || asked.purge(&Purge::Everything).await.everywhere).await;
@@ -78,8 +78,26 @@ async fn a_purge_that_redis_does_not_take_says_so() {
     .await;
     assert!(!has(&cache, &product(1)).await, "here it is gone all the same");
     // Redis is too full to take the next answer, and still has the one from before the purge.
-    cache.put(product(1), snapshot(Duration::ZERO));
+    put(&cache, product(1), snapshot(Duration::ZERO));
     let another = FreshnessRequirement { max_age: Some(Duration::ZERO), ..FreshnessRequirement::default() };
     assert!(cache.get_many(&[product(1)], &another, SystemTime::now()).await.iter().all(Option::is_none));
     assert!(has(&cache, &product(1)).await, "finding the old one there does not cost the new one here");
+}
+
+#[tokio::test]
+async fn a_purge_reaches_a_call_in_flight_and_a_foreign_entry_does_not_end_the_journal() {
+    let server = RedisServer::start(&[]).await;
+    let (asked, other) = (replica(&server.url()), replica(&server.url()));
+    let _: String = server.run("XADD stockroom:v1:purges * entry \u{fffd} other field").await;
+    let bytes = "redis.call('XADD',KEYS[1],'*','entry','\\255\\254')";
+    let _: Option<u8> = server.run(&format!("EVAL {bytes} 1 stockroom:v1:purges")).await;
+    let sent = snapshot(Duration::ZERO);
+    assert!(asked.purge(&Purge::Everything).await.everywhere);
+    put(&asked, product(1), sent.clone());
+    assert!(!has(&asked, &product(1)).await, "its call was sent before the purge");
+    eventually("the other replica follows the journal", async || {
+        put(&other, product(1), sent.clone());
+        !has(&other, &product(1)).await
+    })
+    .await;
 }

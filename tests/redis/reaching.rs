@@ -9,7 +9,7 @@ use stockroom::{
 use stockroom_proto::pb::Source;
 
 use crate::{
-    MINUTE, get, has, page, product, replica_with,
+    MINUTE, get, has, page, product, put, replica_with,
     server::{RedisServer, eventually, free_port},
     snapshot, tier,
 };
@@ -20,7 +20,7 @@ async fn shares(redis: config::Redis) {
     let (one, other) = (replica_with(redis.clone()), replica_with(redis));
     let keys = [product(1), page(Namespace::Searches), product(2)];
     for key in &keys {
-        one.put(key.clone(), snapshot(MINUTE));
+        put(&one, key.clone(), snapshot(MINUTE));
     }
     for key in &keys {
         eventually("the other replica reads it", async || {

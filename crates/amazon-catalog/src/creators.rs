@@ -26,6 +26,7 @@ use std::{
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
+use http::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
@@ -36,18 +37,16 @@ use self::{
 };
 use crate::{
     BuildError, CatalogRequest, CatalogResponse, Error, FileKind, GetFileLink, ListFiles, Marketplace, Refusal,
-    TransportOptions, Unsupported, Upstream,
+    SentNotice, TransportOptions, Unsupported, Upstream,
     http_response::HttpResponse,
-    pb,
-    transport::{Transport, base_url},
+    pb, response_body,
+    transport::{Transport, base_url, with_notice},
 };
 
 pub use self::version::{NotAVersion, Version};
 
-mod error_body;
 mod request;
 mod resources;
-mod response;
 mod token_cache;
 mod token_request;
 mod version;
@@ -152,30 +151,27 @@ impl Client {
             return Err(unsupported.into());
         }
         let body = request::body(request, partner_tag);
-        let response = self.post(path(request), marketplace, body, within).await?;
-        response::decode(request, &response, SystemTime::now().into())
+        let response = self.post(request, body, within).await?;
+        response_body::decode(request, &response, SystemTime::now().into())
     }
 
     /// Sends the body with a token, and once more with a new token if Amazon refuses the first. `within` bounds all of it.
-    async fn post(
-        &self,
-        path: &str,
-        marketplace: Marketplace,
-        body: Vec<u8>,
-        within: Duration,
-    ) -> Result<HttpResponse, Error> {
+    async fn post(&self, request: &CatalogRequest, body: Vec<u8>, within: Duration) -> Result<HttpResponse, Error> {
+        let (path, marketplace) = (path(request), request.locale().marketplace);
         let exchange = async {
             let token = self.token_cache().get().await?;
             let response = self.send_with(path, marketplace, body.clone(), &token, within).await?;
-            if !error_body::is_stale_token(&response) {
+            if response.status != StatusCode::UNAUTHORIZED {
                 return Ok(response);
             }
             // The credential may have been rotated since; then the new credential provides the token.
             let token_cache = self.token_cache();
             let token = token_cache.renew(&token).await?;
             let response = self.send_with(path, marketplace, body, &token, within).await?;
-            if error_body::is_stale_token(&response) {
-                token_cache.mark_refused(&token, &error_body::error(&response, SystemTime::now().into()));
+            if response.status == StatusCode::UNAUTHORIZED
+                && let Err(error) = response_body::decode(request, &response, SystemTime::now().into())
+            {
+                token_cache.mark_refused(&token, &error);
             }
             Ok(response)
         };
@@ -252,6 +248,20 @@ impl Upstream for Client {
         within: Duration,
     ) -> BoxFuture<'a, Result<CatalogResponse, Error>> {
         self.send(request, within).boxed()
+    }
+
+    fn call_with_notice<'a>(
+        &'a self,
+        request: &'a CatalogRequest,
+        within: Duration,
+        sent: &'a SentNotice,
+    ) -> BoxFuture<'a, Result<CatalogResponse, Error>> {
+        with_notice(sent, self.send(request, within)).boxed()
+    }
+
+    fn credentials_version(&self) -> u64 {
+        // Rotated credentials are another allocation, made before the one they replace is freed.
+        Arc::as_ptr(&*self.token_cache.lock().unwrap_or_else(PoisonError::into_inner)).addr() as u64
     }
 }
 

@@ -1,12 +1,11 @@
 //! An HTTP response: status, headers and the body as far as it was read.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
-use serde_json::value::RawValue;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
-use crate::{Error, json::Object};
+use crate::{Error, json_text};
 
 /// The headers in which Amazon's services send their id of a call.
 const REQUEST_ID: [&str; 4] = ["x-amzn-requestid", "x-amzn-request-id", "x-amz-request-id", "x-amz-rid"];
@@ -20,16 +19,9 @@ pub(super) struct HttpResponse {
 }
 
 impl HttpResponse {
-    /// The body as a JSON object; `None` where it is not one complete object.
-    pub(super) fn object(&self) -> Option<Object<'_>> {
-        let json: &RawValue = serde_json::from_slice(self.body.as_deref()?).ok()?;
-        Object::read(json)
-    }
-
-    /// The body as a value of this type; `None` where it is not JSON or does not fit.
-    #[cfg(feature = "creators")]
-    pub(super) fn read<T: crate::json::FromJson>(&self) -> Option<T> {
-        T::read(serde_json::from_slice(self.body.as_deref()?).ok()?)
+    /// The body as text, with what cannot be read in it replaced (see `json_text`). `None` where it was too long.
+    pub(super) fn text(&self) -> Option<Cow<'_, str>> {
+        self.body.as_deref().map(json_text::repair)
     }
 
     /// Amazon's id of the call. A value that does not look like an id, as a proxy may send, is ignored.

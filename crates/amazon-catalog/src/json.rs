@@ -16,11 +16,18 @@
 //! # Edge cases
 //!
 //! Numbers are also read from strings, and a string field accepts a number's digits, because Amazon sends ids both ways.
-//! A string of white space is absent. A number that is not whole is no integer.
+//! A string of white space is absent. A number is rounded to what its field holds; it is absent only where it is no number,
+//! or larger than the field.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::{borrow::Cow, fmt};
 
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
 use serde_json::value::RawValue;
+
+use crate::money::parse_amount;
 
 /// A type that can be read from a JSON value.
 pub(crate) trait FromJson: Sized {
@@ -28,23 +35,48 @@ pub(crate) trait FromJson: Sized {
     fn read(json: &RawValue) -> Option<Self>;
 }
 
-/// A JSON object whose fields are not parsed yet.
-pub(crate) struct Object<'a>(HashMap<String, &'a RawValue>);
+/// A JSON object whose fields are not parsed yet, in their order.
+pub(crate) struct Object<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'a> Object<'a> {
     /// `None` where the JSON is no object.
     pub(crate) fn read(json: &'a RawValue) -> Option<Self> {
-        serde_json::from_str(json.get()).ok().map(Self)
+        serde_json::from_str(json.get()).ok()
     }
 
-    /// The JSON of a field, by its name in snake case.
+    /// The JSON of a field, by its name in snake case. Of several with this name the first that is not null.
     pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
-        self.0.iter().find(|(key, _)| is_same_name(key, name)).map(|(_, json)| *json)
+        let mut values = self.0.iter().filter(|(key, _)| is_same_name(key, name)).map(|(_, json)| *json);
+        values.find(|json| json.get() != "null")
     }
 
     /// A field, by its name in snake case; the default where it is absent or does not fit.
     pub(crate) fn field<T: FromJson + Default>(&self, name: &str) -> T {
         self.get(name).and_then(T::read).unwrap_or_default()
+    }
+}
+
+impl<'de> Deserialize<'de> for Object<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Object<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Object(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Fields)
     }
 }
 
@@ -105,14 +137,10 @@ impl FromJson for bool {
 }
 
 impl FromJson for i64 {
-    /// A whole number, also as `"12"` or `12.0`.
+    /// A number, also as a string, rounded to a whole one. `None` where it is no number or does not fit.
     fn read(json: &RawValue) -> Option<Self> {
-        let text = text(json)?;
-        let text = text.trim();
-        let whole = text
-            .split_once('.')
-            .map_or(text, |(whole, zeros)| if zeros.bytes().all(|byte| byte == b'0') { whole } else { text });
-        whole.parse().ok()
+        let (units, nanos) = parse_amount(&text(json)?)?;
+        units.checked_add((nanos / 500_000_000).into())
     }
 }
 
@@ -199,7 +227,11 @@ mod tests {
             ("12.0", Some(12)),
             ("\" 12.00 \"", Some(12)),
             ("-3", Some(-3)),
-            ("12.5", None),
+            ("12.5", Some(13)),
+            ("-12.5", Some(-13)),
+            ("12.4", Some(12)),
+            ("1.2e1", Some(12)),
+            ("\"12.\"", Some(12)),
             ("3000000000", None),
             ("true", None),
             ("\"\"", None),

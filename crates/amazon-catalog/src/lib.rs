@@ -64,7 +64,8 @@ pub use self::{
     files::{FileKind, FileLink, GetFileLink, ListFiles},
     marketplace::{Currency, Language, Locale, Marketplace, SearchIndex},
     request::{CatalogRequest, GetBrowseNodes, GetItems, GetVariations, IDS_PER_CALL, Operation, SearchItems},
-    response::{CatalogResponse, Items, Missing, SearchPage, VariationsPage},
+    response::{BrowseNodes, CatalogResponse, Items, Missing, SearchPage, VariationsPage},
+    sent::SentNotice,
     snapshot::Snapshot,
     transport::TransportOptions,
     unsupported::{SearchFilter, Unsupported},
@@ -83,6 +84,7 @@ pub mod paapi5;
 pub mod rating;
 mod request;
 mod response;
+mod sent;
 mod snapshot;
 mod transport;
 mod unsupported;
@@ -92,9 +94,13 @@ mod dates;
 #[cfg(any(feature = "paapi5", feature = "creators"))]
 mod enum_names;
 #[cfg(any(feature = "paapi5", feature = "creators"))]
+mod error_body;
+#[cfg(any(feature = "paapi5", feature = "creators"))]
 mod http_response;
 #[cfg(any(feature = "paapi5", feature = "creators"))]
 mod json;
+#[cfg(any(feature = "paapi5", feature = "creators"))]
+mod json_text;
 #[cfg(any(feature = "paapi5", feature = "creators"))]
 mod response_body;
 #[cfg(any(feature = "paapi5", feature = "creators"))]
@@ -137,6 +143,24 @@ pub trait Upstream: fmt::Debug + Send + Sync {
         request: &'a CatalogRequest,
         within: Duration,
     ) -> BoxFuture<'a, Result<CatalogResponse, Error>>;
+
+    /// The same, and marks `sent` when the request is being written. What is never marked has not left this process.
+    ///
+    /// An API that cannot tell marks it at once.
+    fn call_with_notice<'a>(
+        &'a self,
+        request: &'a CatalogRequest,
+        within: Duration,
+        sent: &'a SentNotice,
+    ) -> BoxFuture<'a, Result<CatalogResponse, Error>> {
+        sent.mark();
+        self.call(request, within)
+    }
+
+    /// A number that changes whenever the credentials do.
+    fn credentials_version(&self) -> u64 {
+        0
+    }
 }
 
 /// The README's example compiles.

@@ -5,22 +5,52 @@
 use crate::Currency;
 use stockroom_proto::pb;
 
-/// Reads a decimal amount as `units` and `nanos`; `None` where the text is no amount or has more than nine decimals that count.
+/// How many decimals an amount holds.
+const MAX_DECIMALS: i64 = 9;
+/// More digits than an amount holds: 19 for the units, 9 for the billionths.
+const MAX_DIGITS: usize = 28;
+/// Billionths in a unit.
+const NANOS: i128 = 1_000_000_000;
+
+/// Parses a decimal number as whole units and billionths of a unit, without a float in between.
+///
+/// Reads what JSON calls a number, with or without an exponent: `33.99`, `1500`, `1.5E3`. Digits beyond the ninth decimal
+/// are rounded, half away from zero. `None` where the text is no number, or has more units than an `i64`.
+///
+/// ```
+/// use amazon_catalog::money::parse_amount;
+///
+/// assert_eq!(parse_amount("121.50999999999999"), Some((121, 510_000_000)));
+/// assert_eq!(parse_amount("1,249.00"), None);
+/// ```
 pub fn parse_amount(text: &str) -> Option<(i64, i32)> {
     let text = text.trim();
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),
     };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let fraction = fraction.trim_end_matches('0');
+    let (mantissa, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let is_number = |s: &str| s.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || fraction.len() > 9 || !is_number(whole) || !is_number(fraction) {
+    if whole.is_empty() || !is_number(whole) || !is_number(fraction) {
         return None;
     }
-    let units: i64 = whole.parse().ok()?;
-    let nanos: i32 = format!("{fraction:0<9}").parse().ok()?;
-    Some(if negative { (-units, -nanos) } else { (units, nanos) })
+    let exponent: i64 = exponent.parse().ok()?;
+    // The number is 0.DIGITS times ten to the power of `point`.
+    let digits = format!("{whole}{fraction}");
+    let leading = digits.bytes().take_while(|byte| *byte == b'0').count();
+    let digits = digits.get(leading..)?;
+    let point = i64::try_from(whole.len()).ok()?.checked_sub(i64::try_from(leading).ok()?)?.checked_add(exponent)?;
+    if digits.is_empty() || point < -MAX_DECIMALS {
+        return Some((0, 0));
+    }
+    // Units and billionths together, as an integer: the digits up to the ninth decimal.
+    let kept = usize::try_from(point.checked_add(MAX_DECIMALS)?).ok().filter(|kept| *kept <= MAX_DIGITS)?;
+    let integer = digits.get(..kept).map_or_else(|| format!("{digits:0<kept$}"), str::to_owned);
+    let rounds_up = digits.as_bytes().get(kept).is_some_and(|digit| *digit >= b'5');
+    let total: i128 = if integer.is_empty() { 0 } else { integer.parse().ok()? };
+    let total = (total + i128::from(rounds_up)) * if negative { -1 } else { 1 };
+    Some((i64::try_from(total / NANOS).ok()?, i32::try_from(total % NANOS).ok()?))
 }
 
 /// An amount in the smallest unit of its currency: cents for USD, yen for JPY. `None` where it is negative, too large, or
@@ -60,8 +90,19 @@ mod tests {
             ("0.1", Some((0, 100_000_000))),
             ("", None),
             ("$3", None),
-            ("1e3", None),
-            ("1.0000000001", None),
+            ("1e3", Some((1000, 0))),
+            ("1.0000000001", Some((1, 0))),
+            ("121.50999999999999", Some((121, 510_000_000))),
+            ("6.663333333333333", Some((6, 663_333_333))),
+            ("0.9999999996", Some((1, 0))),
+            ("0.0000000005", Some((0, 1))),
+            ("1e-20", Some((0, 0))),
+            ("1e400", None),
+            ("9223372036854775808", None),
+            ("1,249.00", None),
+            ("0x10", None),
+            (".5", None),
+            ("1e", None),
         ];
         for (text, amount) in cases {
             assert_eq!(parse_amount(text), amount, "{text}");

@@ -20,15 +20,13 @@ use secrecy::{ExposeSecret, SecretString};
 
 use self::signing::{Keys, Unsigned};
 use crate::{
-    BuildError, CatalogRequest, CatalogResponse, Error, Marketplace, Operation, Refusal, TransportOptions, Unsupported,
-    Upstream, pb,
-    transport::{Transport, base_url},
+    BuildError, CatalogRequest, CatalogResponse, Error, Marketplace, Operation, Refusal, SentNotice, TransportOptions,
+    Unsupported, Upstream, pb, response_body,
+    transport::{Transport, base_url, with_notice},
 };
 
-mod error_body;
 mod request;
 mod resources;
-mod response;
 mod signing;
 
 /// The account and the connection of a [`Client`].
@@ -108,7 +106,7 @@ impl Client {
             None => format!("https://{}{path}", marketplace.paapi5_host()),
         };
         let response = self.transport.post(url, headers, body, within).await?;
-        response::decode(request, &response, SystemTime::now().into())
+        response_body::decode(request, &response, SystemTime::now().into())
     }
 }
 
@@ -135,6 +133,20 @@ impl Upstream for Client {
         within: Duration,
     ) -> BoxFuture<'a, Result<CatalogResponse, Error>> {
         self.send(request, within).boxed()
+    }
+
+    fn call_with_notice<'a>(
+        &'a self,
+        request: &'a CatalogRequest,
+        within: Duration,
+        sent: &'a SentNotice,
+    ) -> BoxFuture<'a, Result<CatalogResponse, Error>> {
+        with_notice(sent, self.send(request, within)).boxed()
+    }
+
+    fn credentials_version(&self) -> u64 {
+        // Rotated credentials are another allocation, made before the one they replace is freed.
+        Arc::as_ptr(&*self.keys.lock().unwrap_or_else(PoisonError::into_inner)).addr() as u64
     }
 }
 

@@ -1,19 +1,41 @@
-//! The JSON body of a successful response. Both APIs use the same envelopes and differ in the spelling of names only.
+//! From an HTTP response to a catalog response: what was found, what does not exist, and what failed.
+//!
+//! # Why
+//!
+//! Amazon answers ten ids in one body, and says of each that it is a product, that it does not exist, or nothing at all. A
+//! passing fault that is taken for an absence hides a product from everybody for as long as absences are cached.
+//!
+//! # Rule
+//!
+//! - An id is *found* where the body has a product for it, *missing* where an error says so of the id or of the whole call
+//!   (`ItemNotFound`, `NoResults`, `InvalidParameterValue` with the id, `ItemNotAccessible`, HTTP 404
+//!   `ResourceNotFoundException`), and *failed* otherwise. No id is missing because nothing was said of it.
+//! - A result without anything in it beside errors is what the errors say, as if the result were not there.
+//! - A status of failure that names ids as invalid rejects those ids; the other ids of the call are *unprocessed*.
+//! - Every list is read in Amazon's places: an item that cannot be read leaves its place empty.
+//!
+//! # Edge cases
+//!
+//! Errors name ids in their text only. An error about the existence of an item that names no id is that of the ids not
+//! answered, if there are no more of them than such errors. A product under an id that nobody asked for is that of the one
+//! id not answered, if there is exactly one of each. Items beyond the size of a page, or of other ids, are ignored.
 
 use serde_json::value::RawValue;
+use time::OffsetDateTime;
 
 use crate::{
-    Asin, CatalogRequest, CatalogResponse, Error, FileKind, FileLink, GetItems, Items, Missing, SearchPage,
+    Asin, BrowseNodes, CatalogRequest, CatalogResponse, Error, FileKind, FileLink, GetBrowseNodes, GetItems, Items,
+    SearchPage,
+    error_body::{self, ErrorEntry, Meaning},
     http_response::HttpResponse,
     json::{FromJson, Object, json_struct},
-    schema::{
-        browse_nodes::BrowseNode,
-        files,
-        item::{Item, products},
-        search::SearchResult,
-        variations::VariationsResult,
-    },
+    pb,
+    schema::{browse_nodes::BrowseNode, files, item::Item, search::SearchResult, variations::VariationsResult},
 };
+
+mod outcomes;
+
+use self::outcomes::Outcomes;
 
 json_struct! {
     struct ItemsResult {
@@ -27,64 +49,214 @@ json_struct! {
     }
 }
 
-json_struct! {
-    /// One error that Amazon lists in a body.
-    struct Fault {
-        code: String,
-        message: String,
-    }
+/// A response that is being decoded.
+struct Decoding<'a> {
+    response: &'a HttpResponse,
+    body: Option<&'a Object<'a>>,
+    errors: &'a [ErrorEntry],
+    now: OffsetDateTime,
 }
 
-/// The errors listed in a body. They may accompany a result.
-pub(super) fn listed(body: &Object<'_>) -> Vec<Fault> {
-    let mut faults: Vec<Fault> = body.field("errors");
-    faults.retain(|fault| !fault.code.is_empty());
-    faults
-}
-
-/// Decodes a response with a status of success and these errors. `error` converts an error that came instead of a result.
-pub(super) fn decode(
+/// Decodes the response to a request. `now` is the time against which a date in `Retry-After` is counted.
+pub(crate) fn decode(
     request: &CatalogRequest,
     response: &HttpResponse,
-    faults: &[Fault],
-    error: impl FnOnce(&Fault) -> Error,
+    now: OffsetDateTime,
 ) -> Result<CatalogResponse, Error> {
-    let body = response.object().ok_or_else(|| match response.body {
-        Some(_) => response.malformed("not one whole JSON object"),
-        None => response.malformed("longer than max_body_bytes"),
-    })?;
-    if let Some(result) = body.get(result_name(request)).filter(|json| json.get() != "null") {
-        return decode_result(request, result, faults)
-            .ok_or_else(|| response.malformed("a result that cannot be read"));
+    let text = response.text();
+    let json: Option<&RawValue> = text.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    let body = json.and_then(Object::read);
+    let errors = body.as_ref().map(error_body::read_errors).unwrap_or_default();
+    let decoding = Decoding { response, body: body.as_ref(), errors: &errors, now };
+    if response.status.is_success() { decoding.success(request) } else { decoding.failure(request) }
+}
+
+impl Decoding<'_> {
+    fn error(&self) -> Error {
+        error_body::to_error(self.response, self.errors, self.body, self.now)
     }
-    // Amazon says with errors alone that nothing was found.
-    match faults.iter().find(|fault| !says_nothing_found(request, fault)) {
-        Some(fault) => Err(error(fault)),
-        // Amazon may leave out an empty list of files.
-        None if faults.is_empty() && !matches!(request, CatalogRequest::Files(_)) => {
-            Err(response.malformed("neither a result nor an error"))
+
+    /// A response with a status of failure.
+    fn failure(&self, request: &CatalogRequest) -> Result<CatalogResponse, Error> {
+        let is_client_error = self.response.status.is_client_error();
+        if !is_client_error || self.errors.iter().any(|error| error.meaning().is_some_and(Meaning::is_about_the_call)) {
+            return Err(self.error());
         }
-        None => Ok(empty_response(request, faults)),
+        let is_nothing = |error: &ErrorEntry| error.meaning() == Some(Meaning::NotFound);
+        match request {
+            CatalogRequest::Items(asked) => {
+                let outcomes = Outcomes::rejected(&asked.asins, self.errors);
+                if outcomes.is_some() || self.errors.iter().any(is_nothing) {
+                    let outcomes = outcomes.unwrap_or_else(|| Outcomes::all_missing(&asked.asins));
+                    return Ok(CatalogResponse::Items(self.items(Vec::new(), outcomes)));
+                }
+            }
+            CatalogRequest::BrowseNodes(asked) => {
+                let outcomes = Outcomes::rejected(&asked.ids, self.errors);
+                if outcomes.is_some() || self.errors.iter().any(is_nothing) {
+                    let outcomes = outcomes.unwrap_or_else(|| Outcomes::all_missing(&asked.ids));
+                    return Ok(CatalogResponse::BrowseNodes(self.browse_nodes(Vec::new(), outcomes)));
+                }
+            }
+            CatalogRequest::Search(_)
+            | CatalogRequest::Variations(_)
+            | CatalogRequest::Files(_)
+            | CatalogRequest::FileLink(_) => {
+                if let Some(nothing) = self.nothing_found(request) {
+                    return Ok(nothing);
+                }
+            }
+        }
+        Err(self.error())
+    }
+
+    /// A response with a status of success.
+    fn success(&self, request: &CatalogRequest) -> Result<CatalogResponse, Error> {
+        let Some(body) = self.body else {
+            return Err(match self.response.body {
+                // Not a JSON object: something between Amazon and this client answered.
+                Some(_) => self.error(),
+                None => self.response.malformed("longer than max_body_bytes"),
+            });
+        };
+        let result = body.get(result_name(request));
+        match request {
+            CatalogRequest::Items(asked) => self.items_of(asked, result),
+            CatalogRequest::BrowseNodes(asked) => self.browse_nodes_of(asked, result),
+            CatalogRequest::Search(_)
+            | CatalogRequest::Variations(_)
+            | CatalogRequest::Files(_)
+            | CatalogRequest::FileLink(_) => self.list_of(request, result),
+        }
+    }
+
+    fn items_of(&self, asked: &GetItems, result: Option<&RawValue>) -> Result<CatalogResponse, Error> {
+        let marketplace = asked.locale.marketplace;
+        let listed = result.and_then(ItemsResult::read).and_then(|result| result.items);
+        self.require_list(listed.is_some(), result)?;
+        let products: Vec<pb::Product> =
+            listed.unwrap_or_default().into_iter().flatten().filter_map(|item| item.product(marketplace)).collect();
+        let (products, found) = assign(products, &asked.asins);
+        let outcomes = Outcomes::beside(&asked.asins, &found, self.errors);
+        if outcomes.nothing_is_known(found.len()) && !self.errors.is_empty() {
+            return Err(self.error());
+        }
+        Ok(CatalogResponse::Items(self.items(products, outcomes)))
+    }
+
+    fn browse_nodes_of(&self, asked: &GetBrowseNodes, result: Option<&RawValue>) -> Result<CatalogResponse, Error> {
+        let listed = result.and_then(BrowseNodesResult::read).and_then(|result| result.browse_nodes);
+        self.require_list(listed.is_some(), result)?;
+        let mut nodes: Vec<pb::BrowseNode> = Vec::new();
+        let mut found = Vec::new();
+        for node in listed.unwrap_or_default().into_iter().filter_map(BrowseNode::message) {
+            let id = asked.ids.iter().find(|id| id.to_string() == node.id);
+            if let Some(id) = id.filter(|id| !found.contains(*id)) {
+                found.push(*id);
+                nodes.push(node);
+            }
+        }
+        let outcomes = Outcomes::beside(&asked.ids, &found, self.errors);
+        if outcomes.nothing_is_known(found.len()) && !self.errors.is_empty() {
+            return Err(self.error());
+        }
+        Ok(CatalogResponse::BrowseNodes(self.browse_nodes(nodes, outcomes)))
+    }
+
+    /// A result without a list and without errors says nothing.
+    fn require_list(&self, has_list: bool, result: Option<&RawValue>) -> Result<(), Error> {
+        match (has_list, result) {
+            (true, _) => Ok(()),
+            _ if !self.errors.is_empty() => Ok(()),
+            (false, Some(_)) => Err(self.response.malformed("a result that cannot be read")),
+            (false, None) => Err(self.response.malformed("neither a result nor an error")),
+        }
+    }
+
+    /// A search, a variation family, a list of files or a link.
+    fn list_of(&self, request: &CatalogRequest, result: Option<&RawValue>) -> Result<CatalogResponse, Error> {
+        if let Some(found) = result.and_then(|result| decode_result(request, result)) {
+            return Ok(found);
+        }
+        if let Some(nothing) = self.nothing_found(request) {
+            return Ok(nothing);
+        }
+        if !self.errors.is_empty() {
+            return Err(self.error());
+        }
+        match result {
+            Some(_) => Err(self.response.malformed("a result that cannot be read")),
+            // Amazon may leave out an empty list of files.
+            None if matches!(request, CatalogRequest::Files(_)) => Ok(CatalogResponse::Files(Vec::new())),
+            None => Err(self.response.malformed("neither a result nor an error")),
+        }
+    }
+
+    /// The response that nothing was found, where every error says so.
+    fn nothing_found(&self, request: &CatalogRequest) -> Option<CatalogResponse> {
+        let says_so = |error: &ErrorEntry| match error.meaning() {
+            Some(Meaning::NotFound | Meaning::NotAccessible) => true,
+            Some(Meaning::InvalidValue) => match request {
+                CatalogRequest::Variations(asked) => error.names_id(asked.asin.as_str()),
+                _ => false,
+            },
+            Some(Meaning::Throttled | Meaning::Failed | Meaning::Refused(_)) | None => false,
+        };
+        if self.errors.is_empty() || !self.errors.iter().all(says_so) {
+            return None;
+        }
+        match request {
+            CatalogRequest::Search(_) => {
+                Some(CatalogResponse::Search(SearchPage { total_results: Some(0), ..SearchPage::default() }))
+            }
+            CatalogRequest::Variations(_) => Some(CatalogResponse::Variations(None)),
+            CatalogRequest::Files(_) => Some(CatalogResponse::Files(Vec::new())),
+            CatalogRequest::FileLink(_) => Some(CatalogResponse::FileLink(None)),
+            CatalogRequest::Items(_) | CatalogRequest::BrowseNodes(_) => None,
+        }
+    }
+
+    fn items(&self, products: Vec<pb::Product>, outcomes: Outcomes<'_, Asin>) -> Items {
+        let failed = outcomes.failed.into_iter().map(|(asin, entry)| (asin, self.item_error(entry))).collect();
+        Items { products, missing: outcomes.missing, failed, unprocessed: outcomes.unprocessed }
+    }
+
+    fn browse_nodes(&self, nodes: Vec<pb::BrowseNode>, outcomes: Outcomes<'_, crate::BrowseNodeId>) -> BrowseNodes {
+        let failed = outcomes.failed.into_iter().map(|(id, entry)| (id, self.item_error(entry)));
+        // Node ids are asked for again by the caller; a call is not repeated for the sake of some of them.
+        let unprocessed = outcomes.unprocessed.into_iter().map(|id| (id, self.item_error(None)));
+        let missing = outcomes.missing.into_iter().map(|(id, _)| id).collect();
+        BrowseNodes { nodes, missing, failed: failed.chain(unprocessed).collect() }
+    }
+
+    fn item_error(&self, entry: Option<&ErrorEntry>) -> Error {
+        error_body::to_item_error(self.response, entry, self.now)
     }
 }
 
-/// The response that nothing was found.
-pub(super) fn empty_response(request: &CatalogRequest, faults: &[Fault]) -> CatalogResponse {
-    match request {
-        CatalogRequest::Items(asked) => {
-            CatalogResponse::Items(Items { missing: missing(asked, faults), ..Items::default() })
+/// Each requested id's product, at most one. A product of another id is that of the one id without a product, if there is
+/// exactly one of each; its own ASIN stays in it.
+fn assign(products: Vec<pb::Product>, asked: &[Asin]) -> (Vec<pb::Product>, Vec<Asin>) {
+    let (mut assigned, mut found, mut strangers) = (Vec::new(), Vec::new(), Vec::new());
+    for product in products {
+        match Asin::parse(&product.asin) {
+            Ok(asin) if !asked.contains(&asin) => strangers.push(product),
+            Ok(asin) if !found.contains(&asin) => {
+                found.push(asin);
+                assigned.push(product);
+            }
+            Ok(_) | Err(_) => {}
         }
-        CatalogRequest::Search(_) => CatalogResponse::Search(SearchPage::default()),
-        CatalogRequest::Variations(_) => CatalogResponse::Variations(None),
-        CatalogRequest::BrowseNodes(_) => CatalogResponse::BrowseNodes(Vec::new()),
-        CatalogRequest::Files(_) => CatalogResponse::Files(Vec::new()),
-        CatalogRequest::FileLink(_) => CatalogResponse::FileLink(None),
     }
-}
-
-/// A code that may be shown: at most 64 letters and nothing else.
-pub(super) fn printable_code(code: &str) -> String {
-    code.chars().filter(char::is_ascii_alphabetic).take(64).collect()
+    let without: Vec<_> = asked.iter().filter(|asin| !found.contains(asin)).collect();
+    if let ([asin], [_]) = (without.as_slice(), strangers.as_slice()) {
+        found.push(**asin);
+        let requested_asin = asin.to_string();
+        assigned.extend(
+            strangers.into_iter().map(|product| pb::Product { requested_asin: requested_asin.clone(), ..product }),
+        );
+    }
+    (assigned, found)
 }
 
 fn result_name(request: &CatalogRequest) -> &'static str {
@@ -101,52 +273,25 @@ fn result_name(request: &CatalogRequest) -> &'static str {
     }
 }
 
-/// Decodes a result; `None` where it does not have the shape of one.
-fn decode_result(request: &CatalogRequest, result: &RawValue, faults: &[Fault]) -> Option<CatalogResponse> {
+/// The result of a list; `None` where nothing can be read in it.
+fn decode_result(request: &CatalogRequest, result: &RawValue) -> Option<CatalogResponse> {
     let marketplace = request.locale().marketplace;
-    Some(match request {
-        CatalogRequest::Items(asked) => {
-            let products = products(ItemsResult::read(result)?.items?, marketplace)?;
-            CatalogResponse::Items(Items { products, missing: missing(asked, faults) })
-        }
-        CatalogRequest::Search(_) => CatalogResponse::Search(SearchResult::read(result)?.page(marketplace)?),
+    match request {
+        CatalogRequest::Search(_) => Some(CatalogResponse::Search(SearchResult::read(result)?.page(marketplace)?)),
         CatalogRequest::Variations(_) => {
-            CatalogResponse::Variations(Some(VariationsResult::read(result)?.page(marketplace)?))
-        }
-        CatalogRequest::BrowseNodes(_) => {
-            let nodes = BrowseNodesResult::read(result)?.browse_nodes?;
-            CatalogResponse::BrowseNodes(nodes.into_iter().filter_map(BrowseNode::message).collect())
+            Some(CatalogResponse::Variations(Some(VariationsResult::read(result)?.page(marketplace)?)))
         }
         CatalogRequest::Files(_) => {
             let entries = Vec::<files::Entry>::read(result)?;
-            CatalogResponse::Files(entries.into_iter().filter_map(files::Entry::message).collect())
+            Some(CatalogResponse::Files(entries.into_iter().filter_map(files::Entry::message).collect()))
         }
         CatalogRequest::FileLink(_) => {
             let url = String::read(result).filter(|url| !url.is_empty())?;
-            CatalogResponse::FileLink(Some(FileLink::new(url)))
+            Some(CatalogResponse::FileLink(Some(FileLink::new(url))))
         }
-    })
+        CatalogRequest::Items(_) | CatalogRequest::BrowseNodes(_) => None,
+    }
 }
 
-/// Whether an error only says that nothing was found, for all or for one of the requested ids. The id is found in the text
-/// of the message only.
-fn says_nothing_found(request: &CatalogRequest, fault: &Fault) -> bool {
-    let names = |id: &str| fault.message.contains(id);
-    ["NoResults", "ItemNotFound"].contains(&fault.code.as_str())
-        || match request {
-            CatalogRequest::Items(asked) => asked.asins.iter().any(|asin| names(asin.as_str())),
-            CatalogRequest::Search(_) | CatalogRequest::Files(_) | CatalogRequest::FileLink(_) => false,
-            CatalogRequest::Variations(asked) => names(asked.asin.as_str()),
-            CatalogRequest::BrowseNodes(asked) => asked.ids.iter().any(|id| names(&id.to_string())),
-        }
-}
-
-/// The ids that errors name.
-fn missing(asked: &GetItems, faults: &[Fault]) -> Vec<(Asin, Missing)> {
-    let named = |fault: &Fault| asked.asins.iter().copied().find(|asin| fault.message.contains(asin.as_str()));
-    let why = |fault: &Fault| match fault.code.as_str() {
-        "ItemNotAccessible" => Missing::NotAccessible,
-        _ => Missing::NotFound,
-    };
-    faults.iter().filter_map(|fault| Some((named(fault)?, why(fault)))).collect()
-}
+#[cfg(test)]
+mod tests;

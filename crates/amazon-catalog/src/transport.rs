@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 #[cfg(any(feature = "paapi5", feature = "creators"))]
-pub(crate) use self::client::{Transport, base_url};
+pub(crate) use self::client::{Transport, base_url, with_notice};
 
 /// The default of [`TransportOptions::connect_timeout`]: several round trips to any of Amazon's regions.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);

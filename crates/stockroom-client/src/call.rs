@@ -1,4 +1,4 @@
-//! What every call carries: its id, its deadline, and who calls.
+//! One call: its id, its deadline and its bearer token.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use uuid::Uuid;
 
 use super::connect::Bearer;
 
-/// How much longer than the server the client waits, so that the server's own, richer answer wins.
-const GRACE: Duration = Duration::from_millis(250);
+/// The client waits this much longer than the server, so that it receives the server's status, which has details.
+const GRACE_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// When a call must have ended.
+/// The time by which a call must end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline(Instant);
 
-/// One call, which may be sent twice.
+/// One call. It may be sent twice, with the same id and the same deadline.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
     bearer: Option<&'a Bearer>,
@@ -24,12 +24,12 @@ pub(super) struct Call<'a> {
 }
 
 impl Deadline {
-    /// What a future comes to, or that it took too long.
-    pub(super) async fn bound<T>(self, answer: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+    /// Awaits a response until the deadline. Returns DEADLINE_EXCEEDED after it.
+    pub(super) async fn bound<T>(self, response: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
         let late = || Status::deadline_exceeded("the gateway did not answer in time");
-        let answer = timeout_at(self.0 + GRACE, answer).await.unwrap_or_else(|_| Err(late()));
-        // tonic's own timer reports the same as CANCELLED.
-        answer.map_err(|status| match status.code() {
+        let response = timeout_at(self.0 + GRACE_TIMEOUT, response).await.unwrap_or_else(|_| Err(late()));
+        // tonic's own timer reports an elapsed deadline as CANCELLED.
+        response.map_err(|status| match status.code() {
             Code::Cancelled if Instant::now() >= self.0 => late(),
             _ => status,
         })
@@ -49,11 +49,11 @@ impl<'a> Call<'a> {
         self.deadline
     }
 
-    pub(super) async fn within<T>(&self, answer: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
-        self.deadline.bound(answer).await
+    pub(super) async fn within<T>(&self, response: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+        self.deadline.bound(response).await
     }
 
-    /// The request with its metadata.
+    /// Builds the request: the message, the deadline and the metadata.
     pub(super) fn request<Q>(&self, message: Q) -> Request<Q> {
         let mut request = Request::new(message);
         request.set_timeout(self.deadline.0.saturating_duration_since(Instant::now()));
@@ -66,8 +66,9 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Whether a call failed before it was sent: its connection was closed by the server at that very moment. hyper's client
-/// then says so in these words, and nothing else tells it apart.
+/// Whether the client never sent the call, because the server closed the connection at that moment.
+///
+/// hyper's client reports this case only by its message, so the message is compared.
 pub(super) fn was_never_sent(status: &Status) -> bool {
     status.code() == Code::Cancelled && status.message().contains("operation was canceled")
 }

@@ -1,4 +1,4 @@
-//! From a URL to a channel, and from a token to what proves it.
+//! Builds the channel from an address, and the `authorization` metadata from a token.
 
 use std::time::Duration;
 
@@ -8,41 +8,44 @@ use tonic::{
     transport::{Channel, ClientTlsConfig, Endpoint},
 };
 
-/// The value of the `authorization` metadata; its Debug tells nothing.
+/// The value of the `authorization` metadata. Its `Debug` output does not contain the token.
 pub(super) type Bearer = MetadataValue<Ascii>;
 
-/// How long to wait for a connection; the deadline of the call bounds it as well.
+/// The longest wait for a connection. The deadline of the call also bounds it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A peer that vanished without a word is noticed after this long.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// The interval of HTTP/2 pings, which detect a peer that disappeared. The gateway accepts pings at this interval.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Why there can be no client.
+/// Why a client cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// The URL is none, or not one of a gRPC server.
-    #[error("{url:?} is no URL of a server; write it as http://127.0.0.1:50051")]
+    /// The address is neither `host:port` nor an `http` or `https` URL.
+    #[error("{url:?} is not an address; write host:port, http://host:port or https://host")]
     Url {
-        /// What was given.
+        /// The address that was given.
         url: String,
     },
-    /// The token has characters that no metadata can carry.
+    /// The token contains characters that gRPC metadata cannot carry.
     #[error("the token must be printable ASCII")]
     Token,
-    /// TLS cannot be set up.
-    #[error("TLS cannot be set up")]
+    /// TLS cannot be configured.
+    #[error("TLS cannot be configured")]
     Tls(#[source] tonic::transport::Error),
 }
 
-/// A channel that connects when it is first used.
+/// Builds a channel that connects at its first call. `host:port` means `http://host:port`.
 pub(super) fn channel(url: &str, caller: &str) -> Result<Channel, ConnectError> {
     let bad_url = || ConnectError::Url { url: url.to_owned() };
-    let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|_| bad_url())?;
+    let is_host_and_port =
+        !url.contains("://") && url.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let full_url = if is_host_and_port { format!("http://{url}") } else { url.to_owned() };
+    let endpoint = Endpoint::from_shared(full_url).map_err(|_| bad_url())?;
     let scheme = endpoint.uri().scheme_str().map(str::to_owned);
     let endpoint = endpoint
         .user_agent(format!("{caller}/{}", env!("CARGO_PKG_VERSION")))
         .map_err(|_| bad_url())?
         .connect_timeout(CONNECT_TIMEOUT)
-        .http2_keep_alive_interval(KEEP_ALIVE);
+        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL);
     let endpoint = match scheme.as_deref() {
         Some("http") => endpoint,
         Some("https") => {
@@ -54,7 +57,7 @@ pub(super) fn channel(url: &str, caller: &str) -> Result<Channel, ConnectError> 
     Ok(endpoint.connect_lazy())
 }
 
-/// The metadata that proves a token.
+/// Builds the `authorization` metadata of a token.
 pub(super) fn bearer(token: &SecretString) -> Result<Bearer, ConnectError> {
     let mut bearer = Bearer::try_from(format!("Bearer {}", token.expose_secret())).map_err(|_| ConnectError::Token)?;
     bearer.set_sensitive(true);

@@ -1,7 +1,8 @@
-//! A failed call, decoded: the status with its `google.rpc` details.
+//! A failed call: the gRPC status with its decoded `google.rpc` details.
 
 use std::{collections::HashMap, error::Error as _, fmt, time::Duration};
 
+use stockroom_proto::pb;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -10,30 +11,37 @@ use tonic_types::StatusExt;
 pub struct Error {
     /// The gRPC code.
     pub code: Code,
-    /// The reason in words.
+    /// The message for people.
     pub message: String,
-    /// The reason as a fixed word, as `DAY_BUDGET_SPENT`; empty where the server gave none.
+    /// The reason as in `ErrorInfo.reason`, for example `DAY_BUDGET_SPENT`. Empty where the status has no `ErrorInfo`.
+    /// [`Error::known_reason`] has it as an enum.
     pub reason: String,
-    /// What the reason is about.
+    /// The metadata of `ErrorInfo`, for example the marketplace.
     pub metadata: HashMap<String, String>,
-    /// The fields of the request that are at fault.
+    /// The invalid fields of the request.
     pub field_violations: Vec<FieldViolation>,
-    /// When trying again can help.
+    /// The delay after which a retry can succeed. `None`: a retry does not help.
     pub retry_after: Option<Duration>,
-    /// The id of the call, for looking it up in the gateway's log.
+    /// The id of the call in the gateway's log.
     pub request_id: String,
 }
 
-/// A field of the request that is at fault.
+/// An invalid field of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldViolation {
-    /// The field's path, as `query.min_price`.
+    /// The path of the field, for example `query.min_price`.
     pub field: String,
-    /// What is wrong with it.
+    /// Why its value is invalid.
     pub description: String,
 }
 
 impl Error {
+    /// The reason as an enum of the contract. `None` where the status has no reason, or one that this client does not
+    /// know because the gateway is newer.
+    pub fn known_reason(&self) -> Option<pb::ErrorReason> {
+        pb::ErrorReason::from_str_name(&format!("ERROR_REASON_{}", self.reason))
+    }
+
     pub(super) fn decode(status: &Status, request_id: &str) -> Self {
         let details = status.get_error_details();
         let info = details.error_info();
@@ -53,7 +61,7 @@ impl Error {
         }
     }
 
-    /// Says where no gateway was. One that answers gives a reason, and knows itself where it is.
+    /// Adds the address to an error that no gateway produced. A gateway always sets a reason.
     pub(super) fn at(mut self, url: &str) -> Self {
         if self.reason.is_empty() && self.code != Code::DeadlineExceeded {
             self.message = format!("no gateway answers at {url}: {}", self.message);
@@ -62,7 +70,8 @@ impl Error {
     }
 }
 
-/// The message. Where the call never reached a server the causes say why, and one of them only "transport error".
+/// The message and its causes. A call that did not reach a server has its reason in the causes; the cause
+/// "transport error" adds nothing.
 fn in_words(status: &Status) -> String {
     let mut words = status.message().to_owned();
     let mut cause = status.source();
@@ -114,6 +123,9 @@ mod tests {
         assert_eq!(error.metadata.get("marketplace").map(String::as_str), Some("www.amazon.com"));
         assert_eq!(error.retry_after, Some(Duration::from_secs(3)));
         assert_eq!(error.request_id, "from-the-server");
+        assert_eq!(error.known_reason(), None);
+        let known = Error { reason: "DAY_BUDGET_SPENT".to_owned(), ..error };
+        assert_eq!(known.known_reason(), Some(pb::ErrorReason::DayBudgetSpent));
     }
 
     #[test]

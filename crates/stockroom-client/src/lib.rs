@@ -1,7 +1,4 @@
-//! The Rust client: one typed method for each RPC, over the generated stubs.
-//!
-//! Every call has a deadline, and an error comes back decoded. The client retries nothing but a call that was never
-//! sent, because the connection it was meant for had just been closed.
+#![doc = include_str!("../README.md")]
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -32,14 +29,14 @@ mod tests;
 /// The largest message that is read: a hundred products with all their parts are about 2 MiB.
 const MAX_MESSAGE_BYTES: usize = 16 << 20;
 
-/// What a client may be told besides the address.
+/// The options of a client besides the address.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The bearer token of a gateway that knows its callers.
+    /// The bearer token, for a gateway with configured callers.
     pub token: Option<SecretString>,
     /// The name of the calling program, for the user agent.
     pub caller: String,
-    /// How long each call may take.
+    /// The deadline of each call, counted from its start. 10 seconds by default.
     pub deadline: Duration,
 }
 
@@ -49,7 +46,9 @@ impl Default for Options {
     }
 }
 
-/// A connection to a gateway. Cloning it is cheap and shares the connection.
+/// A client of one gateway. Clones are cheap and share the connection.
+///
+/// Dropping the future of a call cancels the call.
 #[derive(Clone)]
 pub struct Client {
     url: Arc<str>,
@@ -58,47 +57,51 @@ pub struct Client {
     deadline: Duration,
 }
 
-/// Whether a service takes calls.
+/// Whether a service is serving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
-    /// It takes calls.
+    /// The service is serving.
     Serving,
-    /// It takes none now.
+    /// The service is not serving.
     NotServing,
-    /// The gateway has no such service, or does not tell.
+    /// The gateway has no such service, or does not report its health.
     Unknown,
 }
 
-/// Defines a method that asks once and gets one answer.
+/// Defines the method of a unary RPC.
 macro_rules! unary {
     ($(#[$doc:meta])* $name:ident, $client:ident, $request:ident -> $response:ident) => {
         $(#[$doc])*
         pub async fn $name(&self, request: pb::$request) -> Result<pb::$response, Error> {
-            let answer = self.call(request, |channel, request| async move {
+            let outcome = self.call(request, |channel, request| async move {
                 $client::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES).$name(request).await
             });
-            answer.await.map(|(response, _)| response)
+            outcome.await.map(|(response, _)| response)
         }
     };
 }
 
-/// Defines a method that asks once and gets a stream of answers.
+/// Defines the method of a server-streaming RPC.
 macro_rules! streaming {
     ($(#[$doc:meta])* $name:ident, $client:ident, $request:ident -> $response:ident) => {
         $(#[$doc])*
         pub async fn $name(&self, request: pb::$request) -> Result<Streaming<pb::$response>, Error> {
-            let answer = self.call(request, |channel, request| async move {
+            let outcome = self.call(request, |channel, request| async move {
                 $client::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES).$name(request).await
             });
-            answer.await.map(|(messages, call)| Streaming::new(messages, call.deadline(), call.id().to_owned()))
+            outcome.await.map(|(messages, call)| Streaming::new(messages, call.deadline(), call.id().to_owned()))
         }
     };
 }
 
 impl Client {
-    /// Makes a client of the gateway at a URL, as `http://127.0.0.1:50051` or `https://stockroom.example`.
+    /// Builds a client for the gateway at an address: `host:port`, `http://host:port` or `https://host`.
     ///
-    /// Nothing is sent yet: the first call opens the connection, and one that was lost is opened again.
+    /// The first call opens the connection. A lost connection is opened again by the next call.
+    ///
+    /// # Errors
+    ///
+    /// The address, the token or the TLS configuration is invalid. No connection is needed to find out.
     pub fn new(url: &str, options: Options) -> Result<Self, ConnectError> {
         let channel = connect::channel(url, &options.caller)?;
         let bearer = options.token.as_ref().map(connect::bearer).transpose()?;
@@ -110,7 +113,7 @@ impl Client {
         search_products, SearchServiceClient, SearchProductsRequest -> SearchProductsResponse
     }
     streaming! {
-        /// A search whose pages come as they arrive.
+        /// A search; the pages arrive one by one.
         stream_search, SearchServiceClient, StreamSearchRequest -> StreamSearchResponse
     }
     unary! {
@@ -118,7 +121,7 @@ impl Client {
         get_product, ProductServiceClient, GetProductRequest -> GetProductResponse
     }
     unary! {
-        /// Up to 100 products, one outcome for each ASIN.
+        /// Up to 100 products, with one outcome for each ASIN.
         get_products, ProductServiceClient, GetProductsRequest -> GetProductsResponse
     }
     unary! {
@@ -126,11 +129,11 @@ impl Client {
         get_variations, ProductServiceClient, GetVariationsRequest -> GetVariationsResponse
     }
     streaming! {
-        /// Two to ten products side by side; the summary comes last.
+        /// A comparison of two to ten products; the summary is the last message.
         compare_products, ProductServiceClient, CompareProductsRequest -> CompareProductsResponse
     }
     unary! {
-        /// Browse nodes with their children to a depth.
+        /// Browse nodes with their children, to a given depth.
         get_browse_nodes, BrowseServiceClient, GetBrowseNodesRequest -> GetBrowseNodesResponse
     }
     unary! {
@@ -138,11 +141,11 @@ impl Client {
         list_categories, BrowseServiceClient, ListCategoriesRequest -> ListCategoriesResponse
     }
     unary! {
-        /// What is popular in a category.
+        /// The best rated and most reviewed products of a category.
         list_trending, BrowseServiceClient, ListTrendingRequest -> ListTrendingResponse
     }
     unary! {
-        /// What is reduced in a category.
+        /// The discounted products of a category.
         list_deals, BrowseServiceClient, ListDealsRequest -> ListDealsResponse
     }
     unary! {
@@ -150,7 +153,7 @@ impl Client {
         list_feeds, AdminServiceClient, ListFeedsRequest -> ListFeedsResponse
     }
     unary! {
-        /// A link to a feed, which is a secret.
+        /// A link to a feed. The link is a secret: whoever has it can download the feed.
         get_feed_link, AdminServiceClient, GetFeedLinkRequest -> GetFeedLinkResponse
     }
     unary! {
@@ -158,7 +161,7 @@ impl Client {
         list_reports, AdminServiceClient, ListReportsRequest -> ListReportsResponse
     }
     unary! {
-        /// A link to a report, which is a secret.
+        /// A link to a report. The link is a secret: whoever has it can download the report.
         get_report_link, AdminServiceClient, GetReportLinkRequest -> GetReportLinkResponse
     }
     unary! {
@@ -166,20 +169,20 @@ impl Client {
         list_marketplaces, BrowseServiceClient, ListMarketplacesRequest -> ListMarketplacesResponse
     }
     unary! {
-        /// How the gateway does.
+        /// The state of the gateway: accounts, queue, cache.
         get_status, AdminServiceClient, GetStatusRequest -> GetStatusResponse
     }
     unary! {
-        /// Drops something from the cache.
+        /// Removes entries from the cache.
         purge_cache, AdminServiceClient, PurgeCacheRequest -> PurgeCacheResponse
     }
 
-    /// Whether a service takes calls; the empty name stands for the whole gateway.
+    /// Checks whether a service is serving. The empty name stands for the whole gateway.
     pub async fn health(&self, service: &str) -> Result<Health, Error> {
         let request = HealthCheckRequest { service: service.to_owned() };
-        let answer =
+        let outcome =
             self.call(request, |channel, request| async move { HealthClient::new(channel).check(request).await });
-        match answer.await {
+        match outcome.await {
             Ok((response, _)) => Ok(match response.status() {
                 ServingStatus::Serving => Health::Serving,
                 ServingStatus::NotServing => Health::NotServing,
@@ -190,7 +193,7 @@ impl Client {
         }
     }
 
-    /// Makes one call, and makes it again where it was never sent.
+    /// Makes one call. Repeats a call that was never sent.
     async fn call<Q, A, F>(
         &self,
         request: Q,
@@ -201,7 +204,7 @@ impl Client {
         F: Future<Output = Result<tonic::Response<A>, Status>>,
     {
         let call = Call::new(self.bearer.as_ref(), self.deadline);
-        // Boxed: a call's future is some 20 KB, and its callers would carry it along.
+        // Boxed, because the future of a call takes about 20 KB of its caller's future.
         let mut outcome = call.within(Box::pin(send(self.channel.clone(), call.request(request.clone())))).await;
         if outcome.as_ref().is_err_and(call::was_never_sent) {
             outcome = call.within(Box::pin(send(self.channel.clone(), call.request(request)))).await;

@@ -1,10 +1,10 @@
-//! The answers of a streaming call.
+//! The messages of a server-streaming call.
 
 use std::fmt;
 
 use super::{Error, call::Deadline};
 
-/// Messages that come one after the other. Dropping it ends the call.
+/// The messages of a server-streaming call. Dropping it cancels the call.
 pub struct Streaming<T> {
     messages: tonic::Streaming<T>,
     deadline: Deadline,
@@ -16,9 +16,9 @@ impl<T> Streaming<T> {
         Self { messages, deadline, request_id }
     }
 
-    /// The next message; `None` after the last. The call's deadline holds for the stream as a whole.
+    /// Returns the next message, or `None` after the last one. The call's deadline covers the whole stream.
     ///
-    /// Dropping the future loses nothing: the next call goes on where it stopped.
+    /// Cancel-safe: dropping the future loses no message.
     pub async fn message(&mut self) -> Result<Option<T>, Error> {
         let message = self.deadline.bound(self.messages.message()).await;
         message.map_err(|status| Error::decode(&status, &self.request_id))

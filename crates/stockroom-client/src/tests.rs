@@ -14,7 +14,7 @@ fn client(address: SocketAddr, token: Option<&str>) -> Client {
     Client::new(&format!("http://{address}"), options).unwrap()
 }
 
-/// A gateway that only tells its health, and only to who brings the token.
+/// A server with the health service only, which requires the token.
 async fn gateway() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -68,11 +68,13 @@ async fn a_gateway_that_never_answers_exceeds_the_deadline() {
 }
 
 #[tokio::test]
-async fn an_address_or_a_token_that_cannot_be_is_refused_before_any_call() {
-    for url in ["", "nonsense", "ftp://host", "127.0.0.1:50051"] {
+async fn an_invalid_address_or_token_is_refused_before_any_call() {
+    for url in ["", "nonsense", "ftp://host", "127.0.0.1:port", "127.0.0.1:99999"] {
         assert!(matches!(Client::new(url, Options::default()), Err(ConnectError::Url { .. })), "{url}");
     }
     let options = Options { token: Some("one\ntwo".into()), ..Options::default() };
     assert!(matches!(Client::new("http://host", options), Err(ConnectError::Token)));
-    assert!(Client::new("https://host", Options::default()).is_ok());
+    for url in ["https://host", "http://127.0.0.1:50051", "127.0.0.1:50051", "gateway.example:50051"] {
+        assert!(Client::new(url, Options::default()).is_ok(), "{url}");
+    }
 }

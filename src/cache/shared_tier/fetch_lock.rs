@@ -1,39 +1,42 @@
-//! Short leases on what is being asked of Amazon, so that two replicas do not ask the same at the same moment.
+//! Short locks on what is being fetched from Amazon, so that two replicas do not fetch the same at the same moment.
 //!
-//! A lease is a hint and protects nothing: it is given without Redis too, and runs out by itself when its holder fails.
+//! A lock is a hint and protects nothing: without Redis everybody has it, and it ends by itself when its holder fails.
 
-use std::{sync::LazyLock, time::Duration};
+use std::sync::LazyLock;
 
+use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::store::{Script, Store};
+use crate::{
+    dispatch::FETCH_LOCK_TIME,
+    store::{Script, Store},
+};
 
-/// How long a lease holds: an answer of Amazon's takes about a second, and whoever waits for one that never comes should
-/// still have time to ask.
-pub(crate) const LEASE: Duration = Duration::from_secs(3);
-
-/// Takes each lease that nobody holds, and tells for each whether the asker holds it.
-static TAKE: LazyLock<Script> = LazyLock::new(|| {
+/// For each key: its value, and 1 where the asker has the lock on it now. A key is locked only where it has no lock.
+static LOOK_UP: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
-        "local held = {}
+        "local found = {}
         for i, name in ipairs(KEYS) do
-            if redis.call('SET', name, ARGV[1], 'NX', 'PX', ARGV[2]) then
-                held[i] = 1
-            else
-                held[i] = redis.call('GET', name) == ARGV[1] and 1 or 0
-            end
+            local lock, kept = name .. ':lock', redis.call('TYPE', name).ok == 'string' and redis.call('GET', name)
+            local is_ours = redis.call('SET', lock, ARGV[1], 'NX', 'PX', ARGV[2]) or redis.call('GET', lock) == ARGV[1]
+            found[2 * i - 1], found[2 * i] = kept, is_ours and 1 or 0
         end
-        return held",
+        return found",
     )
 });
 
-/// Gives up a lease, unless it has run out and is somebody else's.
+/// Gives up locks, unless they have ended and are somebody else's.
 static RELEASE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new("if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0")
+    Script::new(
+        "for _, name in ipairs(KEYS) do
+            if redis.call('GET', name .. ':lock') == ARGV[1] then redis.call('DEL', name .. ':lock') end
+        end
+        return 0",
+    )
 });
 
-/// One process, as the holder of leases.
-#[derive(Debug)]
+/// One process, as the holder of locks.
+#[derive(Clone, Debug)]
 pub(super) struct FetchLock(String);
 
 impl FetchLock {
@@ -41,20 +44,17 @@ impl FetchLock {
         Self(Uuid::new_v4().to_string())
     }
 
-    /// Takes a lease on each name, all of one hash slot, and tells which are held. Whatever ails Redis, all are.
-    pub(super) async fn take(&self, store: &Store, names: impl Iterator<Item = String>) -> Vec<bool> {
-        let names: Vec<String> = names.map(lease).collect();
-        let arguments = [self.0.clone(), LEASE.as_millis().to_string()];
-        let held: Vec<u8> = store.eval(&TAKE, &names, &arguments).await.unwrap_or_default();
-        held.iter().map(|held| *held != 0).chain(std::iter::repeat(true)).take(names.len()).collect()
+    /// Looks up keys of one hash slot: what is stored under each, and whether this process has the lock on it. Whatever ails
+    /// Redis, nothing is stored and every lock is had.
+    pub(super) async fn try_lock(&self, store: &Store, names: &[String]) -> Vec<(Option<Bytes>, bool)> {
+        let arguments = [self.0.clone(), FETCH_LOCK_TIME.as_millis().to_string()];
+        let found = store.eval::<Vec<(Option<Bytes>, u8)>>(&LOOK_UP, names, &arguments).await.unwrap_or_default();
+        let found = found.into_iter().map(|(kept, is_ours)| (kept, is_ours == 1));
+        found.chain(std::iter::repeat((None, true))).take(names.len()).collect()
     }
 
-    /// Gives up the lease on a name. Where that fails it runs out.
-    pub(super) async fn release(&self, store: &Store, name: String) {
-        let _ = store.eval::<u8>(&RELEASE, &[lease(name)], std::slice::from_ref(&self.0)).await;
+    /// Gives up the locks on keys of one hash slot. Where that fails they end.
+    pub(super) async fn release(&self, store: &Store, names: &[String]) {
+        let _ = store.eval::<u8>(&RELEASE, names, std::slice::from_ref(&self.0)).await;
     }
-}
-
-fn lease(name: String) -> String {
-    name + ":lease"
 }

@@ -9,7 +9,7 @@ use std::{collections::HashMap, fmt::Write};
 
 use sha2::{Digest, Sha256};
 
-use crate::cache::{Key, Namespace};
+use crate::cache::Key;
 use amazon_catalog::Marketplace;
 
 /// Changes when keys of the old form must not be read any more; the form of entries has a version of its own.
@@ -34,7 +34,7 @@ impl KeyNames {
         };
         // Nothing is asked or kept for a marketplace that has no tag.
         let tag = self.tags.get(&locale.marketplace).map_or("", String::as_str);
-        let namespace = code(key.namespace());
+        let namespace = key.namespace().code();
         let (marketplace, language, currency) =
             (locale.marketplace.code(), locale.language.code(), locale.currency.code());
         format!("{}:{namespace}:{{{tag}:{marketplace}}}:{language}:{currency}:{id}", self.prefix)
@@ -43,16 +43,6 @@ impl KeyNames {
     /// The name of the journal of purges.
     pub(super) fn journal(&self) -> String {
         format!("{}:purges", self.prefix)
-    }
-}
-
-/// A namespace's name.
-pub(super) fn code(namespace: Namespace) -> &'static str {
-    match namespace {
-        Namespace::Products => "products",
-        Namespace::Searches => "searches",
-        Namespace::Variations => "variations",
-        Namespace::BrowseNodes => "browse-nodes",
     }
 }
 
@@ -69,6 +59,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::cache::Namespace;
     use amazon_catalog::{Asin, Locale};
 
     fn names(tag: &str) -> KeyNames {

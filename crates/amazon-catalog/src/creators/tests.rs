@@ -2,7 +2,7 @@
 
 use self::fake::Fake;
 use super::*;
-use crate::{Asin, GetItems, Items, Locale};
+use crate::{Asin, GetItems, Items, Locale, Missing};
 
 mod fake;
 mod tokens;
@@ -10,7 +10,7 @@ mod tokens;
 const PATIENCE: Duration = Duration::from_secs(30);
 const ID: &str = "dummy-client-id";
 const SECRET: &str = "not/a+real=secret";
-const NOTHING: &str = r#"{"itemsResult": {"items": []}}"#;
+const NOTHING: &str = r#"{"errors": [{"code": "NoResults", "message": "None."}]}"#;
 
 fn options(endpoint: &str) -> Options {
     Options {
@@ -44,7 +44,8 @@ fn get_items(marketplace: &str) -> CatalogRequest {
 }
 
 fn empty() -> CatalogResponse {
-    CatalogResponse::Items(Items::default())
+    let missing = vec![(Asin::parse("B0FAKEKTL3").unwrap(), Missing::NotFound)];
+    CatalogResponse::Items(Items { missing, ..Items::default() })
 }
 
 #[tokio::test]

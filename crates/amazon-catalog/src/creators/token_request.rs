@@ -10,7 +10,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
 use super::version::Issuer;
-use crate::{Error, Refusal, http_response::HttpResponse, json::json_struct, transport::Transport};
+use crate::{
+    Error, Refusal,
+    http_response::HttpResponse,
+    json::{FromJson, json_struct},
+    transport::Transport,
+};
 
 /// The longest wait for the token service. A caller's own deadline is usually shorter.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -106,11 +111,17 @@ impl Request<'_> {
     }
 }
 
+/// The body as this type; its default where the body is not JSON or does not fit.
+fn read_body<T: FromJson + Default>(response: &HttpResponse) -> T {
+    let text = response.text().unwrap_or_default();
+    serde_json::from_str(&text).ok().and_then(T::read).unwrap_or_default()
+}
+
 fn read_token(response: &HttpResponse) -> Result<GrantedToken, Error> {
     if !response.status.is_success() {
         return Err(read_error(response));
     }
-    let TokenResponse { access_token, token_type, expires_in } = response.read().unwrap_or_default();
+    let TokenResponse { access_token, token_type, expires_in } = read_body(response);
     let is_bearer = token_type.is_empty() || token_type.eq_ignore_ascii_case("bearer");
     if access_token.is_empty() || !access_token.bytes().all(|byte| byte.is_ascii_graphic()) || !is_bearer {
         return Err(response.malformed("the token service gave no bearer token"));
@@ -121,7 +132,7 @@ fn read_token(response: &HttpResponse) -> Result<GrantedToken, Error> {
 
 fn read_error(response: &HttpResponse) -> Error {
     let (status, request_id) = (response.status, response.request_id());
-    let TokenError { error } = response.read().unwrap_or_default();
+    let TokenError { error } = read_body(response);
     if status == StatusCode::TOO_MANY_REQUESTS {
         return Error::Throttled { retry_after: response.retry_after(SystemTime::now().into()), request_id };
     }

@@ -10,9 +10,10 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-use crate::{Asin, GetItems, Items, Locale};
+use crate::{Asin, GetItems, Items, Locale, Missing};
 
 const PATIENCE: Duration = Duration::from_secs(30);
+const NOTHING: &str = r#"{"Errors": [{"Code": "NoResults", "Message": "None."}]}"#;
 const SECRET: &str = "not-a-real-secret-key";
 
 fn options(endpoint: &str) -> Options {
@@ -27,6 +28,11 @@ fn options(endpoint: &str) -> Options {
             ..TransportOptions::default()
         },
     }
+}
+
+fn empty() -> CatalogResponse {
+    let missing = vec![(Asin::parse("B0FAKEKTL3").unwrap(), Missing::NotFound)];
+    CatalogResponse::Items(Items { missing, ..Items::default() })
 }
 
 fn with_transport(endpoint: &str, change: impl FnOnce(&mut TransportOptions)) -> Options {
@@ -72,8 +78,8 @@ fn ok(body: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn a_call_is_one_signed_request_to_the_marketplace_s_host() {
-    let (answer, request) = call(&ok(r#"{"ItemsResult": {"Items": []}}"#), PATIENCE).await;
-    assert_eq!(answer.unwrap(), CatalogResponse::Items(Items::default()));
+    let (answer, request) = call(&ok(NOTHING), PATIENCE).await;
+    assert_eq!(answer.unwrap(), empty());
 
     let (head, body) = request.split_once("\r\n\r\n").unwrap();
     let header =
@@ -148,9 +154,9 @@ async fn a_certificate_authority_of_one_s_own_is_trusted() {
         let (connection, _) = listener.accept().await.unwrap();
         let mut connection = TlsAcceptor::from(Arc::new(tls)).accept(connection).await.unwrap();
         read_request(&mut connection).await;
-        connection.write_all(&ok(r#"{"ItemsResult": {"Items": []}}"#)).await.unwrap();
+        connection.write_all(&ok(NOTHING)).await.unwrap();
     });
-    assert_eq!(answer.unwrap(), CatalogResponse::Items(Items::default()));
+    assert_eq!(answer.unwrap(), empty());
 }
 
 #[tokio::test]
@@ -162,10 +168,10 @@ async fn a_proxy_is_used_where_one_is_given() {
     let (answer, request) = tokio::join!(client.call(&request, PATIENCE), async {
         let (mut connection, _) = proxy.accept().await.unwrap();
         let request = read_request(&mut connection).await;
-        connection.write_all(&ok(r#"{"ItemsResult": {"Items": []}}"#)).await.unwrap();
+        connection.write_all(&ok(NOTHING)).await.unwrap();
         request
     });
-    assert_eq!(answer.unwrap(), CatalogResponse::Items(Items::default()));
+    assert_eq!(answer.unwrap(), empty());
     assert!(request.starts_with("POST http://amazon.invalid/paapi5/getitems HTTP/1.1\r\n"), "{request}");
 }
 

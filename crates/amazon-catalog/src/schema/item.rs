@@ -1,7 +1,7 @@
 //! An item, whole.
 
 use crate::{
-    Asin, Marketplace,
+    Asin, IDS_PER_CALL, Marketplace,
     json::{json_struct, unless_empty},
     schema::{
         browse_nodes::BrowseNodeInfo, images::Images, info::ItemInfo, offers::OffersV2, offers_v1::Offers,
@@ -38,6 +38,7 @@ impl Item {
     pub(crate) fn product(self, marketplace: Marketplace) -> Option<pb::Product> {
         Some(pb::Product {
             asin: Asin::parse(&self.asin).ok()?.to_string(),
+            requested_asin: String::new(),
             marketplace: marketplace.name().to_owned(),
             detail_page_url: self.detail_page_url,
             parent_asin: self.parent_asin,
@@ -52,12 +53,12 @@ impl Item {
     }
 }
 
-/// The products of a list whose unreadable elements are `None`; `None` where nothing in it can be read, so that an answer
-/// of nonsense is not taken for one that finds nothing.
-pub(crate) fn products(items: Vec<Option<Item>>, marketplace: Marketplace) -> Option<Vec<pb::Product>> {
-    let listed = items.len();
-    let products: Vec<_> = items.into_iter().flatten().filter_map(|item| item.product(marketplace)).collect();
-    (listed == 0 || !products.is_empty()).then_some(products)
+/// The products of one page of a list in Amazon's places, at most [`IDS_PER_CALL`]. A place whose item cannot be read is
+/// `None`. The whole is `None` where the list has places and none of them can be read: such a page says nothing.
+pub(crate) fn places(items: Vec<Option<Item>>, marketplace: Marketplace) -> Option<Vec<Option<pb::Product>>> {
+    let products = items.into_iter().take(IDS_PER_CALL).map(|item| item?.product(marketplace));
+    let places: Vec<_> = products.collect();
+    (places.is_empty() || places.iter().any(Option::is_some)).then_some(places)
 }
 
 fn variation(attributes: Vec<VariationAttribute>) -> pb::ProductVariation {

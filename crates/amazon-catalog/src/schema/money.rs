@@ -41,29 +41,8 @@ impl Amount {
 
 impl FromJson for Amount {
     fn read(json: &RawValue) -> Option<Self> {
-        let digits = without_exponent(json::text(json)?.trim())?;
-        parse_amount(&digits).map(|(units, nanos)| Self { units, nanos })
+        parse_amount(&json::text(json)?).map(|(units, nanos)| Self { units, nanos })
     }
-}
-
-/// Writes `1.5E3`, which JSON allows for 1500, without its exponent. `None` beyond what an amount can hold.
-fn without_exponent(number: &str) -> Option<String> {
-    let Some((digits, exponent)) = number.split_once(['e', 'E']) else {
-        return Some(number.to_owned());
-    };
-    let exponent: i32 = exponent.parse().ok().filter(|exponent| (-18..=18).contains(exponent))?;
-    let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |digits| ("-", digits));
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let shift = usize::try_from(exponent.unsigned_abs()).ok()?;
-    Some(if exponent >= 0 {
-        let fraction = format!("{fraction:0<shift$}");
-        let (moved, rest) = fraction.split_at_checked(shift)?;
-        format!("{sign}{whole}{moved}.{rest}")
-    } else {
-        let whole = format!("{whole:0>width$}", width = shift + 1);
-        let (rest, moved) = whole.split_at_checked(whole.len() - shift)?;
-        format!("{sign}{rest}.{moved}{fraction}")
-    })
 }
 
 #[cfg(test)]

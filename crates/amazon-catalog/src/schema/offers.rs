@@ -101,6 +101,7 @@ impl From<Listing> for pb::Offer {
         let Listing { condition, price, .. } = listing;
         let mut offer = Self {
             r#type: listing.r#type,
+            condition_text: condition_text(&condition.value),
             condition: condition_of(&condition.value).into(),
             sub_condition: sub_condition(condition.sub_condition, &condition.value),
             condition_note: condition.condition_note,
@@ -141,6 +142,12 @@ pub(super) fn condition_of(word: &str) -> pb::Condition {
         "Collectible" => pb::Condition::Collectible,
         _ => pb::Condition::Unspecified,
     }
+}
+
+/// Amazon's name of a condition that the contract has no value for. Amazon calls a condition that it does not know `Unknown`.
+pub(super) fn condition_text(word: &str) -> String {
+    let is_unknown = condition_of(word) == pb::Condition::Unspecified && word != "Unknown";
+    if is_unknown { word.to_owned() } else { String::new() }
 }
 
 /// The finer word for a condition, unless it only repeats the condition or says that there is none.
@@ -194,9 +201,15 @@ impl From<MerchantInfo> for pb::Merchant {
     }
 }
 
+/// A saving: what is not above zero is none, and above 100 percent is no percentage.
+pub(super) fn saving(money: Money, percent: Option<i32>) -> pb::Saving {
+    let amount = money.message().filter(|amount| amount.units > 0 || amount.nanos > 0);
+    pb::Saving { amount, percent: percent.filter(|percent| (1..=100).contains(percent)) }
+}
+
 impl From<Savings> for pb::Saving {
     fn from(savings: Savings) -> Self {
-        Self { amount: savings.money.message(), percent: savings.percentage }
+        saving(savings.money, savings.percentage)
     }
 }
 

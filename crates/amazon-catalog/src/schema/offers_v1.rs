@@ -9,7 +9,7 @@ use crate::{
     json::{FromJson, json_struct, unless_empty},
     schema::{
         money::{Amount, Money},
-        offers::{Availability, LoyaltyPoints, condition_of, sub_condition, withhold_price},
+        offers::{Availability, LoyaltyPoints, condition_of, condition_text, saving, sub_condition, withhold_price},
     },
 };
 use stockroom_proto::pb;
@@ -135,6 +135,7 @@ impl From<Listing> for pb::Offer {
         let Listing { condition, price: Priced { money, more: price }, .. } = listing;
         let mut offer = Self {
             id: listing.id,
+            condition_text: condition_text(&condition.value),
             condition: condition_of(&condition.value).into(),
             sub_condition: sub_condition(condition.sub_condition.value, &condition.value),
             condition_note: condition.condition_note.value,
@@ -162,7 +163,7 @@ impl From<Listing> for pb::Offer {
 
 impl From<Priced<Savings>> for pb::Saving {
     fn from(Priced { money, more }: Priced<Savings>) -> Self {
-        Self { amount: money.message(), percent: more.percentage }
+        saving(money, more.percentage)
     }
 }
 
@@ -224,6 +225,7 @@ impl From<ProgramEligibility> for pb::ProgramEligibility {
 impl From<Summary> for pb::OfferSummary {
     fn from(summary: Summary) -> Self {
         Self {
+            condition_text: condition_text(&summary.condition.value),
             condition: condition_of(&summary.condition.value).into(),
             lowest_price: summary.lowest_price.message(),
             highest_price: summary.highest_price.message(),

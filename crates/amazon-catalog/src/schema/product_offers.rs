@@ -58,7 +58,10 @@ fn is_same_offer(offer: &pb::Offer, other: &pb::Offer) -> bool {
     } else {
         merchant.id == other_merchant.id
     };
-    same_merchant && offer.condition == other.condition && offer.sub_condition == other.sub_condition
+    same_merchant
+        && offer.condition == other.condition
+        && offer.condition_text == other.condition_text
+        && offer.sub_condition == other.sub_condition
 }
 
 /// Adds to an offer what only the first version knows of it.

@@ -3,6 +3,9 @@
 use crate::{json::json_struct, rating};
 use stockroom_proto::pb;
 
+/// The best rating that Amazon's customers can give.
+const MAX_STARS: f64 = 5.0;
+
 json_struct! {
     struct CustomerReviews {
         count: Option<i32>,
@@ -19,7 +22,8 @@ json_struct! {
 impl From<CustomerReviews> for pb::ProductReviews {
     fn from(reviews: CustomerReviews) -> Self {
         // Nobody can give no star: zero stands for an item that nobody has rated.
-        let star_rating = reviews.star_rating.value.filter(|stars| *stars > 0.0);
-        Self { star_rating, count: reviews.count, in_words: rating::in_words(star_rating, reviews.count) }
+        let star_rating = reviews.star_rating.value.filter(|stars| *stars > 0.0 && *stars <= MAX_STARS);
+        let count = reviews.count.filter(|count| *count >= 0);
+        Self { star_rating, count, in_words: rating::in_words(star_rating, count) }
     }
 }

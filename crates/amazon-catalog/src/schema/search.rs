@@ -3,14 +3,14 @@
 use crate::{
     Marketplace, SearchPage,
     json::json_struct,
-    schema::item::{Item, products},
+    schema::item::{Item, places},
 };
 use stockroom_proto::pb;
 
 json_struct! {
     struct SearchResult {
-        items: Vec<Option<Item>>,
-        total_result_count: i64,
+        items: Option<Vec<Option<Item>>>,
+        total_result_count: Option<i64>,
         search_url: String,
         search_refinements: SearchRefinements,
     }
@@ -40,13 +40,20 @@ json_struct! {
 }
 
 impl SearchResult {
-    /// The page; `None` where not one of its items can be read.
+    /// The page; `None` where nothing can be read in it. That nothing matches is said by an empty list, or by a count of
+    /// zero; a result with neither says nothing.
     pub(crate) fn page(self, marketplace: Marketplace) -> Option<SearchPage> {
+        let total_results = self.total_result_count.filter(|count| *count >= 0);
+        let items = match self.items {
+            Some(items) => items,
+            None if total_results == Some(0) => Vec::new(),
+            None => return None,
+        };
         let SearchRefinements { search_index, browse_node, other_refinements } = self.search_refinements;
         let refinements = search_index.into_iter().chain(browse_node).chain(other_refinements);
         Some(SearchPage {
-            products: products(self.items, marketplace)?,
-            total_results: self.total_result_count,
+            places: places(items, marketplace)?,
+            total_results,
             search_url: self.search_url,
             facets: refinements.map(Into::into).collect(),
         })

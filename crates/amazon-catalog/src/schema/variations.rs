@@ -4,7 +4,7 @@ use crate::{
     Marketplace, VariationsPage,
     json::json_struct,
     schema::{
-        item::{Item, products},
+        item::{Item, places},
         money::Money,
     },
 };
@@ -12,15 +12,15 @@ use stockroom_proto::pb;
 
 json_struct! {
     struct VariationsResult {
-        items: Vec<Option<Item>>,
+        items: Option<Vec<Option<Item>>>,
         variation_summary: VariationSummary,
     }
 }
 
 json_struct! {
     struct VariationSummary {
-        page_count: i32,
-        variation_count: i32,
+        page_count: Option<i32>,
+        variation_count: Option<i32>,
         price: Prices,
         variation_dimensions: Vec<VariationDimension>,
     }
@@ -42,28 +42,29 @@ json_struct! {
 }
 
 impl VariationsResult {
-    /// The page; `None` where not one of its items can be read.
+    /// The page; `None` where nothing can be read in it.
     pub(crate) fn page(self, marketplace: Marketplace) -> Option<VariationsPage> {
-        let products = products(self.items, marketplace)?;
-        let page_count = u32::try_from(self.variation_summary.page_count).unwrap_or_default();
+        let places = places(self.items?, marketplace)?;
+        let page_count = self.variation_summary.page_count.and_then(|count| u32::try_from(count).ok());
         let mut summary = pb::VariationSummary::from(self.variation_summary);
         // An end of the span may be the very price that a child withholds.
-        if products
+        if places
             .iter()
+            .flatten()
             .flat_map(|product| &product.offers)
             .flat_map(|offers| &offers.listings)
             .any(|o| o.price_withheld)
         {
             (summary.lowest_price, summary.highest_price) = (None, None);
         }
-        Some(VariationsPage { products, summary, page_count })
+        Some(VariationsPage { places, summary, page_count })
     }
 }
 
 impl From<VariationSummary> for pb::VariationSummary {
     fn from(summary: VariationSummary) -> Self {
         Self {
-            variation_count: summary.variation_count,
+            variation_count: summary.variation_count.filter(|count| *count >= 0),
             lowest_price: summary.price.lowest_price.message(),
             highest_price: summary.price.highest_price.message(),
             dimensions: summary.variation_dimensions.into_iter().map(Into::into).collect(),

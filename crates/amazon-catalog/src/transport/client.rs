@@ -1,11 +1,17 @@
 //! The HTTP client: one request, one response, no redirect and no retry.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
+use bytes::Bytes;
 use reqwest::{Certificate, Proxy, Url, redirect, retry};
 use tokio::time::timeout;
 
-use crate::{BuildError, Error, TransportOptions, http_response::HttpResponse};
+use crate::{BuildError, Error, SentNotice, TransportOptions, http_response::HttpResponse};
 
 /// How long an idle connection is kept: less than servers commonly do, so that a call does not start on a connection that
 /// the server is about to close.
@@ -55,7 +61,7 @@ impl Transport {
         body: Vec<u8>,
         within: Duration,
     ) -> Result<HttpResponse, Error> {
-        let mut request = self.client.post(url).body(body);
+        let mut request = self.client.post(url).body(reqwest::Body::wrap(NoticedBody::new(body)));
         for (name, value) in headers {
             request = request.header(name, value);
         }
@@ -88,4 +94,49 @@ pub(crate) fn base_url(text: &str) -> Result<String, BuildError> {
     let is_http = |url: &Url| ["http", "https"].contains(&url.scheme()) && url.has_host();
     let url = Url::parse(text).ok().filter(is_http).ok_or(BuildError::Endpoint)?;
     Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+tokio::task_local! {
+    /// The notice of the call that this task makes. A token is fetched by a task of its own, and is no call.
+    static SENT: SentNotice;
+}
+
+/// Runs one call, and marks the notice when its request is written.
+pub(crate) async fn with_notice<T>(sent: &SentNotice, call: impl Future<Output = T>) -> T {
+    SENT.scope(sent.clone(), call).await
+}
+
+/// The body of a request. It is first asked for when its connection is there and the request is being written.
+struct NoticedBody {
+    bytes: Option<Bytes>,
+    sent: Option<SentNotice>,
+}
+
+impl NoticedBody {
+    fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes: Some(bytes.into()), sent: SENT.try_with(Clone::clone).ok() }
+    }
+}
+
+impl http_body::Body for NoticedBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        if let Some(sent) = self.sent.take() {
+            sent.mark();
+        }
+        Poll::Ready(self.bytes.take().map(|bytes| Ok(http_body::Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_none()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        http_body::SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+    }
 }

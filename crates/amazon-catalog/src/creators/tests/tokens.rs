@@ -151,13 +151,28 @@ async fn a_token_that_is_refused_even_when_new_is_not_tried_again_for_a_while() 
 }
 
 #[tokio::test]
-async fn another_refusal_is_no_reason_for_a_new_token() {
-    let refusal = r#"{"type": "UnauthorizedException", "reason": "InvalidIssuer"}"#;
-    let fake = Fake::start(move |_| (401, refusal.to_owned())).await;
-    let client = client(&fake);
-    let answer = ask(&client).await;
-    assert!(matches!(&answer, Err(Error::Refused { refusal: Refusal::WrongRegion, .. })), "{answer:?}");
-    assert_eq!((fake.tokens(), fake.calls()), (1, 1));
+async fn any_401_renews_the_token_once_whatever_it_says() {
+    let cases = [
+        (r#"{"type": "UnauthorizedException", "reason": "InvalidIssuer"}"#, Refusal::WrongRegion),
+        (r#"{"type": "UnauthorizedException", "message": "Authentication token has expired."}"#, Refusal::Other),
+        (r#"{"message": "The incoming token has expired"}"#, Refusal::Other),
+        (r#"{"message": "Unauthorized"}"#, Refusal::Other),
+        ("<html>", Refusal::Other),
+    ];
+    for (body, expected) in cases {
+        let renewed = Fake::start(move |seen| match seen.header("authorization") {
+            "Bearer token-1" => (401, body.to_owned()),
+            _ => (200, NOTHING.to_owned()),
+        })
+        .await;
+        assert_eq!(ask(&client(&renewed)).await.unwrap(), empty(), "{body}");
+        assert_eq!((renewed.tokens(), renewed.calls()), (2, 2), "{body}");
+
+        let refused = Fake::start(move |_| (401, body.to_owned())).await;
+        let answer = ask(&client(&refused)).await;
+        assert!(matches!(&answer, Err(Error::Refused { refusal, .. }) if *refusal == expected), "{body}: {answer:?}");
+        assert_eq!((refused.tokens(), refused.calls()), (2, 2), "{body}");
+    }
 }
 
 #[tokio::test]
