@@ -14,23 +14,23 @@ use self::{
 };
 
 mod browse;
+mod browse_lists;
 mod compare;
 mod exit;
 mod files;
-mod found;
+mod format;
 mod json;
-mod lists;
-mod out;
+mod output;
 mod page;
 mod parse;
 mod product;
+mod product_table;
 mod remote;
 mod sandbox;
 mod search;
 mod serve;
 mod settings;
 mod status;
-mod words;
 
 const EXAMPLES: &str = "\
 First steps:
@@ -54,10 +54,10 @@ enum Command {
     Product(product::Product),
     Compare(compare::Compare),
     Browse(browse::Browse),
-    Categories(lists::Categories),
-    Trending(lists::Trending),
-    Deals(lists::Deals),
-    Marketplaces(lists::Marketplaces),
+    Categories(browse_lists::Categories),
+    Trending(browse_lists::Trending),
+    Deals(browse_lists::Deals),
+    Marketplaces(browse_lists::Marketplaces),
     Feeds(files::Feeds),
     Reports(files::Reports),
     Status(status::Status),

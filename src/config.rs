@@ -21,6 +21,7 @@ pub use self::{
     error::{ConfigError, ConfigErrors},
     keys::Reload,
     raw::{Origin, Settings},
+    redis_url::without_credentials,
     redis_url::{RedisDeployment, RedisUrl, RedisUrlError},
     reference::{reference, schema},
     units::parse_duration,
@@ -63,6 +64,8 @@ pub struct Config {
     pub replicas: u32,
     /// Limits of the gRPC port.
     pub server: Server,
+    /// The admin port.
+    pub admin: Admin,
     /// Format and filter of the log.
     pub log: Log,
     /// Whether the accounts are a sandbox's, so that every product is invented.
@@ -186,6 +189,15 @@ pub struct Server {
     /// Whether AdminService answers anonymous callers on a port off loopback where no callers are configured. Default
     /// false.
     pub admin_open: bool,
+}
+
+/// The admin port: HTTP for operators.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Admin {
+    /// Its address; `None`: there is no such port. Default 127.0.0.1:9464.
+    pub listen: Option<SocketAddr>,
+    /// Whether the gateway must not start without the port: the address was set and is not the default.
+    pub required: bool,
 }
 
 /// Format and filter of the log.

@@ -13,13 +13,16 @@
 //! Every layer may use [`config`], [`telemetry`], [`clock`] and [`served`]. The contract, the client, Amazon's APIs and the
 //! sandbox are crates of their own: `stockroom-proto`, `stockroom-client`, `amazon-catalog` and `amazon-sandbox`.
 
+pub mod admin;
 pub mod cache;
 pub mod catalog;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod dispatch;
+pub mod format;
 pub mod gateway;
+pub mod metrics;
 pub mod server;
 pub mod store;
 pub mod telemetry;

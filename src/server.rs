@@ -6,11 +6,12 @@
 use std::{future::Future, io, net::SocketAddr, sync::Arc};
 
 use tokio::net::TcpListener;
-use tonic::service::Routes;
+use tonic::service::RoutesBuilder;
 
 use crate::{
     catalog::Catalog,
-    config::Config,
+    config::{self, Config},
+    metrics::Metrics,
     served::{
         admin_service_server::AdminServiceServer, browse_service_server::BrowseServiceServer,
         product_service_server::ProductServiceServer, search_service_server::SearchServiceServer,
@@ -18,6 +19,7 @@ use crate::{
 };
 use stockroom_proto::pb;
 
+pub use self::operations::Operations;
 use self::{
     admin::AdminService, auth::Callers, browse::BrowseService, edge::Edge, health::Health, product::ProductService,
     search::SearchService, service_state::ServiceState,
@@ -37,6 +39,7 @@ mod files;
 mod health;
 mod inline_executor;
 mod listener;
+mod operations;
 mod outcomes;
 mod page_token;
 mod preface;
@@ -60,7 +63,55 @@ pub enum Error {
     Port(#[source] io::Error),
 }
 
-/// Serves until the shutdown comes and the drain has ended.
+/// A server that is ready to run.
+#[derive(Debug)]
+pub struct Server {
+    edge: Arc<Edge>,
+    operations: Operations,
+    limits: config::Server,
+}
+
+impl Server {
+    /// Prepares the services of a configuration for a port that is open at `address`.
+    pub async fn new(
+        config: &Config,
+        address: SocketAddr,
+        catalog: Catalog,
+        metrics: &'static Metrics,
+    ) -> Result<Self, Error> {
+        let state = ServiceState::new(config, catalog);
+        let (health, health_service) = Health::starting().await;
+        let mut routes = routes(config, &state)?;
+        routes.add_service(health_service);
+        let callers = Arc::new(Callers::new(&config.callers, is_admin_open(config, address)));
+        let edge = Arc::new(Edge::new(routes.routes(), config, Arc::clone(&callers), metrics));
+        let operations = Operations { state, health, callers, metrics };
+        Ok(Self { edge, operations, limits: config.server })
+    }
+
+    /// A handle for the admin port.
+    pub fn operations(&self) -> Operations {
+        self.operations.clone()
+    }
+
+    /// Serves until the shutdown comes and the drain has ended.
+    pub async fn run(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), Error> {
+        let address = listener.local_addr().map_err(Error::Port)?;
+        let Operations { state, health, .. } = self.operations;
+        health.serving().await;
+        tracing::info!(%address, sandbox = state.is_sandbox, "serving");
+        let drained = listener::run(listener, self.edge, health, self.limits, shutdown).await;
+        state.catalog.stop().await;
+        tracing::info!(cut_connections = drained.cut, "stopped");
+        Ok(())
+    }
+}
+
+/// Serves a configuration until the shutdown comes and the drain has ended.
 pub async fn serve(
     config: Config,
     catalog: Catalog,
@@ -68,24 +119,27 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
     let address = listener.local_addr().map_err(Error::Port)?;
-    let gateway = ServiceState::new(&config, catalog);
-    let catalog = gateway.catalog.clone();
-    let (health, health_service) = Health::starting().await;
-    let mut routes = Routes::new(health_service)
+    Server::new(&config, address, catalog, Metrics::new()).await?.run(listener, shutdown).await
+}
+
+/// The four services, and reflection where the configuration has it.
+fn routes(config: &Config, state: &ServiceState) -> Result<RoutesBuilder, Error> {
+    let mut routes = RoutesBuilder::default();
+    routes
         .add_service(
-            SearchServiceServer::new(SearchService(gateway.clone()))
+            SearchServiceServer::new(SearchService(state.clone()))
                 .max_decoding_message_size(request::MAX_MESSAGE_BYTES),
         )
         .add_service(
-            ProductServiceServer::new(ProductService(gateway.clone()))
+            ProductServiceServer::new(ProductService(state.clone()))
                 .max_decoding_message_size(request::MAX_MESSAGE_BYTES),
         )
         .add_service(
-            BrowseServiceServer::new(BrowseService(gateway.clone()))
+            BrowseServiceServer::new(BrowseService(state.clone()))
                 .max_decoding_message_size(request::MAX_MESSAGE_BYTES),
         )
         .add_service(
-            AdminServiceServer::new(AdminService(gateway)).max_decoding_message_size(request::MAX_MESSAGE_BYTES),
+            AdminServiceServer::new(AdminService(state.clone())).max_decoding_message_size(request::MAX_MESSAGE_BYTES),
         );
     if config.server.reflection {
         let contract = || {
@@ -96,18 +150,11 @@ pub async fn serve(
                 .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
         };
         // Older tools ask by the older name only.
-        routes = routes
+        routes
             .add_service(contract().build_v1().map_err(Error::Reflection)?)
             .add_service(contract().build_v1alpha().map_err(Error::Reflection)?);
     }
-    let callers = Callers::new(&config.callers, is_admin_open(&config, address));
-    let edge = Arc::new(Edge::new(routes, &config, callers));
-    health.serving().await;
-    tracing::info!(%address, sandbox = config.sandbox, "serving");
-    let drained = listener::run(listener, edge, health, config.server, shutdown).await;
-    catalog.stop().await;
-    tracing::info!(cut_connections = drained.cut, "stopped");
-    Ok(())
+    Ok(routes)
 }
 
 /// Whether anonymous callers may use AdminService: on loopback, or where the configuration says so. Off loopback without

@@ -11,18 +11,18 @@ use std::{
 };
 
 /// The layers of `src` from the top. A layer may import those below it.
-const LAYERS: [&str; 7] = ["cli", "server", "gateway", "catalog", "cache", "dispatch", "store"];
+const LAYERS: [&str; 8] = ["cli", "admin", "server", "gateway", "catalog", "cache", "dispatch", "store"];
 /// The modules that every layer may import. They import no layer, except as [`BESIDE`] says.
-const COMMON: [&str; 4] = ["clock", "config", "telemetry", "served"];
+const COMMON: [&str; 6] = ["clock", "config", "format", "metrics", "telemetry", "served"];
 /// Modules outside the layers, with everything that they may import.
-const BESIDE: [(&str, &[&str]); 2] = [("config", &[]), ("telemetry", &["config"])];
+const BESIDE: [(&str, &[&str]); 4] = [("config", &[]), ("format", &[]), ("metrics", &[]), ("telemetry", &["config"])];
 
 /// Libraries that only some layers may name. A file at the root of `src` belongs to the layer of its name.
 const LIBRARIES: [(&[&str], &[&str]); 7] = [
     (&["tonic", "tonic_health", "tonic_reflection", "tonic_types"], &["server", "lib"]),
     (&["bb8_redis", "redis"], &["store"]),
     (&["moka"], &["cache"]),
-    (&["hyper", "hyper_util"], &["server"]),
+    (&["hyper", "hyper_util"], &["admin", "server"]),
     (&["clap", "comfy_table"], &["cli"]),
     (&["stockroom_client"], &["cli"]),
     (&["amazon_sandbox"], &["cli"]),

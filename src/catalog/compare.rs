@@ -5,7 +5,10 @@
 use std::cmp::Ordering;
 
 use super::{CachedProduct, Error, ProductMask};
-use crate::served;
+use crate::{
+    format::{self, best_offer},
+    served,
+};
 use amazon_catalog::{Asin, money, rating};
 use stockroom_proto::pb;
 
@@ -37,14 +40,14 @@ pub fn compare_row(
         feature_count: info.features.len().try_into().unwrap_or(i32::MAX),
         title: info.title,
         brand: info.brand,
-        price_text: price_text(offer),
+        price_text: format::price(offer),
         currency: price.as_ref().map(|price| price.currency_code.clone()).unwrap_or_default(),
         price,
         saving_percent: saving(&product),
         star_rating,
         review_count,
         rating_in_words: rating::in_words(star_rating, review_count),
-        availability: availability.map(availability_text).unwrap_or_else(|| "Not available".to_owned()),
+        availability: availability.map(format::availability).unwrap_or_else(|| "Not available".to_owned()),
         delivery: delivery.map(|delivery| delivery.message.clone()).unwrap_or_default(),
         is_prime: delivery.and_then(|delivery| delivery.is_prime_eligible),
         sales_rank: product.categories.as_ref().and_then(|c| c.website_sales_rank.as_ref()).map(|rank| rank.rank),
@@ -99,9 +102,9 @@ impl Comparison {
         let best = named.into_iter().filter_map(|(field, winners)| {
             let product = winners.first().map(|(_, product)| *product)?;
             let value = match field {
-                LowestPrice => price_text(best_offer(product)),
+                LowestPrice => format::price(best_offer(product)),
                 HighestRating => format!("{:.1} stars", stars(product)?),
-                MostReviews => format!("{} reviews", reviews(product)?),
+                MostReviews => format!("{} reviews", format::number(reviews(product)?)),
                 BiggestSaving => format!("{}% off", saving(product)?),
                 pb::CompareField::Unspecified => return None,
             };
@@ -150,60 +153,23 @@ const ATTRIBUTES: [Attribute; 13] = [
     ("binding", |p| info(p, |info| info.binding.clone())),
     ("warranty", |p| info(p, |info| info.warranty.clone())),
     ("energy_efficiency_class", |p| info(p, |info| info.energy_efficiency_class.clone())),
-    ("weight", |p| info(p, |info| measure(info.dimensions.as_ref().and_then(|d| d.weight.as_ref())))),
-    ("unit_count", |p| info(p, |info| info.unit_count.map(|count| count.to_string()).unwrap_or_default())),
-    ("condition", |p| best_offer(p).map(|offer| condition_text(offer.condition())).unwrap_or_default().to_owned()),
+    ("weight", |p| {
+        info(p, |info| {
+            info.dimensions.as_ref().and_then(|d| d.weight.as_ref()).map(format::measure).unwrap_or_default()
+        })
+    }),
+    ("unit_count", |p| info(p, |info| info.unit_count.map(format::number).unwrap_or_default())),
+    ("condition", |p| best_offer(p).map(|offer| format::condition(offer.condition())).unwrap_or_default().to_owned()),
     ("merchant", |p| {
         best_offer(p).and_then(|offer| offer.merchant.as_ref()).map(|m| m.name.clone()).unwrap_or_default()
     }),
     ("availability", |p| {
-        best_offer(p).and_then(|offer| offer.availability.as_ref()).map(availability_text).unwrap_or_default()
+        best_offer(p).and_then(|offer| offer.availability.as_ref()).map(format::availability).unwrap_or_default()
     }),
 ];
 
 fn info(product: &pb::Product, read: impl Fn(&pb::ProductInfo) -> String) -> String {
     product.info.as_ref().map(read).unwrap_or_default()
-}
-
-fn measure(measure: Option<&pb::Measure>) -> String {
-    measure.map(|measure| format!("{} {}", measure.value, measure.unit)).unwrap_or_default()
-}
-
-fn condition_text(condition: pb::Condition) -> &'static str {
-    match condition {
-        pb::Condition::Unspecified => "",
-        pb::Condition::New => "New",
-        pb::Condition::Used => "Used",
-        pb::Condition::Refurbished => "Refurbished",
-        pb::Condition::Collectible => "Collectible",
-    }
-}
-
-fn availability_text(availability: &pb::Availability) -> String {
-    if !availability.message.is_empty() {
-        return availability.message.clone();
-    }
-    let words = match availability.r#type() {
-        pb::AvailabilityType::InStock => "In stock",
-        pb::AvailabilityType::InStockScarce => "Few left in stock",
-        pb::AvailabilityType::AvailableDate => "Available from a date",
-        pb::AvailabilityType::Leadtime => "Ships after a lead time",
-        pb::AvailabilityType::Preorder => "Can be ordered before release",
-        pb::AvailabilityType::OutOfStock => "Out of stock",
-        pb::AvailabilityType::Unavailable => "Not available",
-        pb::AvailabilityType::Unspecified => availability.type_text.as_str(),
-    };
-    words.to_owned()
-}
-
-/// The buy box winner, or the cheapest offer with a price where there is none, or else the first.
-pub(super) fn best_offer(product: &pb::Product) -> Option<&pb::Offer> {
-    let listings = &product.offers.as_ref()?.listings;
-    let cheapest = || {
-        let priced = listings.iter().filter(|offer| offer.price.is_some());
-        priced.min_by_key(|offer| offer.price.as_ref().map(money::total_nanos))
-    };
-    listings.iter().find(|offer| offer.is_buy_box_winner == Some(true)).or_else(cheapest).or_else(|| listings.first())
 }
 
 pub(super) fn price(product: &pb::Product) -> Option<&pb::Money> {
@@ -220,17 +186,6 @@ pub(super) fn stars(product: &pb::Product) -> Option<f64> {
 
 pub(super) fn reviews(product: &pb::Product) -> Option<i32> {
     product.reviews.as_ref()?.count
-}
-
-fn price_text(offer: Option<&pb::Offer>) -> String {
-    match offer {
-        Some(offer) if offer.price_withheld => "See price in cart".to_owned(),
-        Some(pb::Offer { price: Some(price), .. }) if !price.display.is_empty() => price.display.clone(),
-        Some(pb::Offer { price: Some(price), .. }) => {
-            format!("{}.{:02} {}", price.units, price.nanos / 10_000_000, price.currency_code)
-        }
-        Some(_) | None => "No price".to_owned(),
-    }
 }
 
 /// Stars in their natural order; Amazon sends no NaN, and one would sort above all others without panicking.

@@ -4,9 +4,9 @@ use clap::Args;
 
 use super::{
     exit::{Failure, Outcome},
+    format,
     page::Page,
-    remote::{Reading, Remote},
-    words,
+    remote::{ReadArgs, Remote},
 };
 use stockroom_proto::pb;
 
@@ -27,14 +27,14 @@ pub(super) struct Browse {
     #[arg(long, default_value_t = 1)]
     depth: i32,
     #[command(flatten)]
-    reading: Reading,
+    read: ReadArgs,
     #[command(flatten)]
     remote: Remote,
 }
 
 impl Browse {
     pub(super) async fn run(self) -> Result<Outcome, Failure> {
-        let options = Some(self.reading.options(&[]));
+        let options = Some(self.read.options(&[]));
         let request = pb::GetBrowseNodesRequest { ids: self.ids, depth: self.depth, options };
         let answer = self.remote.client()?.get_browse_nodes(request).await?;
         self.remote.out().answer(&answer, tree_page)?;
@@ -59,7 +59,7 @@ fn tree_page(answer: &pb::GetBrowseNodesResponse) -> Page {
     if !answer.unexpanded_ids.is_empty() {
         page.line(format!("Not opened: {}", answer.unexpanded_ids.join(", ")));
     }
-    page.line(words::incomplete(answer.incomplete.as_ref())).line(words::cost(answer.cost.as_ref()));
+    page.line(format::incomplete(answer.incomplete.as_ref())).line(format::cost(answer.cost.as_ref()));
     page
 }
 

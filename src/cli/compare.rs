@@ -4,11 +4,11 @@ use clap::Args;
 
 use super::{
     exit::{Failure, Outcome},
+    format,
     json::Layout,
-    out::Out,
+    output::Output,
     page::{Column, Page, Style, Table},
-    remote::{Reading, Remote},
-    words,
+    remote::{ReadArgs, Remote},
 };
 use stockroom_proto::pb::{self, compare_products_response::Event};
 
@@ -26,7 +26,7 @@ pub(super) struct Compare {
     #[arg(required = true, num_args = 2..=10, value_name = "ASIN")]
     asins: Vec<String>,
     #[command(flatten)]
-    reading: Reading,
+    read: ReadArgs,
     #[command(flatten)]
     remote: Remote,
 }
@@ -34,7 +34,7 @@ pub(super) struct Compare {
 impl Compare {
     pub(super) async fn run(self) -> Result<Outcome, Failure> {
         let (client, mut out) = (self.remote.client()?, self.remote.out());
-        let request = pb::CompareProductsRequest { asins: self.asins, options: Some(self.reading.options(&[])) };
+        let request = pb::CompareProductsRequest { asins: self.asins, options: Some(self.read.options(&[])) };
         let mut events = client.compare_products(request).await?;
         if let Some(style) = out.style() {
             out.text(&table(Vec::new()).head(style))?;
@@ -48,7 +48,7 @@ impl Compare {
     }
 }
 
-fn tell(out: &mut Out, message: &pb::CompareProductsResponse) -> Result<(), Failure> {
+fn tell(out: &mut Output, message: &pb::CompareProductsResponse) -> Result<(), Failure> {
     let Some(style) = out.style() else { return out.json(message, Layout::Line) };
     match &message.event {
         Some(event) => out.text(&event_text(event, style)),
@@ -61,7 +61,7 @@ fn event_text(event: &Event, style: Style) -> String {
     match event {
         Event::Row(row) => table(vec![cells(row)]).rows(style),
         Event::Missing(missing) => {
-            let why = missing.absence.as_ref().map_or("missing".to_owned(), words::absence);
+            let why = missing.absence.as_ref().map_or("missing".to_owned(), format::absence);
             match style {
                 // Outside the columns, where nothing cuts it.
                 Style::Text(_) => format!("{}  {why}\n", missing.asin),
@@ -90,15 +90,15 @@ fn table(rows: Vec<Vec<String>>) -> Table {
 fn cells(row: &pb::CompareRow) -> Vec<String> {
     let price = match (&row.price, row.price_text.is_empty()) {
         (_, false) => row.price_text.clone(),
-        (Some(price), true) => words::money(price),
+        (Some(price), true) => format::money(price),
         (None, true) => "No price".to_owned(),
     };
     vec![
         row.asin.clone(),
         price,
-        words::percent_off(row.saving_percent),
-        words::rating(row.star_rating, row.review_count),
-        words::yes_no(row.is_prime),
+        format::percent_off(row.saving_percent),
+        format::rating(row.star_rating, row.review_count),
+        format::yes_no(row.is_prime),
         row.title.clone(),
     ]
 }
@@ -126,7 +126,7 @@ fn summary_page(summary: &pb::CompareSummary) -> Page {
         });
         page.facts(differing.collect());
     }
-    page.line(words::cost(summary.cost.as_ref()));
+    page.line(format::cost(summary.cost.as_ref()));
     page
 }
 

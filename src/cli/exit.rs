@@ -147,7 +147,7 @@ fn in_lines(error: &stockroom_client::Error) -> String {
         text.push_str(&format!("\n  {}: {}", violation.field, violation.description));
     }
     if let Some(wait) = error.retry_after {
-        text.push_str(&format!("\n  try again in {}", super::words::duration(wait)));
+        text.push_str(&format!("\n  try again in {}", super::format::duration(wait)));
     }
     if never_reached(error) {
         text.push_str("\n  is a gateway running there? `stockroom serve --sandbox` starts one to try");

@@ -4,9 +4,9 @@ use clap::Args;
 
 use super::{
     exit::{Failure, Outcome},
+    format,
     page::{Column, Page},
     remote::Remote,
-    words,
 };
 use stockroom_proto::pb;
 
@@ -94,7 +94,7 @@ fn list_page(files: &[pb::AccountFile], cost: Option<&pb::Cost>) -> Page {
         Column::new("MD5"),
     ];
     let row = |file: &pb::AccountFile| {
-        let size = file.size_bytes.map(words::number).unwrap_or_default();
+        let size = file.size_bytes.map(format::number).unwrap_or_default();
         vec![file.name.clone(), file.r#type.clone(), size, file.update_time_text.clone(), file.md5.clone()]
     };
     let mut page = Page::default();
@@ -102,7 +102,7 @@ fn list_page(files: &[pb::AccountFile], cost: Option<&pb::Cost>) -> Page {
     if files.is_empty() {
         page.line("Amazon keeps no file ready.");
     }
-    page.line(words::cost(cost));
+    page.line(format::cost(cost));
     page
 }
 

@@ -6,10 +6,10 @@ use clap::Args;
 
 use super::{
     exit::{Failure, Outcome},
-    found::{PRODUCTS, product_rows},
+    format,
     page::{Column, Page},
-    remote::{Reading, Remote},
-    words,
+    product_table::{PRODUCTS, product_rows},
+    remote::{ReadArgs, Remote},
 };
 use stockroom_proto::pb::{self, product_outcome};
 
@@ -34,7 +34,7 @@ pub(super) struct Product {
     #[arg(long, value_name = "TOKEN", requires = "variations", default_value = "", hide_default_value = true)]
     page_token: String,
     #[command(flatten)]
-    reading: Reading,
+    read: ReadArgs,
     #[command(flatten)]
     remote: Remote,
 }
@@ -49,7 +49,7 @@ impl Product {
     }
 
     async fn products(&self) -> Result<Outcome, Failure> {
-        let request = pb::GetProductsRequest { asins: self.asins.clone(), options: Some(self.reading.options(&[])) };
+        let request = pb::GetProductsRequest { asins: self.asins.clone(), options: Some(self.read.options(&[])) };
         let answer = self.remote.client()?.get_products(request).await?;
         self.remote.out().answer(&answer, |answer| products_page(answer, SystemTime::now()))?;
         let found =
@@ -62,7 +62,7 @@ impl Product {
             asin: asin.to_owned(),
             page_size: 0,
             page_token: self.page_token.clone(),
-            options: Some(self.reading.options(&[])),
+            options: Some(self.read.options(&[])),
             include_parent: false,
         };
         let answer = self.remote.client()?.get_variations(request).await?;
@@ -77,14 +77,14 @@ fn products_page(answer: &pb::GetProductsResponse, now: SystemTime) -> Page {
         match &outcome.result {
             Some(product_outcome::Result::Entry(entry)) => product_part(&mut page, entry, now),
             Some(product_outcome::Result::Absence(absence)) => {
-                page.heading(outcome.asin.clone()).line(words::absence(absence));
+                page.heading(outcome.asin.clone()).line(format::absence(absence));
             }
             None => {
                 page.heading(outcome.asin.clone()).line("missing");
             }
         }
     }
-    page.line(words::cost(answer.cost.as_ref()));
+    page.line(format::cost(answer.cost.as_ref()));
     page
 }
 
@@ -94,7 +94,7 @@ fn product_part(page: &mut Page, entry: &pb::ProductEntry, now: SystemTime) {
     let title = if info.title.is_empty() { product.asin.clone() } else { info.title.clone() };
     page.heading(title);
     let mut facts = vec![("ASIN", product.asin.clone()), ("parent", product.parent_asin.clone())];
-    facts.extend(offer_facts(words::best_offer(product)));
+    facts.extend(offer_facts(format::best_offer(product)));
     facts.push(("rating", product.reviews.as_ref().map(|reviews| reviews.in_words.clone()).unwrap_or_default()));
     facts.extend(info_facts(&info));
     let variation = product.variation.iter().flat_map(|variation| &variation.attributes);
@@ -106,7 +106,7 @@ fn product_part(page: &mut Page, entry: &pb::ProductEntry, now: SystemTime) {
     let picture = picture.and_then(|set| set.hi_res.as_ref().or(set.large.as_ref()).or(set.medium.as_ref()));
     facts.push(("picture", picture.map(|image| image.url.clone()).unwrap_or_default()));
     facts.push(("page", product.detail_page_url.clone()));
-    facts.push(("answer", words::freshness(entry.freshness.as_ref(), now)));
+    facts.push(("answer", format::freshness(entry.freshness.as_ref(), now)));
     page.facts(facts);
     if !info.features.is_empty() {
         page.line("Features:").items(info.features);
@@ -120,16 +120,16 @@ fn product_part(page: &mut Page, entry: &pb::ProductEntry, now: SystemTime) {
 }
 
 fn offer_facts(offer: Option<&pb::Offer>) -> Vec<(&'static str, String)> {
-    let mut price = words::price(offer);
+    let mut price = format::price(offer);
     let Some(offer) = offer else { return vec![("price", price)] };
     if let Some(unit) = &offer.price_per_unit {
-        price.push_str(&format!(" ({})", words::money(unit)));
+        price.push_str(&format!(" ({})", format::money(unit)));
     }
     let basis = offer.saving_basis.as_ref().and_then(|basis| {
         let label = if basis.label.is_empty() { "instead of" } else { &basis.label };
-        Some(format!("{label} {}", words::money(basis.price.as_ref()?)))
+        Some(format!("{label} {}", format::money(basis.price.as_ref()?)))
     });
-    let saved = [words::saving(Some(offer)), basis.unwrap_or_default()];
+    let saved = [format::saving(Some(offer)), basis.unwrap_or_default()];
     let delivery = offer.delivery.as_ref();
     let message = offer.availability.as_ref().map(|availability| availability.message.clone());
     let merchant = offer.merchant.as_ref();
@@ -137,10 +137,10 @@ fn offer_facts(offer: Option<&pb::Offer>) -> Vec<(&'static str, String)> {
         ("price", price),
         ("saving", saved.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join(", ")),
         ("deal", offer.deal.as_ref().map(deal).unwrap_or_default()),
-        ("availability", message.filter(|m| !m.is_empty()).unwrap_or_else(|| words::availability(Some(offer)))),
-        ("Prime", words::yes_no(delivery.and_then(|delivery| delivery.is_prime_eligible))),
+        ("availability", message.filter(|m| !m.is_empty()).unwrap_or_else(|| format::availability(Some(offer)))),
+        ("Prime", format::yes_no(delivery.and_then(|delivery| delivery.is_prime_eligible))),
         ("delivery", delivery.map(|delivery| delivery.message.clone()).unwrap_or_default()),
-        ("condition", condition(offer.condition()).to_owned()),
+        ("condition", format::condition(offer.condition()).to_owned()),
         ("sold by", merchant.map(|merchant| merchant.name.clone()).unwrap_or_default()),
     ]
 }
@@ -149,8 +149,8 @@ fn info_facts(info: &pb::ProductInfo) -> Vec<(&'static str, String)> {
     let people = info.contributors.iter().map(|person| format!("{} ({})", person.name, person.role));
     let size = info.dimensions.as_ref().map(|dimensions| {
         let sides = [&dimensions.length, &dimensions.width, &dimensions.height];
-        let sides = measures(&sides.into_iter().flatten().collect::<Vec<_>>());
-        let weight = measures(&dimensions.weight.iter().collect::<Vec<_>>());
+        let sides = format::measures(&sides.into_iter().flatten().collect::<Vec<_>>());
+        let weight = format::measures(&dimensions.weight.iter().collect::<Vec<_>>());
         [sides, weight].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
     });
     let languages = info.languages.iter().map(|language| format!("{} ({})", language.name, language.r#type));
@@ -161,7 +161,7 @@ fn info_facts(info: &pb::ProductInfo) -> Vec<(&'static str, String)> {
         ("group", info.product_group.clone()),
         ("binding", info.binding.clone()),
         ("edition", info.edition.clone()),
-        ("pages", info.page_count.map(words::number).unwrap_or_default()),
+        ("pages", info.page_count.map(format::number).unwrap_or_default()),
         ("published", info.publication_date.as_ref().map(date).unwrap_or_default()),
         ("released", info.release_date.as_ref().map(date).unwrap_or_default()),
         ("languages", languages.collect::<Vec<_>>().join(", ")),
@@ -171,7 +171,7 @@ fn info_facts(info: &pb::ProductInfo) -> Vec<(&'static str, String)> {
         ("color", info.color.clone()),
         ("size", info.size.clone()),
         ("measures", size.unwrap_or_default()),
-        ("units", info.unit_count.map(words::number).unwrap_or_default()),
+        ("units", info.unit_count.map(format::number).unwrap_or_default()),
         ("energy class", info.energy_efficiency_class.clone()),
         ("warranty", info.warranty.clone()),
         ("EAN", info.eans.join(", ")),
@@ -183,12 +183,12 @@ fn info_facts(info: &pb::ProductInfo) -> Vec<(&'static str, String)> {
 fn category_facts(categories: Option<&pb::ProductCategories>) -> Vec<(&'static str, String)> {
     let Some(categories) = categories else { return Vec::new() };
     let rank = categories.website_sales_rank.as_ref();
-    let rank = rank.map(|rank| format!("#{} in {}", words::number(rank.rank), rank.display_name));
+    let rank = rank.map(|rank| format!("#{} in {}", format::number(rank.rank), rank.display_name));
     let mut facts = vec![("sales rank", rank.unwrap_or_default())];
     facts.extend(categories.nodes.iter().map(|node| {
         let path = node.ancestors.iter().rev().map(|above| above.display_name.as_str());
         let path: Vec<&str> = path.chain([node.display_name.as_str()]).collect();
-        let rank = node.sales_rank.map_or(String::new(), |rank| format!(" (#{})", words::number(rank)));
+        let rank = node.sales_rank.map_or(String::new(), |rank| format!(" (#{})", format::number(rank)));
         ("category", format!("{}{rank}", path.join(" > ")))
     }));
     facts
@@ -204,8 +204,8 @@ const OFFERS: [Column; 5] = [
 
 fn offer_row(offer: &pb::Offer) -> Vec<String> {
     let seller = offer.merchant.as_ref().map(|merchant| merchant.name.clone()).unwrap_or_default();
-    let (price, saving) = (words::price(Some(offer)), words::saving(Some(offer)));
-    vec![price, saving, condition(offer.condition()).to_owned(), seller, words::availability(Some(offer))]
+    let (price, saving) = (format::price(Some(offer)), format::saving(Some(offer)));
+    vec![price, saving, format::condition(offer.condition()).to_owned(), seller, format::availability(Some(offer))]
 }
 
 const SUMMARIES: [Column; 4] = [
@@ -216,36 +216,21 @@ const SUMMARIES: [Column; 4] = [
 ];
 
 fn summary_row(summary: &pb::OfferSummary) -> Vec<String> {
-    let price = |price: &Option<pb::Money>| price.as_ref().map(words::money).unwrap_or_default();
-    let count = summary.offer_count.map(words::number).unwrap_or_default();
-    vec![condition(summary.condition()).to_owned(), count, price(&summary.lowest_price), price(&summary.highest_price)]
+    let price = |price: &Option<pb::Money>| price.as_ref().map(format::money).unwrap_or_default();
+    let count = summary.offer_count.map(format::number).unwrap_or_default();
+    vec![
+        format::condition(summary.condition()).to_owned(),
+        count,
+        price(&summary.lowest_price),
+        price(&summary.highest_price),
+    ]
 }
 
 fn deal(deal: &pb::Deal) -> String {
     let end = deal.end_time.and_then(|time| SystemTime::try_from(time).ok());
-    let end = end.map_or(String::new(), |end| format!(" until {}", words::time(end)));
+    let end = end.map_or(String::new(), |end| format!(" until {}", format::timestamp(end)));
     let badge = if deal.badge.is_empty() { "on now" } else { &deal.badge };
     format!("{badge}{end}")
-}
-
-fn condition(condition: pb::Condition) -> &'static str {
-    match condition {
-        pb::Condition::Unspecified => "",
-        pb::Condition::New => "new",
-        pb::Condition::Used => "used",
-        pb::Condition::Refurbished => "refurbished",
-        pb::Condition::Collectible => "collectible",
-    }
-}
-
-/// Sizes or weights, with their unit once where they share it. Amazon writes it as a heading.
-fn measures(measures: &[&pb::Measure]) -> String {
-    let values = measures.iter().enumerate().map(|(i, measure)| {
-        let shared = measures.get(i + 1).is_some_and(|next| next.unit == measure.unit);
-        let unit = if shared { String::new() } else { format!(" {}", measure.unit.to_lowercase()) };
-        format!("{}{unit}", measure.value)
-    });
-    values.collect::<Vec<_>>().join(" × ")
 }
 
 /// As much of a date as is known.
@@ -261,10 +246,10 @@ fn date(date: &pb::PartialDate) -> String {
 fn family_page(answer: &pb::GetVariationsResponse) -> Page {
     let mut page = Page::default();
     let summary = answer.summary.clone().unwrap_or_default();
-    let spread = [&summary.lowest_price, &summary.highest_price].map(|price| price.as_ref().map(words::money));
+    let spread = [&summary.lowest_price, &summary.highest_price].map(|price| price.as_ref().map(format::money));
     let mut facts = vec![
         ("parent", answer.parent_asin.clone()),
-        ("children", summary.variation_count.map(words::number).unwrap_or_default()),
+        ("children", summary.variation_count.map(format::number).unwrap_or_default()),
         ("prices", spread.into_iter().flatten().collect::<Vec<_>>().join(" to ")),
     ];
     facts.extend(summary.dimensions.iter().map(|dimension| {
@@ -272,10 +257,10 @@ fn family_page(answer: &pb::GetVariationsResponse) -> Page {
         ("differ in", format!("{name}: {}", dimension.values.join(", ")))
     }));
     if answer.variations.is_empty() {
-        page.line("It has no variations.").line(words::cost(answer.cost.as_ref()));
+        page.line("It has no variations.").line(format::cost(answer.cost.as_ref()));
         return page;
     }
-    page.facts(facts).table(&PRODUCTS, product_rows(&answer.variations, 0)).line(words::cost(answer.cost.as_ref()));
+    page.facts(facts).table(&PRODUCTS, product_rows(&answer.variations, 0)).line(format::cost(answer.cost.as_ref()));
     if !answer.next_page_token.is_empty() {
         page.line(format!("next page: --page-token {}", answer.next_page_token));
     }

@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     exit::Failure,
-    out::{Format, Out},
+    output::{Format, Output},
     parse,
 };
 use stockroom_client::{Client, Options};
@@ -36,7 +36,7 @@ pub(super) struct Remote {
 
 /// How a read may be answered.
 #[derive(Args, Clone, Debug)]
-pub(super) struct Reading {
+pub(super) struct ReadArgs {
     /// The marketplace, as US or www.amazon.co.uk [default: the gateway's own]
     #[arg(long, short, env = "STOCKROOM_MARKETPLACE", default_value = "", hide_default_value = true)]
     #[arg(help_heading = "Answer")]
@@ -63,12 +63,12 @@ impl Remote {
         Ok(Client::new(&self.server, options)?)
     }
 
-    pub(super) fn out(&self) -> Out {
-        Out::stdout(if self.json { Format::Json } else { self.format })
+    pub(super) fn out(&self) -> Output {
+        Output::stdout(if self.json { Format::Json } else { self.format })
     }
 }
 
-impl Reading {
+impl ReadArgs {
     /// The options of a request that wants these parts; none named: all.
     pub(super) fn options(&self, parts: &[pb::ProductPart]) -> pb::ReadOptions {
         pb::ReadOptions {

@@ -6,11 +6,11 @@ use clap::{Args, ValueEnum};
 
 use super::{
     exit::{Failure, Outcome},
-    found::{arrived, ended, found, sum},
     json::Layout,
-    out::Out,
+    output::Output,
     parse,
-    remote::{Reading, Remote},
+    product_table::{arrived, ended, found, sum},
+    remote::{ReadArgs, Remote},
 };
 use stockroom_client::Client;
 use stockroom_proto::pb;
@@ -43,7 +43,7 @@ pub(super) struct Search {
     #[arg(long)]
     facets: bool,
     #[command(flatten)]
-    reading: Reading,
+    read: ReadArgs,
     #[command(flatten)]
     remote: Remote,
 }
@@ -140,12 +140,12 @@ impl Search {
         if self.all { self.stream(&client, &mut out).await } else { self.page(&client, &mut out).await }
     }
 
-    async fn page(&self, client: &Client, out: &mut Out) -> Result<Outcome, Failure> {
+    async fn page(&self, client: &Client, out: &mut Output) -> Result<Outcome, Failure> {
         let request = pb::SearchProductsRequest {
             query: Some(self.query()),
             page_size: self.page_size,
             page_token: self.page_token.clone(),
-            options: Some(self.reading.options(&[])),
+            options: Some(self.read.options(&[])),
             include_facets: self.facets,
         };
         let answer = client.search_products(request).await?;
@@ -153,11 +153,11 @@ impl Search {
         Ok(if answer.products.is_empty() { Outcome::Nothing } else { Outcome::Done })
     }
 
-    async fn stream(&self, client: &Client, out: &mut Out) -> Result<Outcome, Failure> {
+    async fn stream(&self, client: &Client, out: &mut Output) -> Result<Outcome, Failure> {
         let request = pb::StreamSearchRequest {
             query: Some(self.query()),
             limit: 0,
-            options: Some(self.reading.options(&[])),
+            options: Some(self.read.options(&[])),
             include_facets: self.facets,
         };
         let mut pages = client.stream_search(request).await?;

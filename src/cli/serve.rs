@@ -3,23 +3,29 @@
 use std::net::SocketAddr;
 
 use clap::Args;
+use futures_util::FutureExt as _;
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
+    task::JoinSet,
 };
 
 use self::reload::Reload;
 use super::{
     exit::{Failure, Outcome},
-    out::{Format, Out},
+    output::{Format, Output},
     sandbox::{self, Protocol},
     settings::{Environment, Sources},
 };
 use crate::{
-    config::{Config, Effective, Settings},
-    gateway, server, telemetry,
+    admin,
+    config::{self, Config, Effective, Settings},
+    gateway,
+    metrics::Metrics,
+    server, telemetry,
 };
 
+mod greeting;
 mod reload;
 
 const EXAMPLES: &str = "\
@@ -58,7 +64,6 @@ pub(super) struct Serve {
 #[derive(Debug)]
 struct Running {
     environment: Environment,
-    warnings: Vec<String>,
     effective: Effective,
 }
 
@@ -67,7 +72,7 @@ impl Serve {
         let settings = self.settings(environment.clone())?;
         // Checked before any port is opened.
         let (config, effective) = self.config(&settings)?;
-        let running = Running { environment, warnings: settings.warnings().to_vec(), effective };
+        let running = Running { environment, effective };
         if self.sandbox { self.serve_sandbox(running, config).await } else { self.serve(running, config).await }
     }
 
@@ -97,22 +102,48 @@ impl Serve {
 
     async fn serve(self, running: Running, config: Config) -> Result<Outcome, Failure> {
         let _flushes_the_log = telemetry::start(&config.log).map_err(Failure::local("the log cannot be written"))?;
-        for warning in &running.warnings {
+        for warning in running.effective.warnings() {
             tracing::warn!("{warning}");
         }
         let shutdown = shutdown_signal()?;
         let hangup = signal(SignalKind::hangup()).map_err(Failure::local("signals cannot be received"))?;
         let (catalog, rotation) = gateway::rotatable(&config).map_err(Failure::local("the gateway cannot be built"))?;
         let listener = bind(config.listen).await?;
-        let address = listener.local_addr().map_err(Failure::local("the port's address cannot be told"))?;
-        // Whoever does not read the greeting gets the service all the same.
-        let _ = Out::stdout(Format::Table).text(&greeting(&config, address));
+        let address = local_address(&listener)?;
+        let admin = bind_admin(config.admin).await?;
+        let admin_address = admin.as_ref().map(local_address).transpose()?;
+        let server = server::Server::new(&config, address, catalog, Metrics::new()).await;
+        let server = server.map_err(Failure::local("the gateway cannot be built"))?;
+        // A greeting that nobody reads does not keep the gateway from serving.
+        let _ = Output::stdout(Format::Table).text(&greeting::text(&config, address, admin_address));
+        let mut beside = JoinSet::new();
+        if let Some(listener) = admin {
+            beside.spawn(admin::run(listener, server.operations()).map(drop));
+        }
         let reload = Reload { command: self, running, rotation };
-        let reloading = tokio::spawn(reload.at_each(hangup));
-        let served = server::serve(config, catalog, listener, shutdown).await;
-        reloading.abort();
+        beside.spawn(reload.at_each(hangup));
+        let served = server.run(listener, shutdown).await;
+        beside.shutdown().await;
         served.map_err(Failure::local("the gateway stopped"))?;
         Ok(Outcome::Done)
+    }
+}
+
+fn local_address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
+    listener.local_addr().map_err(Failure::local("the port's address is unknown"))
+}
+
+/// Opens the admin port. Without its default address, which another gateway on this machine may have, the gateway starts all
+/// the same.
+async fn bind_admin(admin: config::Admin) -> Result<Option<TcpListener>, Failure> {
+    let Some(address) = admin.listen else { return Ok(None) };
+    match bind(address).await {
+        Ok(listener) => Ok(Some(listener)),
+        Err(failure) if admin.required => Err(failure),
+        Err(_) => {
+            tracing::warn!(%address, "the admin port is in use; set admin.listen to another address, or to off");
+            Ok(None)
+        }
     }
 }
 
@@ -140,44 +171,4 @@ async fn either(one: &mut Signal, other: &mut Signal) {
         _ = one.recv() => {}
         _ = other.recv() => {}
     }
-}
-
-fn greeting(config: &Config, address: SocketAddr) -> String {
-    let mut text = format!("Stockroom {}, listening on {address}\n", env!("CARGO_PKG_VERSION"));
-    for account in &config.accounts {
-        let codes: Vec<&str> = account.partner_tags.iter().map(|(marketplace, _)| marketplace.code()).collect();
-        let from = account.endpoint.as_deref().unwrap_or("Amazon");
-        let calls = if account.calls_per_second == 1.0 { "call" } else { "calls" };
-        let rate = format!("{} {calls} a second, {} a day", account.calls_per_second, account.calls_per_day);
-        text.push_str(&format!("  account {}: {} from {from}; {rate}\n", account.name, codes.join(" ")));
-    }
-    if config.sandbox {
-        text.push_str("  all products are invented\n");
-    }
-    let callers: Vec<&str> = config.callers.iter().map(|caller| caller.name.as_str()).collect();
-    let callers = if callers.is_empty() { "anybody".to_owned() } else { callers.join(", ") };
-    text.push_str(&format!("  {callers} may call\n"));
-    text.push_str(&to_try(address, config.sandbox));
-    text
-}
-
-fn to_try(address: SocketAddr, is_sandbox: bool) -> String {
-    let address = reachable(address);
-    // The client's own default needs no telling.
-    let server = if address == SocketAddr::from(([127, 0, 0, 1], 50051)) {
-        String::new()
-    } else {
-        format!(" --server http://{address}")
-    };
-    let [first, second] = sandbox::EXAMPLE_ASINS.filter(|_| is_sandbox).unwrap_or(["ASIN", "ASIN"]);
-    format!(
-        "\nTry:\n  stockroom search wireless headphones{server}\n  stockroom compare {first} {second}{server}\n  \
-         grpcurl -plaintext -d '{{\"query\":{{\"keywords\":\"wireless headphones\"}}}}' {address} \
-         stockroom.v1.SearchService/SearchProducts\n\n"
-    )
-}
-
-/// The address to call: a port that is open everywhere is called on this machine.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], address.port())) } else { address }
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{
     exit::{Failure, Outcome},
-    out::{Format, Out},
+    output::{Format, Output},
 };
 use crate::config::{self, Config, ConfigError, ConfigErrors, Settings};
 
@@ -72,7 +72,7 @@ impl Sources {
 
 impl ShowConfig {
     pub(super) fn run(self, environment: Environment) -> Result<Outcome, Failure> {
-        let mut out = Out::stdout(Format::Table);
+        let mut out = Output::stdout(Format::Table);
         if self.reference {
             out.text(&config::reference())?;
         } else if self.schema {
@@ -83,14 +83,14 @@ impl ShowConfig {
         Ok(Outcome::Done)
     }
 
-    fn show(&self, environment: Environment, out: &mut Out) -> Result<(), Failure> {
+    fn show(&self, environment: Environment, out: &mut Output) -> Result<(), Failure> {
         let checked = self.sources.load(environment).and_then(|settings| {
             let (_, effective) = Config::with_effective(&settings)?;
-            Ok((settings, effective))
+            Ok(effective)
         });
         match checked {
-            Ok((settings, effective)) => {
-                for warning in settings.warnings() {
+            Ok(effective) => {
+                for warning in effective.warnings() {
                     // A warning that nobody can read changes nothing.
                     let _ = writeln!(io::stderr(), "warning: {warning}");
                 }

@@ -7,10 +7,10 @@ use serde_json::json;
 
 use super::{
     exit::{Failure, Outcome},
+    format,
     page::{Column, Page},
     parse,
     remote::Remote,
-    words,
 };
 use amazon_catalog::Marketplace;
 use stockroom_client::Health as Answer;
@@ -103,7 +103,7 @@ impl Purge {
         self.remote.out().answer(&answer, |answer| {
             let mut page = Page::default();
             let entries = if answer.dropped_count == 1 { "entry" } else { "entries" };
-            page.line(format!("Dropped {} {entries} from memory.", words::number(answer.dropped_count)));
+            page.line(format!("Dropped {} {entries} from memory.", format::number(answer.dropped_count)));
             page
         })?;
         Ok(Outcome::Done)
@@ -141,7 +141,7 @@ impl From<Namespace> for pb::CacheNamespace {
 fn status_page(answer: &pb::GetStatusResponse, now: SystemTime) -> Page {
     let mut page = Page::default();
     let start = answer.start_time.and_then(|time| SystemTime::try_from(time).ok());
-    let up = start.and_then(|start| now.duration_since(start).ok()).map(words::duration);
+    let up = start.and_then(|start| now.duration_since(start).ok()).map(format::duration);
     let up = up.map_or(String::new(), |up| format!(", up {up}"));
     let sandbox = if answer.is_sandbox { ", in front of the sandbox: all products are invented" } else { "" };
     page.line(format!("Stockroom {}{up}{sandbox}", answer.version));
@@ -167,14 +167,14 @@ fn account_part(page: &mut Page, account: &pb::AccountStatus, now: SystemTime) {
     let rate = format!("{} of {} calls a second{slowed}", account.current_calls_per_second, account.calls_per_second);
     let ended = format!(
         "{} answered, {} throttled, {} failed, {} refused; {} were retries",
-        words::number(calls.answered),
-        words::number(calls.throttled),
-        words::number(calls.failed),
-        words::number(calls.refused),
-        words::number(calls.retries)
+        format::number(calls.answered),
+        format::number(calls.throttled),
+        format::number(calls.failed),
+        format::number(calls.refused),
+        format::number(calls.retries)
     );
     let mut facts = vec![
-        ("speaks", words::protocol(account.protocol()).to_owned()),
+        ("speaks", format::protocol(account.protocol()).to_owned()),
         ("serves", account.marketplaces.iter().map(|name| code(name)).collect::<Vec<_>>().join(" ")),
         ("day", day(&budget, now)),
         ("rate", rate),
@@ -186,12 +186,12 @@ fn account_part(page: &mut Page, account: &pb::AccountStatus, now: SystemTime) {
     ];
     let alone = account.own_share_since_time.and_then(|time| SystemTime::try_from(time).ok());
     if let Some(alone) = alone.and_then(|since| now.duration_since(since).ok()) {
-        let alone = words::duration(alone);
+        let alone = format::duration(alone);
         facts.push(("budget", format!("this replica's own share for {alone}; Redis does not answer")));
     }
     page.heading(format!("Account {}", account.name)).facts(facts);
     let caller = |caller: &pb::CallerSpending| {
-        vec![caller.caller.clone(), words::number(caller.spent), caller.limit.map(words::number).unwrap_or_default()]
+        vec![caller.caller.clone(), format::number(caller.spent), caller.limit.map(format::number).unwrap_or_default()]
     };
     let columns = [Column::new("Caller"), Column::number("Spent"), Column::number("Share")];
     page.table(&columns, account.callers.iter().map(caller).collect());
@@ -199,17 +199,17 @@ fn account_part(page: &mut Page, account: &pb::AccountStatus, now: SystemTime) {
 
 fn day(budget: &pb::Budget, now: SystemTime) -> String {
     let next = budget.next_release_time.and_then(|time| SystemTime::try_from(time).ok());
-    let next = next.and_then(|next| next.duration_since(now).ok()).map(words::duration);
+    let next = next.and_then(|next| next.duration_since(now).ok()).map(format::duration);
     let next = next.filter(|_| budget.left == 0).map_or(String::new(), |wait| format!("; the next in {wait}"));
     let (left, limit) = (budget.left, budget.limit);
-    let bar = words::bar(left.into(), limit.into());
-    format!("{bar} {} of {} calls left{next}", words::number(left), words::number(limit))
+    let bar = format::bar(left.into(), limit.into());
+    format!("{bar} {} of {} calls left{next}", format::number(left), format::number(limit))
 }
 
 fn queue_words(queue: &pb::QueueStatus) -> String {
-    let wait = words::wire_duration(queue.predicted_wait).filter(|wait| *wait > Duration::ZERO);
-    let wait = wait.map_or(String::new(), |wait| format!("; who joins now waits {}", words::duration(wait)));
-    format!("{} of {} places taken{wait}", words::number(queue.length), words::number(queue.capacity))
+    let wait = format::wire_duration(queue.predicted_wait).filter(|wait| *wait > Duration::ZERO);
+    let wait = wait.map_or(String::new(), |wait| format!("; who joins now waits {}", format::duration(wait)));
+    format!("{} of {} places taken{wait}", format::number(queue.length), format::number(queue.capacity))
 }
 
 /// The code of a marketplace, or its name where this version does not know it.
@@ -220,7 +220,7 @@ fn code(marketplace: &str) -> &str {
 /// What was asked of Amazon, as `GetItems 12, SearchItems 3`.
 fn asked(operations: &[pb::BreakerStatus]) -> String {
     let called = operations.iter().filter(|operation| operation.calls > 0);
-    called.map(|called| format!("{} {}", called.operation, words::number(called.calls))).collect::<Vec<_>>().join(", ")
+    called.map(|called| format!("{} {}", called.operation, format::number(called.calls))).collect::<Vec<_>>().join(", ")
 }
 
 /// The breakers that hold something back; most of the time there are none.
@@ -237,20 +237,20 @@ fn breaker_words(breaker: &pb::BreakerStatus) -> String {
         pb::BreakerState::HalfOpen => "half open",
         pb::BreakerState::Unspecified => "unknown",
     };
-    format!("{} {state}{}", breaker.operation, words::retry_after(words::wire_duration(breaker.retry_after)))
+    format!("{} {state}{}", breaker.operation, format::retry_after(format::wire_duration(breaker.retry_after)))
 }
 
 fn cache_row(cache: &pb::CacheStatus) -> Vec<String> {
     let lookups = cache.hits + cache.misses;
     let rate = if lookups > 0 { format!("{}%", cache.hits * 100 / lookups) } else { String::new() };
-    let kib = |bytes: i64| format!("{} KiB", words::number(bytes / 1024));
+    let kib = |bytes: i64| format!("{} KiB", format::number(bytes / 1024));
     vec![
         cache.tier.clone(),
-        words::number(cache.entries),
+        format::number(cache.entries),
         kib(cache.size_bytes),
-        words::number(cache.hits),
-        words::number(cache.stale_hits),
-        words::number(cache.misses),
+        format::number(cache.hits),
+        format::number(cache.stale_hits),
+        format::number(cache.misses),
         rate,
     ]
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Account, Cache, Config, ConfigErrors, Credentials, Effective, Log, LogFormat, Redis, RedisUrl, Server, Settings,
+    Account, Admin, Cache, Config, ConfigErrors, Credentials, Effective, Log, LogFormat, Redis, RedisUrl, Server,
+    Settings,
     accounts::{read_accounts, read_callers},
     reader::Reader,
     value::Value,
@@ -83,6 +84,7 @@ fn read_config(read: &mut Reader<'_>, accounts: Vec<Account>) -> Option<Config> 
     let listen = read.get("listen");
     let (redis, replicas) = (read_redis(read), read.get("replicas"));
     let (callers, cache, server, log) = (read_callers(read), read_cache(read), read_server(read), read_log(read));
+    let admin = Admin { listen: read.get("admin.listen").flatten(), required: read.is_set("admin.listen") };
     Some(Config {
         listen: listen?,
         default_marketplace: default_marketplace?,
@@ -90,6 +92,7 @@ fn read_config(read: &mut Reader<'_>, accounts: Vec<Account>) -> Option<Config> 
         callers,
         cache,
         server,
+        admin,
         log,
         redis,
         replicas: replicas?,

@@ -12,6 +12,7 @@ use super::{
 #[derive(Clone, Debug)]
 pub struct Effective {
     entries: Vec<Entry>,
+    warnings: Vec<String>,
 }
 
 /// A key whose value the gateway uses.
@@ -35,14 +36,19 @@ pub struct Change {
 }
 
 impl Effective {
-    pub(super) fn new(mut entries: Vec<Entry>) -> Self {
+    pub(super) fn new(mut entries: Vec<Entry>, warnings: Vec<String>) -> Self {
         entries.sort_by_cached_key(|entry| {
             let (table, first_part) = (entry.table(), entry.path.split('.').next());
             let index = KEYS.iter().position(|key| key.path == entry.key.path);
             let start = KEYS.iter().position(|key| key.path.split('.').next() == first_part);
             (if table.is_empty() { index } else { start }, table, index, entry.path.clone())
         });
-        Self { entries }
+        Self { entries, warnings }
+    }
+
+    /// Things that are no errors but probably mistakes.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// As TOML, with the origin of each value in a comment.

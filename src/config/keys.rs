@@ -88,6 +88,7 @@ pub(super) static KEYS: &[Key] = &[
     restart("server.lame_duck", Kind::Duration(secs(0)..=secs(600)), "0s", "How long the port stays open but not ready after SIGTERM, so that load balancers notice."),
     restart("server.reflection", Kind::Flag, "true", "Whether gRPC reflection is served."),
     restart("server.admin_open", Kind::Flag, "false", "Whether AdminService answers anonymous callers on a port off loopback where no callers are configured."),
+    restart("admin.listen", Kind::AddressOrOff, "127.0.0.1:9464", "The address of the admin port: HTTP with `/livez`, `/readyz`, `/metrics` and a status page. It has no authentication. If the default address is in use, the gateway starts without the port."),
     restart("log.format", Kind::Choice(&["auto", "pretty", "json"]), "auto", "The format of log lines; `auto` is `pretty` on a terminal and `json` otherwise."),
     restart("log.filter", Kind::LogFilter, "info", "Which lines to log, as `info` or `stockroom=debug,warn`."),
 ];

@@ -19,6 +19,8 @@ use amazon_catalog::{Marketplace, creators::Version};
 pub(super) enum Kind {
     /// A socket address.
     Address,
+    /// A socket address, or `off`.
+    AddressOrOff,
     Marketplace,
     /// Text of one line.
     Text,
@@ -52,6 +54,8 @@ impl Kind {
     pub(super) fn parse(&self, text: &str) -> Result<Value, String> {
         let parsed = match self {
             Self::Address => text.parse().ok().map(Value::Address),
+            Self::AddressOrOff if text == "off" => Some(Value::AddressOrOff(None)),
+            Self::AddressOrOff => text.parse().ok().map(|address| Value::AddressOrOff(Some(address))),
             Self::Marketplace => Marketplace::parse(text).map(Value::Marketplace),
             Self::Text => is_plain(text).then(|| Value::Text(text.to_owned())),
             Self::Secret => is_token(text).then(|| Value::Secret(text.into())),
@@ -103,7 +107,13 @@ impl Kind {
             Self::KeyPrefix => json!({ "type": "string", "pattern": "^[A-Za-z0-9_.:-]+$" }),
             Self::CredentialVersion => json!({ "type": ["string", "number"] }),
             Self::Secret => json!({ "type": "string", "minLength": 1, "writeOnly": true }),
-            Self::Address | Self::Marketplace | Self::Text | Self::ValueFile | Self::CaFile | Self::LogFilter => {
+            Self::Address
+            | Self::AddressOrOff
+            | Self::Marketplace
+            | Self::Text
+            | Self::ValueFile
+            | Self::CaFile
+            | Self::LogFilter => {
                 json!({ "type": "string", "minLength": 1 })
             }
         }
@@ -115,6 +125,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address => f.write_str("an address and port, as `127.0.0.1:50051`"),
+            Self::AddressOrOff => f.write_str("an address and port, as `127.0.0.1:9464`, or `off`"),
             Self::Marketplace => f.write_str("a marketplace, as `US` or `www.amazon.com`"),
             Self::Text => f.write_str("plain text without spaces around it"),
             Self::Secret => f.write_str("text without spaces"),

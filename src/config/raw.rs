@@ -119,7 +119,7 @@ impl Settings {
     }
 
     /// Things that are no errors but probably mistakes.
-    pub fn warnings(&self) -> &[String] {
+    pub(super) fn warnings(&self) -> &[String] {
         &self.warnings
     }
 

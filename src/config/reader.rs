@@ -2,7 +2,7 @@
 //!
 //! The reader records each value that it reads. The record is the effective configuration.
 
-use std::{fs, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
 
 use super::{
     Effective,
@@ -19,17 +19,23 @@ pub(super) struct Reader<'a> {
     settings: &'a Settings,
     errors: Vec<ConfigError>,
     entries: Vec<Entry>,
+    warnings: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(settings: &'a Settings) -> Self {
-        Self { settings, errors: settings.errors().to_vec(), entries: Vec::new() }
+        Self {
+            settings,
+            errors: settings.errors().to_vec(),
+            entries: Vec::new(),
+            warnings: settings.warnings().to_vec(),
+        }
     }
 
     /// The outcome, once everything is read.
     pub(super) fn finish<T>(self, value: Option<T>) -> Result<(T, Effective), ConfigErrors> {
         match value {
-            Some(value) if self.errors.is_empty() => Ok((value, Effective::new(self.entries))),
+            Some(value) if self.errors.is_empty() => Ok((value, Effective::new(self.entries, self.warnings))),
             _ => Err(ConfigErrors(self.errors)),
         }
     }
@@ -129,6 +135,11 @@ impl<'a> Reader<'a> {
         });
         match content {
             Ok(content) => {
+                if is_readable_by_everybody(&file) {
+                    self.warnings.push(format!(
+                        "{file_path}: every user of this machine can read {file}; change its mode to 0400"
+                    ));
+                }
                 let value = Value::InFile { path: file, content: Box::new(content) };
                 self.record(file_path, file_key, Some(value.clone()));
                 Some(value)
@@ -151,6 +162,11 @@ impl<'a> Reader<'a> {
         let origin = self.settings.get(path).map(|setting| setting.origin.clone());
         self.entries.push(Entry { path: path.to_owned(), key, value, origin });
     }
+}
+
+/// Whether the mode of a file lets every user of the machine read it.
+fn is_readable_by_everybody(file: &str) -> bool {
+    fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
 }
 
 fn key_at(path: &str) -> Option<&'static Key> {

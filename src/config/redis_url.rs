@@ -139,7 +139,7 @@ impl fmt::Debug for RedisUrl {
 }
 
 /// A text that may be a URL, with `(hidden)` in place of everything that may be a user or password.
-pub(super) fn without_credentials(text: &str) -> String {
+pub fn without_credentials(text: &str) -> String {
     match (text.split_once("://"), text.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, host))) => format!("{scheme}://(hidden)@{host}"),
         (None, Some((_, host))) => format!("(hidden)@{host}"),

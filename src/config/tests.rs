@@ -353,7 +353,8 @@ fn a_variable_that_resembles_no_key_is_a_warning() {
     for name in ["STOCKROOM_VERSION", "STOCKROOM_HOME", "STOCKROOM_IMAGE_TAG"] {
         let settings = settings_of(name);
         assert!(Config::from_settings(&settings).is_ok(), "{name}");
-        assert!(settings.warnings()[0].starts_with(name), "{name}");
+        let effective = Config::with_effective(&settings).unwrap().1;
+        assert!(effective.warnings()[0].starts_with(name), "{name}");
     }
     for name in ["STOCKROOM_LISTN", "STOCKROOM_REPLICA", "STOCKROOM_CACHE__ANYTHING", "STOCKROOM_LOG_FILTER"] {
         assert!(Config::from_settings(&settings_of(name)).is_err(), "{name}");
@@ -406,4 +407,32 @@ fn the_example_starts_with_one_secret_and_everybody_is_an_admin() {
     let example = example.replace("/run/secrets/amazon_credential_secret", secret.to_str().unwrap());
     let config = Config::from_settings(&settings(&example)).unwrap();
     assert!(config.callers.is_empty() || config.callers.iter().any(|caller| caller.admin));
+}
+
+#[test]
+fn a_secret_file_that_everybody_can_read_is_a_warning() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    std::fs::write(&file, "from-a-file").unwrap();
+    let written = format!("secret_key_file = {:?}", file.display().to_string());
+    let toml = ACCOUNT.replace("secret_key = \"hush-hush\"", &written);
+    let warnings = |mode| {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        Config::with_effective(&settings(&toml)).unwrap().1.warnings().join("; ")
+    };
+    assert!(warnings(0o644).contains("accounts.main.secret_key_file"), "{}", warnings(0o644));
+    assert_eq!(warnings(0o600), "");
+}
+
+#[test]
+fn the_admin_port_can_be_turned_off_and_must_open_where_its_address_is_set() {
+    let admin = |line: &str| Config::from_settings(&settings(&format!("{ACCOUNT}{line}"))).unwrap().admin;
+    assert_eq!(admin(""), Admin { listen: Some(([127, 0, 0, 1], 9464).into()), required: false });
+    assert_eq!(admin("[admin]\nlisten = \"off\"\n").listen, None);
+    assert_eq!(
+        admin("[admin]\nlisten = \"0.0.0.0:9464\"\n"),
+        Admin { listen: Some(([0, 0, 0, 0], 9464).into()), required: true }
+    );
 }

@@ -16,6 +16,7 @@ use amazon_catalog::{Marketplace, creators::Version};
 #[derive(Clone, Debug)]
 pub(super) enum Value {
     Address(SocketAddr),
+    AddressOrOff(Option<SocketAddr>),
     Marketplace(Marketplace),
     Text(String),
     Secret(SecretString),
@@ -40,6 +41,7 @@ impl Value {
     pub(super) fn shown(&self) -> Json {
         match self {
             Self::Address(address) => json!(address.to_string()),
+            Self::AddressOrOff(address) => json!(address.map_or("off".to_owned(), |address| address.to_string())),
             Self::Marketplace(marketplace) => json!(marketplace.code()),
             Self::Text(text) => json!(text),
             Self::Secret(_) => json!("(hidden)"),
@@ -92,6 +94,7 @@ macro_rules! from_value {
 
 from_value!(
     SocketAddr: Address,
+    Option<SocketAddr>: AddressOrOff,
     Marketplace: Marketplace,
     String: Text | HttpUrl,
     SecretString: Secret,

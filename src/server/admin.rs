@@ -21,23 +21,7 @@ pub(crate) struct AdminService(pub(crate) ServiceState);
 #[tonic::async_trait]
 impl served::admin_service_server::AdminService for AdminService {
     async fn get_status(&self, _: Request<pb::GetStatusRequest>) -> Result<Response<pb::GetStatusResponse>, Status> {
-        let accounts = self.0.catalog.accounts().await;
-        let caches = self.0.catalog.caches().into_iter().map(|tier| pb::CacheStatus {
-            tier: tier.tier.to_owned(),
-            entries: signed(tier.entries),
-            size_bytes: signed(tier.size_bytes),
-            capacity_bytes: signed(tier.capacity_bytes),
-            hits: signed(tier.hits),
-            misses: signed(tier.misses),
-            stale_hits: signed(tier.stale_hits),
-        });
-        Ok(Response::new(pb::GetStatusResponse {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            start_time: Some(self.0.started.into()),
-            is_sandbox: self.0.is_sandbox,
-            accounts: accounts.into_iter().map(|report| self.account(report)).collect(),
-            caches: caches.collect(),
-        }))
+        Ok(Response::new(self.status().await))
     }
 
     async fn purge_cache(
@@ -115,6 +99,27 @@ impl served::admin_service_server::AdminService for AdminService {
 }
 
 impl AdminService {
+    /// What GetStatus answers.
+    pub(crate) async fn status(&self) -> pb::GetStatusResponse {
+        let accounts = self.0.catalog.accounts().await;
+        let caches = self.0.catalog.caches().into_iter().map(|tier| pb::CacheStatus {
+            tier: tier.tier.to_owned(),
+            entries: signed(tier.entries),
+            size_bytes: signed(tier.size_bytes),
+            capacity_bytes: signed(tier.capacity_bytes),
+            hits: signed(tier.hits),
+            misses: signed(tier.misses),
+            stale_hits: signed(tier.stale_hits),
+        });
+        pb::GetStatusResponse {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            start_time: Some(self.0.started.into()),
+            is_sandbox: self.0.is_sandbox,
+            accounts: accounts.into_iter().map(|report| self.account(report)).collect(),
+            caches: caches.collect(),
+        }
+    }
+
     fn products(&self, products: &pb::PurgeProducts, violations: &mut Violations) -> Option<Purge> {
         let marketplace = self.0.marketplace("products.marketplace", &products.marketplace, violations);
         if !(1..=MAX_ASINS).contains(&products.asins.len()) {

@@ -1,6 +1,9 @@
 //! How a call ends: what its last headers say, completed for the client and told to the log.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
@@ -11,6 +14,7 @@ use super::{
     edge::CallRecord,
     error::{self, DOMAIN, ErrorDescriptor},
 };
+use crate::metrics::Failure;
 use stockroom_proto::pb::ErrorReason;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -68,6 +72,7 @@ fn complete(last: &mut HeaderMap, status: &Status, record: &CallRecord) -> (Code
     let request_id = record.request_id.to_str().unwrap_or_default();
     let mut all = details.clone();
     let facts = details.error_info().map(|info| info.metadata.clone()).unwrap_or_default();
+    remember(code, &reason, facts.get("amazon_request_id").cloned().unwrap_or_default(), record);
     all.set_error_info(reason.clone(), DOMAIN, facts);
     all.set_request_info(request_id, "");
     let mut bare = ErrorDetails::new();
@@ -121,9 +126,42 @@ fn reason_of_foreign(status: &Status) -> ErrorReason {
     }
 }
 
+/// Keeps a failure for the status page, unless it is the caller's own doing.
+fn remember(code: Code, reason: &str, amazon_request_id: String, record: &CallRecord) {
+    let code = match code {
+        Code::Unknown => "UNKNOWN",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Ok
+        | Code::Cancelled
+        | Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::OutOfRange
+        | Code::Unimplemented
+        | Code::Unauthenticated => return,
+    };
+    record.metrics.failed(Failure {
+        time: SystemTime::now(),
+        method: record.method.to_string(),
+        code,
+        reason: reason.to_owned(),
+        request_id: record.request_id.to_str().unwrap_or_default().to_owned(),
+        amazon_request_id,
+    });
+}
+
 fn log(code: Code, reason: &str, record: &CallRecord) {
     let stats = record.stats.read();
-    let duration_ms = u64::try_from(record.started.elapsed().as_micros()).unwrap_or(u64::MAX) as f64 / 1000.0;
+    let elapsed = record.started.elapsed();
+    record.metrics.call_ended(record.series, code.into(), elapsed);
+    let duration_ms = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX) as f64 / 1000.0;
     let request_id = record.request_id.to_str().unwrap_or_default();
     macro_rules! line {
         ($level:ident) => {
@@ -148,6 +186,8 @@ fn log(code: Code, reason: &str, record: &CallRecord) {
     match code {
         Code::Internal | Code::Unknown | Code::DataLoss => line!(error),
         Code::FailedPrecondition => line!(warn),
+        // A probe asks every few seconds.
+        Code::Ok if record.method.starts_with("grpc.health.v1.") => line!(debug),
         _ => line!(info),
     }
 }

@@ -48,7 +48,10 @@ use super::{
     stream_watchdog::{self, Stream},
     tracked_body::TrackedBody,
 };
-use crate::config;
+use crate::{
+    config,
+    metrics::{Metrics, RpcSeries},
+};
 use stockroom_proto::pb::ErrorReason;
 
 const REQUEST_ID: &str = "x-request-id";
@@ -66,7 +69,8 @@ const REFLECTION_DEADLINE: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub(crate) struct Edge {
     routes: Routes,
-    callers: Callers,
+    callers: Arc<Callers>,
+    metrics: &'static Metrics,
     bounds: config::Server,
     calls: Arc<Semaphore>,
     open_streams: Arc<Semaphore>,
@@ -85,13 +89,21 @@ pub(crate) struct CallRecord {
     pub(crate) has_client_deadline: bool,
     pub(crate) stats: CallStatsHandle,
     pub(crate) is_finished: bool,
+    pub(crate) metrics: &'static Metrics,
+    pub(crate) series: RpcSeries,
 }
 
 impl Edge {
-    pub(crate) fn new(routes: Routes, config: &config::Config, callers: Callers) -> Self {
+    pub(crate) fn new(
+        routes: Routes,
+        config: &config::Config,
+        callers: Arc<Callers>,
+        metrics: &'static Metrics,
+    ) -> Self {
         Self {
             routes: routes.prepare(),
             callers,
+            metrics,
             bounds: config.server,
             calls: Arc::new(Semaphore::new(config.server.max_concurrent_calls)),
             open_streams: Arc::new(Semaphore::new(MAX_OPEN_STREAMS)),
@@ -116,6 +128,8 @@ impl Edge {
         if let Some(response) = request::refuse_http(&request) {
             return response.map(TrackedBody::plain);
         }
+        let series = RpcSeries::from_path(&path);
+        self.metrics.call_started(series);
         let mut record = CallRecord {
             method: request.uri().path().trim_start_matches('/').into(),
             request_id: request_id(request.headers()),
@@ -124,6 +138,8 @@ impl Edge {
             deadline,
             has_client_deadline: asked.is_some(),
             stats: CallStatsHandle::default(),
+            metrics: self.metrics,
+            series,
             is_finished: false,
         };
         match self.serve(method, request, &mut record).await {

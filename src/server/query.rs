@@ -1,7 +1,10 @@
 //! A search as a caller writes it becomes a plan that Amazon can be asked: parsed once, every fault named.
 
 use super::violations::Violations;
-use crate::catalog::{SearchPlan, category};
+use crate::{
+    catalog::{SearchPlan, category},
+    format,
+};
 use amazon_catalog::{BrowseNodeId, Locale, SearchItems, Unsupported, money};
 use stockroom_proto::pb;
 
@@ -208,13 +211,10 @@ pub(crate) fn price(
     }
 }
 
+/// An amount without a currency is in the currency of the request.
 fn amount(money: &pb::Money, locale: Locale) -> String {
-    let decimals = usize::try_from(locale.currency.decimals()).unwrap_or(2);
-    let fraction = format!("{:09}", money.nanos);
-    match fraction.get(..decimals) {
-        Some(digits) if decimals > 0 => format!("{}.{digits} {}", money.units, locale.currency),
-        _ => format!("{} {}", money.units, locale.currency),
-    }
+    let (currency_code, display) = (locale.currency.code().to_owned(), String::new());
+    format::money(&pb::Money { currency_code, display, ..money.clone() })
 }
 
 fn delivery(flag: pb::DeliveryFlag) -> &'static str {

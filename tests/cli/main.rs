@@ -7,6 +7,7 @@
 
 mod support;
 
+mod admin_port;
 mod commands;
 mod readme;
 mod serving;

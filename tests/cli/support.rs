@@ -29,6 +29,8 @@ pub(crate) struct Server {
 pub(crate) struct Gateway {
     pub(crate) server: Server,
     pub(crate) url: String,
+    /// The address of its admin port.
+    pub(crate) admin: String,
 }
 
 /// The binary in an environment of its own: nothing is inherited that could be a setting.
@@ -49,6 +51,8 @@ impl Server {
     pub(crate) fn start(folder: TempDir, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let log = folder.path().join("log");
         let mut command = stockroom(folder.path());
+        // A gateway of its own has an admin port of its own.
+        command.env("STOCKROOM_ADMIN__LISTEN", "127.0.0.1:0");
         command.args(arguments).envs(environment.iter().copied());
         let mut process = command.stdout(Stdio::piped()).stderr(File::create(&log).unwrap()).spawn().unwrap();
         let stdout = BufReader::new(process.stdout.take().unwrap());
@@ -89,7 +93,9 @@ impl Gateway {
         let mut server = Server::start(folder, &arguments, environment);
         let greeting = server.greeting("listening on ");
         let address = greeting.trim_end().rsplit("listening on ").next().unwrap();
-        Self { url: format!("http://{address}"), server }
+        let page = server.greeting("http://");
+        let admin = page.trim_end().rsplit("http://").next().unwrap().to_owned();
+        Self { url: format!("http://{address}"), admin, server }
     }
 
     /// A client's command for this gateway.

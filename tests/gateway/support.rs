@@ -5,7 +5,7 @@ use std::{fmt::Debug, net::SocketAddr, time::Duration};
 use amazon_catalog::{Marketplace, creators::Version};
 use amazon_sandbox::{RecordedCall, Sandbox};
 use stockroom::{
-    config::{Account, Cache, Caller, Config, Credentials, Log, Server},
+    config::{Account, Admin, Cache, Caller, Config, Credentials, Log, Server},
     gateway, server,
 };
 use stockroom_proto::pb;
@@ -120,6 +120,7 @@ pub fn config() -> Config {
         cache: Cache::default(),
         server: Server::default(),
         log: Log::default(),
+        admin: Admin::default(),
         redis: None,
         replicas: 1,
         sandbox: true,

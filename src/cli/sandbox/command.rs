@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::cli::{
     exit::{Failure, Outcome},
-    out::{Format, Out},
+    output::{Format, Output},
     parse,
     serve::{bind, shutdown_signal},
 };
@@ -66,7 +66,7 @@ impl RunSandbox {
         let listener = bind(self.listen).await?;
         let sandbox = Sandbox::start(listener, options).await.map_err(Failure::local("the sandbox cannot start"))?;
         // A closed stdout does not stop the sandbox.
-        let _ = Out::stdout(Format::Table).text(&self.how_to_call(&sandbox.url(), rate, day));
+        let _ = Output::stdout(Format::Table).text(&self.how_to_call(&sandbox.url(), rate, day));
         shutdown.await;
         sandbox.stop().await;
         Ok(Outcome::Done)

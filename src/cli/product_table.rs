@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use super::{
+    format,
     page::{Column, Page},
-    words,
 };
 use stockroom_proto::pb;
 
@@ -24,18 +24,18 @@ pub(super) const PRODUCTS: [Column; 8] = [
 pub(super) fn product_rows(entries: &[pb::ProductEntry], before: usize) -> Vec<Vec<String>> {
     let products = entries.iter().filter_map(|entry| entry.product.as_ref());
     let row = |(i, product): (usize, &pb::Product)| {
-        let offer = words::best_offer(product);
+        let offer = format::best_offer(product);
         let reviews = product.reviews.as_ref();
         let prime = offer.and_then(|offer| offer.delivery.as_ref()).and_then(|delivery| delivery.is_prime_eligible);
         vec![
             (before + i + 1).to_string(),
             product.asin.clone(),
             product.info.as_ref().map(|info| info.title.clone()).unwrap_or_default(),
-            words::price(offer),
-            words::saving(offer),
-            words::rating(reviews.and_then(|r| r.star_rating), reviews.and_then(|r| r.count)),
-            words::yes_no(prime),
-            words::availability(offer),
+            format::price(offer),
+            format::saving(offer),
+            format::rating(reviews.and_then(|r| r.star_rating), reviews.and_then(|r| r.count)),
+            format::yes_no(prime),
+            format::availability(offer),
         ]
     };
     products.enumerate().map(row).collect()
@@ -47,9 +47,9 @@ pub(super) fn found(answer: &pb::SearchProductsResponse, now: SystemTime) -> Pag
     understood(&mut page, answer.understood.as_ref(), answer.total_results);
     page.table(&PRODUCTS, product_rows(&answer.products, 0));
     facets(&mut page, &answer.facets);
-    page.line(words::incomplete(answer.incomplete.as_ref()));
+    page.line(format::incomplete(answer.incomplete.as_ref()));
     page.line(dropped(answer.dropped_count));
-    page.line(words::cost_and_age(answer.cost.as_ref(), &answer.products, now));
+    page.line(format::cost_and_age(answer.cost.as_ref(), &answer.products, now));
     if !answer.next_page_token.is_empty() {
         page.line(format!("next page: --page-token {}", answer.next_page_token));
     }
@@ -64,7 +64,7 @@ pub(super) fn arrived(answer: &pb::StreamSearchResponse, before: usize) -> Page 
     }
     page.table(&PRODUCTS, product_rows(&answer.products, before));
     facets(&mut page, &answer.facets);
-    page.line(words::incomplete(answer.incomplete.as_ref()));
+    page.line(format::incomplete(answer.incomplete.as_ref()));
     page
 }
 
@@ -72,7 +72,7 @@ pub(super) fn arrived(answer: &pb::StreamSearchResponse, before: usize) -> Page 
 pub(super) fn ended(count: usize, dropped_count: i32, cost: pb::Cost) -> Page {
     let mut page = Page::default();
     page.line(if count == 0 { "No product matches.".to_owned() } else { format!("{count} products") });
-    page.line(dropped(dropped_count)).line(words::cost(Some(&cost)));
+    page.line(dropped(dropped_count)).line(format::cost(Some(&cost)));
     page
 }
 
@@ -96,7 +96,7 @@ fn understood(page: &mut Page, understood: Option<&pb::UnderstoodQuery>, total: 
     };
     let count = match total {
         Some(1) => "1 product".to_owned(),
-        Some(total) => format!("{} products", words::number(total)),
+        Some(total) => format!("{} products", format::number(total)),
         None => "an unknown number of products".to_owned(),
     };
     page.line(format!("{count} {place}"));

@@ -2,52 +2,16 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::format;
+pub(super) use crate::format::{
+    best_offer, condition, duration, measures, money, number, percent_off, price, rating, timestamp,
+};
 use stockroom_proto::pb;
-
-/// An amount as Amazon displays it, or its digits and currency.
-pub(super) fn money(money: &pb::Money) -> String {
-    if !money.display.is_empty() {
-        return money.display.clone();
-    }
-    let (sign, nanos) = (if money.units < 0 || money.nanos < 0 { "-" } else { "" }, money.nanos.unsigned_abs());
-    let decimals = format!("{nanos:09}");
-    let decimals = decimals.trim_end_matches('0');
-    format!("{sign}{}.{decimals:0<2} {}", money.units.unsigned_abs(), money.currency_code).trim_end().to_owned()
-}
-
-/// The offer behind Amazon's button, or else the first.
-pub(super) fn best_offer(product: &pb::Product) -> Option<&pb::Offer> {
-    let listings = &product.offers.as_ref()?.listings;
-    listings.iter().find(|offer| offer.is_buy_box_winner == Some(true)).or(listings.first())
-}
-
-/// The price of an offer. One that is not known differs from one of nothing.
-pub(super) fn price(offer: Option<&pb::Offer>) -> String {
-    match offer {
-        Some(offer) if offer.price_withheld => "See price in cart".to_owned(),
-        Some(pb::Offer { price: Some(price), .. }) => money(price),
-        _ => "No price".to_owned(),
-    }
-}
 
 /// What is saved, as `-23%`.
 pub(super) fn saving(offer: Option<&pb::Offer>) -> String {
     let percent = offer.and_then(|offer| offer.saving.as_ref()).and_then(|saving| saving.percent);
     percent_off(percent)
-}
-
-/// A share saved, as `-23%`; empty where it is not known.
-pub(super) fn percent_off(percent: Option<i32>) -> String {
-    percent.map_or(String::new(), |percent| format!("-{percent}%"))
-}
-
-/// Stars and reviews, as `★ 4.6 (230)`; empty without stars.
-pub(super) fn rating(stars: Option<f64>, reviews: Option<i32>) -> String {
-    match (stars, reviews) {
-        (Some(stars), Some(reviews)) => format!("★ {stars:.1} ({})", number(reviews)),
-        (Some(stars), None) => format!("★ {stars:.1}"),
-        (None, _) => String::new(),
-    }
 }
 
 /// A flag that may be unknown; empty where it is.
@@ -57,18 +21,7 @@ pub(super) fn yes_no(flag: Option<bool>) -> String {
 
 /// Availability in Amazon's words, or else by its kind.
 pub(super) fn availability(offer: Option<&pb::Offer>) -> String {
-    let Some(availability) = offer.and_then(|offer| offer.availability.as_ref()) else { return String::new() };
-    match availability.r#type() {
-        pb::AvailabilityType::InStock => "In stock".to_owned(),
-        pb::AvailabilityType::InStockScarce => "Few left".to_owned(),
-        pb::AvailabilityType::AvailableDate => "From a date".to_owned(),
-        pb::AvailabilityType::Leadtime => "After a wait".to_owned(),
-        pb::AvailabilityType::Preorder => "Pre-order".to_owned(),
-        pb::AvailabilityType::OutOfStock => "Out of stock".to_owned(),
-        pb::AvailabilityType::Unavailable => "Unavailable".to_owned(),
-        pb::AvailabilityType::Unspecified if availability.message.is_empty() => availability.type_text.clone(),
-        pb::AvailabilityType::Unspecified => availability.message.clone(),
-    }
+    offer.and_then(|offer| offer.availability.as_ref()).map(format::availability).unwrap_or_default()
 }
 
 /// What an answer cost, as `1 call to Amazon, 3 from memory`.
@@ -110,29 +63,10 @@ fn fetched(freshness: &pb::Freshness, now: SystemTime) -> String {
     // A clock that is behind the gateway's makes no age negative.
     let age = now.duration_since(fetch_time).unwrap_or_default();
     // Amazon's terms ask for the time itself beside prices that are an hour old.
-    let stamp = if freshness.price_stamp_required { format!(" ({})", time(fetch_time)) } else { String::new() };
+    let stamp = if freshness.price_stamp_required { format!(" ({})", timestamp(fetch_time)) } else { String::new() };
     match age.as_secs() {
         0..5 => format!("fetched just now{stamp}"),
         _ => format!("fetched {} ago{stamp}", duration(age)),
-    }
-}
-
-/// A point in time as RFC 3339, to the second.
-pub(super) fn time(time: SystemTime) -> String {
-    let time = time::OffsetDateTime::from(time).replace_nanosecond(0);
-    time.ok().and_then(|time| time.format(&time::format_description::well_known::Rfc3339).ok()).unwrap_or_default()
-}
-
-/// A duration to its two largest units, as `1h 5m`.
-pub(super) fn duration(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-    match seconds {
-        0 => format!("{}ms", duration.as_millis()),
-        1..60 => format!("{seconds}s"),
-        60..3600 => format!("{minutes}m"),
-        3600..86_400 => format!("{hours}h {minutes}m"),
-        _ => format!("{}d {}h", hours / 24, hours % 24),
     }
 }
 
@@ -177,20 +111,6 @@ pub(super) fn protocol(protocol: pb::Protocol) -> &'static str {
     }
 }
 
-/// A whole number with commas between its thousands.
-pub(super) fn number(number: impl Into<i64>) -> String {
-    let number: i64 = number.into();
-    let digits = number.unsigned_abs().to_string();
-    let mut grouped = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    if number < 0 { format!("-{grouped}") } else { grouped }
-}
-
 /// A part of a whole as a bar of twenty cells; none is filled only where the part is nothing.
 pub(super) fn bar(part: i64, whole: i64) -> String {
     let share = if whole > 0 { (part.clamp(0, whole).saturating_mul(20) + whole - 1) / whole } else { 0 };
@@ -201,34 +121,6 @@ pub(super) fn bar(part: i64, whole: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_price_a_price_of_nothing_and_a_withheld_price_differ() {
-        let free = pb::Money { currency_code: "USD".to_owned(), display: "$0.00".to_owned(), ..Default::default() };
-        let offer = |price, price_withheld| pb::Offer { price, price_withheld, ..Default::default() };
-        assert_eq!(price(None), "No price");
-        assert_eq!(price(Some(&offer(None, false))), "No price");
-        assert_eq!(price(Some(&offer(Some(free), false))), "$0.00");
-        assert_eq!(price(Some(&offer(None, true))), "See price in cart");
-    }
-
-    #[test]
-    fn an_amount_without_amazons_words_is_told_by_its_digits() {
-        let amount =
-            |units, nanos| money(&pb::Money { currency_code: "EUR".to_owned(), units, nanos, display: String::new() });
-        assert_eq!(amount(33, 990_000_000), "33.99 EUR");
-        assert_eq!(amount(0, 0), "0.00 EUR");
-        assert_eq!(amount(0, -500_000_000), "-0.50 EUR");
-        assert_eq!(amount(1, 5_000_000), "1.005 EUR");
-    }
-
-    #[test]
-    fn what_is_not_known_takes_no_words() {
-        assert_eq!(rating(None, Some(3)), "");
-        assert_eq!(rating(Some(4.56), Some(1230)), "★ 4.6 (1,230)");
-        assert_eq!((yes_no(None), yes_no(Some(false))), (String::new(), "no".to_owned()));
-        assert_eq!(saving(None), "");
-    }
 
     #[test]
     fn the_time_stands_beside_prices_that_need_it() {

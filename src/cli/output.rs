@@ -24,13 +24,13 @@ pub(super) enum Format {
 }
 
 /// Where answers are written.
-pub(super) struct Out {
+pub(super) struct Output {
     writer: Box<dyn Write + Send>,
     format: Format,
     width: Option<u16>,
 }
 
-impl Out {
+impl Output {
     /// Writes to stdout; tables fit the terminal where it is one.
     pub(super) fn stdout(format: Format) -> Self {
         let width = if io::stdout().is_terminal() { comfy_table::Table::new().width() } else { None };
@@ -80,8 +80,8 @@ impl Out {
     }
 }
 
-impl fmt::Debug for Out {
+impl fmt::Debug for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Out").field("format", &self.format).field("width", &self.width).finish_non_exhaustive()
+        f.debug_struct("Output").field("format", &self.format).field("width", &self.width).finish_non_exhaustive()
     }
 }

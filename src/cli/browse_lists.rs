@@ -6,11 +6,11 @@ use clap::Args;
 
 use super::{
     exit::{Failure, Outcome},
-    found::{PRODUCTS, product_rows},
+    format,
     page::{Column, Page},
     parse,
-    remote::{Reading, Remote},
-    words,
+    product_table::{PRODUCTS, product_rows},
+    remote::{ReadArgs, Remote},
 };
 use stockroom_proto::pb;
 
@@ -25,7 +25,7 @@ pub(super) struct Trending {
     #[arg(long, default_value_t = 10)]
     limit: i32,
     #[command(flatten)]
-    reading: Reading,
+    read: ReadArgs,
     #[command(flatten)]
     remote: Remote,
 }
@@ -52,7 +52,7 @@ pub(super) struct Deals {
     #[arg(long, default_value_t = 10)]
     limit: i32,
     #[command(flatten)]
-    reading: Reading,
+    read: ReadArgs,
     #[command(flatten)]
     remote: Remote,
 }
@@ -80,7 +80,7 @@ pub(super) struct Marketplaces {
 
 impl Trending {
     pub(super) async fn run(self) -> Result<Outcome, Failure> {
-        let options = Some(self.reading.options(&[]));
+        let options = Some(self.read.options(&[]));
         let request = pb::ListTrendingRequest { category: self.category, limit: self.limit, options };
         let answer = self.remote.client()?.list_trending(request).await?;
         self.remote.out().answer(&answer, |answer| {
@@ -99,7 +99,7 @@ impl Deals {
             prime_only: self.prime,
             min_saving_percent: self.min_saving,
             limit: self.limit,
-            options: Some(self.reading.options(&[])),
+            options: Some(self.read.options(&[])),
         };
         let answer = self.remote.client()?.list_deals(request).await?;
         self.remote.out().answer(&answer, |answer| {
@@ -144,7 +144,7 @@ fn list(
     if products.is_empty() {
         page.line("No product matches.");
     }
-    page.line(words::incomplete(incomplete)).line(words::cost_and_age(cost, products, SystemTime::now()));
+    page.line(format::incomplete(incomplete)).line(format::cost_and_age(cost, products, SystemTime::now()));
     page
 }
 
@@ -181,7 +181,7 @@ fn marketplaces_page(answer: &pb::ListMarketplacesResponse) -> Page {
             marketplace.currency.clone(),
             marketplace.language.clone(),
             marketplace.account.clone(),
-            words::protocol(marketplace.protocol()).to_owned(),
+            format::protocol(marketplace.protocol()).to_owned(),
             others.cloned().collect::<Vec<_>>().join(", "),
         ]
     };

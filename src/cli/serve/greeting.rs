@@ -1,0 +1,89 @@
+//! What `stockroom serve` prints on stdout once its ports are open: text for people, or one JSON line with `log.format = "json"`.
+
+use std::net::SocketAddr;
+
+use serde_json::json;
+
+use crate::{
+    cli::sandbox,
+    config::{Account, Config, LogFormat, without_credentials},
+    format,
+};
+
+/// The greeting, with its last line end.
+pub(super) fn text(config: &Config, address: SocketAddr, admin: Option<SocketAddr>) -> String {
+    match config.log.format {
+        LogFormat::Json => one_line(config, address, admin),
+        LogFormat::Auto | LogFormat::Pretty => for_people(config, address, admin),
+    }
+}
+
+fn one_line(config: &Config, address: SocketAddr, admin: Option<SocketAddr>) -> String {
+    let account = |account: &Account| {
+        json!({
+            "name": account.name,
+            "marketplaces": codes(account),
+            "endpoint": account.endpoint.as_deref().map(without_credentials),
+            "calls_per_second": account.calls_per_second,
+            "calls_per_day": account.calls_per_day,
+        })
+    };
+    let line = json!({
+        "level": "INFO",
+        "message": "listening",
+        "version": env!("CARGO_PKG_VERSION"),
+        "address": address,
+        "admin_address": admin,
+        "sandbox": config.sandbox,
+        "accounts": config.accounts.iter().map(account).collect::<Vec<_>>(),
+        "callers": config.callers.iter().map(|caller| &caller.name).collect::<Vec<_>>(),
+    });
+    format!("{line}\n")
+}
+
+fn for_people(config: &Config, address: SocketAddr, admin: Option<SocketAddr>) -> String {
+    let mut text = format!("Stockroom {}, listening on {address}\n", env!("CARGO_PKG_VERSION"));
+    if let Some(admin) = admin {
+        text.push_str(&format!("  status page and metrics: http://{}\n", reachable(admin)));
+    }
+    for account in &config.accounts {
+        let from = account.endpoint.as_deref().map_or("Amazon".to_owned(), without_credentials);
+        let calls = if account.calls_per_second == 1.0 { "call" } else { "calls" };
+        let day = format::number(account.calls_per_day);
+        let rate = format!("{} {calls} a second, {day} a day", account.calls_per_second);
+        text.push_str(&format!("  account {}: {} from {from}; {rate}\n", account.name, codes(account).join(" ")));
+    }
+    if config.sandbox {
+        text.push_str("  all products are invented\n");
+    }
+    let callers: Vec<&str> = config.callers.iter().map(|caller| caller.name.as_str()).collect();
+    let callers = if callers.is_empty() { "anybody".to_owned() } else { callers.join(", ") };
+    text.push_str(&format!("  callers: {callers}\n"));
+    text.push_str(&examples(address, config.sandbox));
+    text
+}
+
+fn codes(account: &Account) -> Vec<&'static str> {
+    account.partner_tags.iter().map(|(marketplace, _)| marketplace.code()).collect()
+}
+
+fn examples(address: SocketAddr, is_sandbox: bool) -> String {
+    let address = reachable(address);
+    // The default of the client needs no flag.
+    let server = if address == SocketAddr::from(([127, 0, 0, 1], 50051)) {
+        String::new()
+    } else {
+        format!(" --server http://{address}")
+    };
+    let [first, second] = sandbox::EXAMPLE_ASINS.filter(|_| is_sandbox).unwrap_or(["ASIN", "ASIN"]);
+    format!(
+        "\nTry:\n  stockroom search wireless headphones{server}\n  stockroom compare {first} {second}{server}\n  \
+         grpcurl -plaintext -d '{{\"query\":{{\"keywords\":\"wireless headphones\"}}}}' {address} \
+         stockroom.v1.SearchService/SearchProducts\n\n"
+    )
+}
+
+/// The address to call: a port that is open on every interface is called on this machine.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], address.port())) } else { address }
+}

@@ -1,0 +1,74 @@
+//! What the admin port and the command line do with a running server, beside its gRPC services.
+
+use std::{sync::Arc, time::Duration};
+
+use prost::Message;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tonic::Request;
+
+use super::{
+    admin::AdminService,
+    auth::{Callers, Principal},
+    context::{CallContext, CallStatsHandle},
+    health::Health,
+    search::SearchService,
+    service_state::ServiceState,
+};
+use crate::{
+    dispatch::Priority,
+    metrics::{Metrics, Snapshot},
+    served::search_service_server::SearchService as _,
+};
+use stockroom_proto::pb;
+
+/// The caller's name in status and logs of a search that the status page makes.
+const CALLER: &str = "status-page";
+/// The longest wait for a search of the status page.
+const SEARCH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A handle on a running server; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Operations {
+    pub(super) state: ServiceState,
+    pub(super) health: Health,
+    #[expect(dead_code, reason = "replaced by a reload")]
+    pub(super) callers: Arc<Callers>,
+    pub(super) metrics: &'static Metrics,
+}
+
+impl Operations {
+    /// The server's metrics.
+    pub fn metrics(&self) -> &'static Metrics {
+        self.metrics
+    }
+
+    /// Why the server is not ready; empty if it is. Does not depend on Amazon or Redis, as health does not.
+    pub fn not_ready(&self) -> Vec<String> {
+        self.health.not_ready().map(str::to_owned).into_iter().collect()
+    }
+
+    /// The state of the server now.
+    pub async fn snapshot(&self) -> Snapshot {
+        let status = AdminService(self.state.clone()).status().await;
+        let redis_answers =
+            self.state.catalog.caches().iter().find(|tier| tier.tier == "redis").map(|tier| tier.answers);
+        Snapshot { status, redis_answers, not_ready: self.not_ready() }
+    }
+
+    /// Makes a search as a call of an RPC would. The error is for people.
+    pub async fn search(&self, request: pb::SearchProductsRequest) -> Result<pb::SearchProductsResponse, String> {
+        let ended = CancellationToken::new();
+        let _ends = ended.clone().drop_guard();
+        let principal = Principal { name: CALLER.into(), share: None, weight: 1.0, class: Priority::Interactive };
+        let deadline = Instant::now() + SEARCH_TIMEOUT;
+        let mut call = Request::new(request);
+        call.extensions_mut().insert(CallContext { principal, deadline, ended, stats: CallStatsHandle::default() });
+        let service = SearchService(self.state.clone());
+        let answer = tokio::time::timeout_at(deadline, service.search_products(call))
+            .await
+            .map_err(|_| "no answer in time".to_owned())?;
+        let answer = answer.map_err(|status| status.message().to_owned())?.into_inner();
+        pb::SearchProductsResponse::decode(answer.encode_to_vec().as_slice()).map_err(|error| error.to_string())
+    }
+}
