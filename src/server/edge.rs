@@ -128,7 +128,7 @@ impl Edge {
         if let Some(response) = request::refuse_http(&request) {
             return response.map(TrackedBody::plain);
         }
-        let series = RpcSeries::from_path(&path);
+        let series = RpcSeries::from_path(request.uri().path());
         self.metrics.call_started(series);
         let mut record = CallRecord {
             method: request.uri().path().trim_start_matches('/').into(),
