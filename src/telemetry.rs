@@ -42,8 +42,9 @@ pub enum Error {
     Started(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Starts the log, once a process. The last lines are written when the guard is dropped.
-pub fn start(log: &Log) -> Result<LogGuard, Error> {
+/// Starts the log, once a process. The last lines are written when the guard is dropped. `count_dropped` learns of lines
+/// that were dropped because nobody read the log.
+pub fn start(log: &Log, count_dropped: impl Fn(u64) + Send + 'static) -> Result<LogGuard, Error> {
     let filter =
         EnvFilter::try_new(&log.filter).map_err(|source| Error::Filter { filter: log.filter.clone(), source })?;
     let for_people = match log.format {
@@ -52,7 +53,11 @@ pub fn start(log: &Log) -> Result<LogGuard, Error> {
         LogFormat::Json => false,
     };
     let filter = filter.and(filter_fn(|line| !SILENT.iter().any(|target| line.target().starts_with(target))));
-    let (writer, guard) = LogWriter::start(io::stderr(), report_dropped).map_err(Error::Thread)?;
+    let report = move |lines| {
+        count_dropped(lines);
+        tracing::warn!(lines, "log lines were dropped because nobody read the log");
+    };
+    let (writer, guard) = LogWriter::start(io::stderr(), report).map_err(Error::Thread)?;
     let lines = fmt::layer().with_writer(writer);
     let lines = if for_people {
         lines.with_ansi(io::stderr().is_terminal()).with_target(false).boxed()
@@ -61,8 +66,4 @@ pub fn start(log: &Log) -> Result<LogGuard, Error> {
     };
     let started = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
     started.map(|()| guard).map_err(|error| Error::Started(error.into()))
-}
-
-fn report_dropped(lines: u64) {
-    tracing::warn!(lines, "log lines were dropped because nobody read the log");
 }

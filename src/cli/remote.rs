@@ -59,7 +59,8 @@ impl Remote {
     pub(super) fn client(&self) -> Result<Client, Failure> {
         // An empty variable is as good as none.
         let token = self.token.clone().filter(|token| !token.expose_secret().is_empty());
-        let options = Options { token, caller: "stockroom-cli".to_owned(), deadline: self.timeout };
+        let options =
+            Options { token, caller: "stockroom-cli".to_owned(), deadline: self.timeout, ..Options::default() };
         Ok(Client::new(&self.server, options)?)
     }
 

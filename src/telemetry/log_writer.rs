@@ -51,20 +51,16 @@ struct Lines {
 }
 
 impl LogWriter {
-    /// Starts the thread that writes lines to an output for as long as the process runs. `report` logs how many lines
-    /// were dropped.
-    pub(super) fn start(output: impl Write + Send + 'static, report: fn(u64)) -> io::Result<(Self, LogGuard)> {
+    /// Starts the thread that writes lines to an output for as long as the process runs. `report` learns once a second how
+    /// many lines were dropped.
+    pub(super) fn start(
+        output: impl Write + Send + 'static,
+        report: impl Fn(u64) + Send + 'static,
+    ) -> io::Result<(Self, LogGuard)> {
         let shared = Arc::new(Shared::default());
         let writing = Arc::clone(&shared);
         thread::Builder::new().name("log".to_owned()).spawn(move || writing.write_all(output, report))?;
         Ok((Self(Arc::clone(&shared)), LogGuard(shared)))
-    }
-}
-
-impl LogGuard {
-    /// How many lines were dropped since the start.
-    pub fn dropped(&self) -> u64 {
-        self.0.lock().dropped
     }
 }
 
@@ -99,7 +95,7 @@ impl Shared {
         }
     }
 
-    fn write_all(&self, mut output: impl Write, report: fn(u64)) {
+    fn write_all(&self, mut output: impl Write, report: impl Fn(u64)) {
         let (mut batch, mut reported_at) = (Vec::new(), None::<Instant>);
         loop {
             if self.wait() {
@@ -225,7 +221,7 @@ mod tests {
         for _ in 0..3 * MAX_BUFFERED_BYTES / line.len() {
             writer.make_writer().write_all(&line).unwrap();
         }
-        let dropped = guard.dropped();
+        let dropped = guard.0.lock().dropped;
         assert!(dropped > 0);
         drop(open);
         while REPORTED.load(Ordering::SeqCst) < dropped {
