@@ -1,4 +1,6 @@
 //! The log: lines for people on a terminal, JSON for machines, on standard error.
+//!
+//! No call waits for whoever reads the log: see `log_writer`.
 
 use std::io::{self, IsTerminal};
 
@@ -11,7 +13,12 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+pub use self::log_writer::LogGuard;
+use self::{json_lines::JsonLines, log_writer::LogWriter};
 use crate::config::{Log, LogFormat};
+
+mod json_lines;
+mod log_writer;
 
 /// Whose lines are never written, whatever the filter says: the signer tells access keys and signatures at `trace`.
 const SILENT: [&str; 1] = ["aws_sigv4"];
@@ -28,6 +35,9 @@ pub enum Error {
         #[source]
         source: tracing_subscriber::filter::ParseError,
     },
+    /// The thread that writes the log could not be started.
+    #[error("the log's thread cannot be started")]
+    Thread(#[source] io::Error),
     /// Something else in this process logs already.
     #[error("the log was started before")]
     Started(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -48,8 +58,9 @@ impl LogFilter {
     }
 }
 
-/// Starts the log, once a process.
-pub fn start(log: &Log) -> Result<LogFilter, Error> {
+/// Starts the log, once a process. The last lines are written when the guard is dropped. `count_dropped` learns of lines
+/// that were dropped because nobody read the log.
+pub fn start(log: &Log, count_dropped: impl Fn(u64) + Send + 'static) -> Result<(LogFilter, LogGuard), Error> {
     let filter =
         EnvFilter::try_new(&log.filter).map_err(|source| Error::Filter { filter: log.filter.clone(), source })?;
     let for_people = match log.format {
@@ -59,13 +70,18 @@ pub fn start(log: &Log) -> Result<LogFilter, Error> {
     };
     let (filter, handle) = reload::Layer::new(filter);
     let filter = filter.and(filter_fn(|line| !SILENT.iter().any(|target| line.target().starts_with(target))));
-    let lines = fmt::layer().with_writer(io::stderr);
+    let report = move |lines| {
+        count_dropped(lines);
+        tracing::warn!(lines, "log lines were dropped because nobody read the log");
+    };
+    let (writer, guard) = LogWriter::start(io::stderr(), report).map_err(Error::Thread)?;
+    let lines = fmt::layer().with_writer(writer);
     let lines = if for_people {
         lines.with_ansi(io::stderr().is_terminal()).with_target(false).boxed()
     } else {
-        lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed()
+        lines.fmt_fields(JsonLines).event_format(JsonLines).boxed()
     };
     let started = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
     started.map_err(|error| Error::Started(error.into()))?;
-    Ok(LogFilter(handle))
+    Ok((LogFilter(handle), guard))
 }

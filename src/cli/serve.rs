@@ -101,7 +101,9 @@ impl Serve {
     }
 
     async fn serve(self, running: Running, config: Config) -> Result<Outcome, Failure> {
-        let filter = telemetry::start(&config.log).map_err(Failure::local("the log cannot be written"))?;
+        let metrics = Metrics::new();
+        let log = telemetry::start(&config.log, move |lines| metrics.log_lines_dropped(lines));
+        let (filter, _flushes_the_log) = log.map_err(Failure::local("the log cannot be written"))?;
         for warning in running.effective.warnings() {
             tracing::warn!("{warning}");
         }
@@ -112,7 +114,7 @@ impl Serve {
         let address = local_address(&listener)?;
         let admin = bind_admin(config.admin).await?;
         let admin_address = admin.as_ref().map(local_address).transpose()?;
-        let server = server::Server::new(&config, address, catalog, Metrics::new()).await;
+        let server = server::Server::new(&config, address, catalog, metrics).await;
         let server = server.map_err(Failure::local("the gateway cannot be built"))?;
         // A greeting that nobody reads does not keep the gateway from serving.
         let _ = Output::stdout(Format::Table).text(&greeting::text(&config, address, admin_address));

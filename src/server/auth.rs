@@ -40,6 +40,8 @@ pub(crate) struct Callers {
     callers: RwLock<Arc<[Caller]>>,
     /// Whether AdminService answers where no callers are configured.
     is_admin_open: bool,
+    /// The name of those who have and give none.
+    anonymous: Arc<str>,
 }
 
 #[derive(Debug)]
@@ -72,7 +74,11 @@ impl From<&config::Caller> for Caller {
 
 impl Callers {
     pub(crate) fn new(callers: &[config::Caller], is_admin_open: bool) -> Self {
-        Self { callers: RwLock::new(callers.iter().map(Caller::from).collect()), is_admin_open }
+        Self {
+            callers: RwLock::new(callers.iter().map(Caller::from).collect()),
+            is_admin_open,
+            anonymous: "anonymous".into(),
+        }
     }
 
     /// Admits these callers and no others from now on.
@@ -93,7 +99,7 @@ impl Callers {
             return Err(ErrorDescriptor::new(ErrorReason::NotAnAdmin, message));
         }
         if callers.is_empty() || is_open(path) {
-            return Ok(Principal { name: named(headers), share: None, weight: 1.0, class: class(headers) });
+            return Ok(Principal { name: self.named(headers), share: None, weight: 1.0, class: class(headers) });
         }
         let unauthenticated = |message: &str| ErrorDescriptor::new(ErrorReason::CallerUnknown, message);
         let header = headers.get(http::header::AUTHORIZATION).ok_or_else(|| {
@@ -109,6 +115,14 @@ impl Callers {
             return Err(ErrorDescriptor::new(ErrorReason::NotAnAdmin, message));
         }
         Ok(Principal { class: class(headers), ..caller.principal.clone() })
+    }
+
+    /// The name that a caller gives itself.
+    fn named(&self, headers: &HeaderMap) -> Arc<str> {
+        let name = headers.get(CALLER_HEADER).and_then(|name| name.to_str().ok()).unwrap_or_default();
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let fits = (1..=64).contains(&name.len()) && name.bytes().all(is_allowed);
+        if fits { name.into() } else { Arc::clone(&self.anonymous) }
     }
 }
 
@@ -128,12 +142,6 @@ pub(crate) fn is_open(path: &str) -> bool {
 fn class(headers: &HeaderMap) -> Priority {
     let bulk = headers.get(PRIORITY_HEADER).is_some_and(|priority| priority.as_bytes().eq_ignore_ascii_case(b"bulk"));
     if bulk { Priority::Bulk } else { Priority::Interactive }
-}
-
-fn named(headers: &HeaderMap) -> Arc<str> {
-    let name = headers.get(CALLER_HEADER).and_then(|name| name.to_str().ok()).unwrap_or_default();
-    let fits = (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-    if fits { name.into() } else { "anonymous".into() }
 }
 
 #[cfg(test)]

@@ -119,8 +119,7 @@ impl Edge {
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let path: Arc<str> = request.uri().path().into();
-        let method = Method::of(&path);
+        let method = Method::of(request.uri().path());
         let asked = deadline::asked(request.headers());
         let allowed = match method {
             Method::HealthWatch => asked.unwrap_or(WATCH_DEADLINE),
@@ -132,12 +131,12 @@ impl Edge {
         if let Some(response) = request::refuse_http(&request) {
             return response.map(TrackedBody::plain);
         }
-        let series = RpcSeries::from_path(&path);
+        let series = RpcSeries::from_path(request.uri().path());
         self.metrics.call_started(series);
         let mut record = CallRecord {
-            method: path.trim_start_matches('/').into(),
+            method: request.uri().path().trim_start_matches('/').into(),
             request_id: request_id(request.headers()),
-            caller: "".into(),
+            caller: Arc::default(),
             started: WallInstant::now(),
             deadline,
             has_client_deadline: asked.is_some(),
@@ -147,7 +146,7 @@ impl Edge {
             series,
             is_finished: false,
         };
-        match self.serve(&path, method, request, &mut record).await {
+        match self.serve(method, request, &mut record).await {
             Ok((response, held)) => TrackedBody::served(response, record, held),
             Err(error) => TrackedBody::failed(error, record),
         }
@@ -156,7 +155,6 @@ impl Edge {
     /// Everything that can refuse a call before its handler, in the order of what it costs; then the handler.
     async fn serve<B>(
         &self,
-        path: &str,
         method: Method,
         request: Request<B>,
         record: &mut CallRecord,
@@ -165,7 +163,7 @@ impl Edge {
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let principal = self.callers.admit(path, request.headers())?;
+        let principal = self.callers.admit(request.uri().path(), request.headers())?;
         record.caller = Arc::clone(&principal.name);
         let (mut head, body) = request.into_parts();
         compression::choose(&mut head.headers);
@@ -254,13 +252,16 @@ fn overloaded(what: &str) -> ErrorDescriptor {
     ErrorDescriptor::new(ErrorReason::Overloaded, message).retry_in(OVERLOAD_RETRY_DELAY)
 }
 
-/// The id that the caller gave the request, if it is one that a log can bear, or a new one.
+/// The id that the caller gave the request, if it is one that a log can bear, or a new one: a random UUID, which nobody has
+/// to be unable to guess. Asking the kernel for each one would be a system call.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
     let given = headers
         .get(REQUEST_ID)
         .filter(|id| (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic));
     given.cloned().unwrap_or_else(|| {
-        HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).unwrap_or(HeaderValue::from_static("none"))
+        let id = uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid();
+        let mut text = uuid::Uuid::encode_buffer();
+        HeaderValue::from_str(id.hyphenated().encode_lower(&mut text)).unwrap_or(HeaderValue::from_static("none"))
     })
 }
 

@@ -2,8 +2,6 @@
 
 use std::cell::Cell;
 
-use tonic::transport::Channel;
-
 use super::{
     BOTH_CORES, LOAD_CORE, SERVER_CORE, bare,
     calls::{Call, Calls},
@@ -19,7 +17,6 @@ const FEW_ROUNDS: usize = 3;
 /// A server, how a call is named there, and what it has shown so far.
 struct Contestant {
     server: Server,
-    channel: Channel,
     is_bare: bool,
     calls: Cell<usize>,
 }
@@ -46,7 +43,7 @@ struct Shown {
 pub async fn measure(rounds: usize, is_selected: impl Fn(&str) -> bool) -> Vec<String> {
     let first = start_gateway(SERVER_CORE);
     let calls = Calls::record(&first.address).await;
-    let pair = Pair::start(first, &calls, SERVER_CORE, LOAD_CORE).await;
+    let pair = Pair::start(first, &calls, SERVER_CORE, LOAD_CORE);
     let mut verdicts = Vec::new();
     if is_selected("memory") {
         for load in [Load::FULL, Load::LIGHT] {
@@ -79,7 +76,7 @@ pub async fn measure(rounds: usize, is_selected: impl Fn(&str) -> bool) -> Vec<S
         let gateway = start_gateway(BOTH_CORES);
         // Products are as fresh as this gateway, so the answers are others.
         let calls = Calls::record(&gateway.address).await;
-        let pair = Pair::start(gateway, &calls, BOTH_CORES, BOTH_CORES).await;
+        let pair = Pair::start(gateway, &calls, BOTH_CORES, BOTH_CORES);
         println!("\nFrom memory, two cores shared with the load\n\n{HEADINGS}");
         for call in &calls.all[..3] {
             let shown = pair.rounds(call, Load::FULL, call.in_a_round, rounds.min(FEW_ROUNDS)).await;
@@ -96,9 +93,9 @@ fn start_gateway(cores: &str) -> Server {
 }
 
 impl Pair {
-    async fn start(gateway: Server, calls: &Calls, cores: &str, load_cores: &'static str) -> Self {
+    fn start(gateway: Server, calls: &Calls, cores: &str, load_cores: &'static str) -> Self {
         let bare = Server::start(this_program(cores).arg("--bare-server").arg(&calls.answers));
-        let contestants = [Contestant::new(gateway, false).await, Contestant::new(bare, true).await];
+        let contestants = [Contestant::new(gateway, false), Contestant::new(bare, true)];
         Self { contestants, load_cores }
     }
 
@@ -118,20 +115,24 @@ impl Pair {
 }
 
 impl Contestant {
-    async fn new(server: Server, is_bare: bool) -> Self {
-        let channel = wire::connect(&server.address).await.unwrap();
-        Self { server, channel, is_bare, calls: Cell::new(0) }
+    fn new(server: Server, is_bare: bool) -> Self {
+        Self { server, is_bare, calls: Cell::new(0) }
+    }
+
+    /// Checks the bytes of an answer, over a connection that is not open while the load goes on.
+    async fn check(&self, call: &Call, path: &str) {
+        call.check(&wire::connect(&self.server.address).await.unwrap(), path).await;
     }
 
     /// One round, and the processor time that each call took in microseconds.
     async fn answer(&self, call: &Call, load: Load, calls: usize, cores: &str) -> (Measured, f64) {
         let path = if self.is_bare { bare::path(call.name) } else { call.path.to_owned() };
-        call.check(&self.channel, &path).await;
+        self.check(call, &path).await;
         let before = self.server.process.cpu_seconds();
         let measured = h2load::run(cores, &self.server.address, &path, &call.file, load, calls);
         let cpu_seconds = self.server.process.cpu_seconds() - before;
         self.calls.set(self.calls.get() + calls);
-        call.check(&self.channel, &path).await;
+        self.check(call, &path).await;
         assert_eq!(measured.data_bytes, (call.answer_bytes() * calls) as u64, "bytes of {calls} answers to {path}");
         (measured, cpu_seconds * 1e6 / calls as f64)
     }

@@ -188,8 +188,8 @@ impl Client {
         NotIdempotent purge_cache, AdminServiceClient, PurgeCacheRequest -> PurgeCacheResponse
     }
     unary! {
-        /// Has the gateway read its configuration again.
-        reload, AdminServiceClient, ReloadRequest -> ReloadResponse
+        /// Reloads the configuration of the gateway.
+        NotIdempotent reload, AdminServiceClient, ReloadRequest -> ReloadResponse
     }
 
     /// The pages of a search, until the last one.
