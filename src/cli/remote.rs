@@ -92,7 +92,8 @@ impl Remote {
         };
         // An empty variable is as good as none.
         let token = token.filter(|token| !token.expose_secret().is_empty());
-        let options = Options { token, caller: "stockroom-cli".to_owned(), deadline: self.timeout };
+        let options =
+            Options { token, caller: "stockroom-cli".to_owned(), deadline: self.timeout, ..Options::default() };
         Ok(Client::new(&self.server, options)?)
     }
 

@@ -1,4 +1,4 @@
-//! One call: its id, its deadline and its bearer token.
+//! The metadata and the deadline of one call.
 
 use std::time::Duration;
 
@@ -8,37 +8,42 @@ use uuid::Uuid;
 
 use super::connect::Bearer;
 
-/// The client waits this much longer than the server, so that it receives the server's status, which has details.
-const GRACE_TIMEOUT: Duration = Duration::from_millis(250);
+/// The client waits this much longer than the gateway does, so that the gateway's answer with its details arrives first.
+const GRACE: Duration = Duration::from_millis(250);
 
-/// The time by which a call must end.
+/// The instant at which a call ends at the latest.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadline(Instant);
 
-/// One call. It may be sent twice, with the same id and the same deadline.
+/// A call: its id, its deadline and its token, which all its attempts share.
 #[derive(Debug)]
-pub(super) struct Call<'a> {
+pub(super) struct OutgoingCall<'a> {
     bearer: Option<&'a Bearer>,
     id: String,
     deadline: Deadline,
 }
 
 impl Deadline {
-    /// Awaits a response until the deadline. Returns DEADLINE_EXCEEDED after it.
+    /// The result of a future, or DEADLINE_EXCEEDED.
     pub(super) async fn bound<T>(self, response: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
         let late = || Status::deadline_exceeded("the gateway did not answer in time");
-        let response = timeout_at(self.0 + GRACE_TIMEOUT, response).await.unwrap_or_else(|_| Err(late()));
-        // tonic's own timer reports an elapsed deadline as CANCELLED.
+        let response = timeout_at(self.0 + GRACE, response).await.unwrap_or_else(|_| Err(late()));
+        // tonic's own timer reports a passed deadline as CANCELLED.
         response.map_err(|status| match status.code() {
             Code::Cancelled if Instant::now() >= self.0 => late(),
             _ => status,
         })
     }
+
+    /// Whether the deadline leaves time for a pause and another attempt.
+    pub(super) fn allows(self, pause: Duration) -> bool {
+        Instant::now() + pause < self.0
+    }
 }
 
-impl<'a> Call<'a> {
-    pub(super) fn new(bearer: Option<&'a Bearer>, within: Duration) -> Self {
-        Self { bearer, id: Uuid::new_v4().to_string(), deadline: Deadline(Instant::now() + within) }
+impl<'a> OutgoingCall<'a> {
+    pub(super) fn new(bearer: Option<&'a Bearer>, deadline: Duration) -> Self {
+        Self { bearer, id: Uuid::new_v4().to_string(), deadline: Deadline(Instant::now() + deadline) }
     }
 
     pub(super) fn id(&self) -> &str {
@@ -49,11 +54,7 @@ impl<'a> Call<'a> {
         self.deadline
     }
 
-    pub(super) async fn within<T>(&self, response: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
-        self.deadline.bound(response).await
-    }
-
-    /// Builds the request: the message, the deadline and the metadata.
+    /// The request of one attempt, with its metadata.
     pub(super) fn request<Q>(&self, message: Q) -> Request<Q> {
         let mut request = Request::new(message);
         request.set_timeout(self.deadline.0.saturating_duration_since(Instant::now()));
@@ -64,11 +65,4 @@ impl<'a> Call<'a> {
         }
         request
     }
-}
-
-/// Whether the client never sent the call, because the server closed the connection at that moment.
-///
-/// hyper's client reports this case only by its message, so the message is compared.
-pub(super) fn was_never_sent(status: &Status) -> bool {
-    status.code() == Code::Cancelled && status.message().contains("operation was canceled")
 }

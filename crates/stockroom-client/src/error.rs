@@ -1,26 +1,26 @@
-//! A failed call: the gRPC status with its decoded `google.rpc` details.
+//! The error of a failed call: its status with the `google.rpc` details.
 
 use std::{collections::HashMap, error::Error as _, fmt, time::Duration};
 
-use stockroom_proto::pb;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
+
+use super::pb::ErrorReason;
 
 /// Why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     /// The gRPC code.
     pub code: Code,
-    /// The message for people.
+    /// What failed, in words.
     pub message: String,
-    /// The reason as in `ErrorInfo.reason`, for example `DAY_BUDGET_SPENT`. Empty where the status has no `ErrorInfo`.
-    /// [`Error::known_reason`] has it as an enum.
+    /// The reason by name, as `DAY_BUDGET_SPENT`; empty where the gateway sent none. See [`known_reason`](Self::known_reason).
     pub reason: String,
-    /// The metadata of `ErrorInfo`, for example the marketplace.
+    /// Values that belong to the reason, as the marketplace that is not served.
     pub metadata: HashMap<String, String>,
     /// The invalid fields of the request.
     pub field_violations: Vec<FieldViolation>,
-    /// The delay after which a retry can succeed. `None`: a retry does not help.
+    /// How long to wait before another attempt can succeed.
     pub retry_after: Option<Duration>,
     /// The id of the call in the gateway's log.
     pub request_id: String,
@@ -29,17 +29,16 @@ pub struct Error {
 /// An invalid field of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldViolation {
-    /// The path of the field, for example `query.min_price`.
+    /// The field's path, as `query.min_price`.
     pub field: String,
-    /// Why its value is invalid.
+    /// What is wrong with it.
     pub description: String,
 }
 
 impl Error {
-    /// The reason as an enum of the contract. `None` where the status has no reason, or one that this client does not
-    /// know because the gateway is newer.
-    pub fn known_reason(&self) -> Option<pb::ErrorReason> {
-        pb::ErrorReason::from_str_name(&format!("ERROR_REASON_{}", self.reason))
+    /// The reason as a value of the contract; `None` where the gateway sent none or one that this version does not know.
+    pub fn known_reason(&self) -> Option<ErrorReason> {
+        ErrorReason::from_str_name(&format!("ERROR_REASON_{}", self.reason))
     }
 
     pub(super) fn decode(status: &Status, request_id: &str) -> Self {
@@ -61,7 +60,7 @@ impl Error {
         }
     }
 
-    /// Adds the address to an error that no gateway produced. A gateway always sets a reason.
+    /// Adds the URL to the message of an error without a reason: no gateway sent it.
     pub(super) fn at(mut self, url: &str) -> Self {
         if self.reason.is_empty() && self.code != Code::DeadlineExceeded {
             self.message = format!("no gateway answers at {url}: {}", self.message);
@@ -70,8 +69,7 @@ impl Error {
     }
 }
 
-/// The message and its causes. A call that did not reach a server has its reason in the causes; the cause
-/// "transport error" adds nothing.
+/// The message with its causes, which explain why a call reached no server. The cause "transport error" is left out.
 fn in_words(status: &Status) -> String {
     let mut words = status.message().to_owned();
     let mut cause = status.source();
@@ -113,19 +111,17 @@ mod tests {
     fn every_detail_of_a_status_is_decoded() {
         let mut details = ErrorDetails::new();
         details
-            .set_error_info("BAD_QUERY", "stockroom", [("marketplace".to_owned(), "www.amazon.com".to_owned())])
+            .set_error_info("INVALID_REQUEST", "stockroom", [("marketplace".to_owned(), "www.amazon.com".to_owned())])
             .add_bad_request_violation("query.min_price", "above max_price")
             .set_retry_info(Some(Duration::from_secs(3)))
             .set_request_info("from-the-server", "");
         let error =
             Error::decode(&Status::with_error_details(Code::InvalidArgument, "one fault", details), "from-the-client");
-        assert_eq!(error.to_string(), "InvalidArgument BAD_QUERY: one fault; query.min_price: above max_price");
+        assert_eq!(error.to_string(), "InvalidArgument INVALID_REQUEST: one fault; query.min_price: above max_price");
         assert_eq!(error.metadata.get("marketplace").map(String::as_str), Some("www.amazon.com"));
         assert_eq!(error.retry_after, Some(Duration::from_secs(3)));
         assert_eq!(error.request_id, "from-the-server");
-        assert_eq!(error.known_reason(), None);
-        let known = Error { reason: "DAY_BUDGET_SPENT".to_owned(), ..error };
-        assert_eq!(known.known_reason(), Some(pb::ErrorReason::DayBudgetSpent));
+        assert_eq!(error.known_reason(), Some(ErrorReason::InvalidRequest));
     }
 
     #[test]

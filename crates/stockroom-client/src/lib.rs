@@ -1,3 +1,5 @@
+//! The Rust client of the Stockroom gateway.
+//!
 #![doc = include_str!("../README.md")]
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -6,14 +8,20 @@ use secrecy::SecretString;
 use tonic::{Status, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
-use self::{call::Call, connect::Bearer};
+use self::{
+    call::OutgoingCall,
+    connect::Bearer,
+    retry::Idempotency::{self, Idempotent, NotIdempotent},
+};
 pub use self::{
-    connect::ConnectError,
+    connect::{ClientTls, ConnectError},
     error::{Error, FieldViolation},
+    pages::SearchPages,
     stream::Streaming,
 };
+pub use stockroom_proto::pb;
 use stockroom_proto::pb::{
-    self, admin_service_client::AdminServiceClient, browse_service_client::BrowseServiceClient,
+    admin_service_client::AdminServiceClient, browse_service_client::BrowseServiceClient,
     product_service_client::ProductServiceClient, search_service_client::SearchServiceClient,
 };
 pub use tonic::Code;
@@ -21,34 +29,36 @@ pub use tonic::Code;
 mod call;
 mod connect;
 mod error;
+mod pages;
+mod retry;
 mod stream;
 
 #[cfg(test)]
 mod tests;
 
-/// The largest message that is read: a hundred products with all their parts are about 2 MiB.
+/// The largest accepted message. A hundred products with all their parts are about 2 MiB.
 const MAX_MESSAGE_BYTES: usize = 16 << 20;
 
-/// The options of a client besides the address.
+/// How a client connects and calls.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The bearer token, for a gateway with configured callers.
+    /// The bearer token of a caller that the gateway knows. Default: none.
     pub token: Option<SecretString>,
-    /// The name of the calling program, for the user agent.
+    /// The name of the calling program, for the user agent. Default: `stockroom-client`.
     pub caller: String,
-    /// The deadline of each call, counted from its start. 10 seconds by default.
+    /// The deadline of each call, retries included; of a stream, for the whole stream. Default: 10 seconds.
     pub deadline: Duration,
+    /// TLS. Default: the operating system's authorities for an `https` URL, no TLS otherwise.
+    pub tls: Option<ClientTls>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { token: None, caller: "stockroom-client".to_owned(), deadline: Duration::from_secs(10) }
+        Self { token: None, caller: "stockroom-client".to_owned(), deadline: Duration::from_secs(10), tls: None }
     }
 }
 
-/// A client of one gateway. Clones are cheap and share the connection.
-///
-/// Dropping the future of a call cancels the call.
+/// A connection to a gateway. Cloning it is cheap and shares the connection.
 #[derive(Clone)]
 pub struct Client {
     url: Arc<str>,
@@ -57,136 +67,146 @@ pub struct Client {
     deadline: Duration,
 }
 
-/// Whether a service is serving.
+/// The health of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
-    /// The service is serving.
+    /// The service accepts calls.
     Serving,
-    /// The service is not serving.
+    /// The service accepts no calls now.
     NotServing,
     /// The gateway has no such service, or does not report its health.
     Unknown,
 }
 
-/// Defines the method of a unary RPC.
+/// Defines a method with one response.
 macro_rules! unary {
-    ($(#[$doc:meta])* $name:ident, $client:ident, $request:ident -> $response:ident) => {
+    ($(#[$doc:meta])* $idempotency:ident $name:ident, $client:ident, $request:ident -> $response:ident) => {
         $(#[$doc])*
         pub async fn $name(&self, request: pb::$request) -> Result<pb::$response, Error> {
-            let outcome = self.call(request, |channel, request| async move {
+            let response = self.call(request, $idempotency, |channel, request| async move {
                 $client::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES).$name(request).await
             });
-            outcome.await.map(|(response, _)| response)
+            response.await.map(|(response, _)| response)
         }
     };
 }
 
-/// Defines the method of a server-streaming RPC.
+/// Defines a method with a stream of responses.
 macro_rules! streaming {
-    ($(#[$doc:meta])* $name:ident, $client:ident, $request:ident -> $response:ident) => {
+    ($(#[$doc:meta])* $idempotency:ident $name:ident, $client:ident, $request:ident -> $response:ident) => {
         $(#[$doc])*
         pub async fn $name(&self, request: pb::$request) -> Result<Streaming<pb::$response>, Error> {
-            let outcome = self.call(request, |channel, request| async move {
+            let response = self.call(request, $idempotency, |channel, request| async move {
                 $client::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES).$name(request).await
             });
-            outcome.await.map(|(messages, call)| Streaming::new(messages, call.deadline(), call.id().to_owned()))
+            response.await.map(|(messages, call)| Streaming::new(messages, call.deadline(), call.id().to_owned()))
         }
     };
 }
 
 impl Client {
-    /// Builds a client for the gateway at an address: `host:port`, `http://host:port` or `https://host`.
+    /// Makes a client of the gateway at `host:port` or at a URL, as `http://127.0.0.1:50051` or `https://stockroom.example`.
     ///
-    /// The first call opens the connection. A lost connection is opened again by the next call.
+    /// Sends nothing: the first call opens the connection, and a later one reopens it after a failure.
     ///
     /// # Errors
     ///
-    /// The address, the token or the TLS configuration is invalid. No connection is needed to find out.
-    pub fn new(url: &str, options: Options) -> Result<Self, ConnectError> {
-        let channel = connect::channel(url, &options.caller)?;
+    /// The address or the token is malformed, or TLS cannot be set up.
+    pub fn new(address: &str, options: Options) -> Result<Self, ConnectError> {
+        let url = connect::url(address, options.tls.is_some());
+        let channel = connect::channel(&url, &options.caller, options.tls.as_ref())?;
         let bearer = options.token.as_ref().map(connect::bearer).transpose()?;
         Ok(Self { url: url.into(), channel, bearer, deadline: options.deadline })
     }
 
     unary! {
         /// One page of a search.
-        search_products, SearchServiceClient, SearchProductsRequest -> SearchProductsResponse
+        Idempotent search_products, SearchServiceClient, SearchProductsRequest -> SearchProductsResponse
     }
     streaming! {
-        /// A search; the pages arrive one by one.
-        stream_search, SearchServiceClient, StreamSearchRequest -> StreamSearchResponse
+        /// A search whose pages are sent as Amazon returns them.
+        Idempotent stream_search, SearchServiceClient, StreamSearchRequest -> StreamSearchResponse
     }
     unary! {
-        /// One product; [`Code::NotFound`] where Amazon has none.
-        get_product, ProductServiceClient, GetProductRequest -> GetProductResponse
+        /// One product; [`Code::NotFound`] where Amazon has no such product.
+        Idempotent get_product, ProductServiceClient, GetProductRequest -> GetProductResponse
     }
     unary! {
-        /// Up to 100 products, with one outcome for each ASIN.
-        get_products, ProductServiceClient, GetProductsRequest -> GetProductsResponse
+        /// Up to 100 products, one outcome for each ASIN.
+        Idempotent get_products, ProductServiceClient, GetProductsRequest -> GetProductsResponse
     }
     unary! {
         /// One page of the children of a variation family.
-        get_variations, ProductServiceClient, GetVariationsRequest -> GetVariationsResponse
+        Idempotent get_variations, ProductServiceClient, GetVariationsRequest -> GetVariationsResponse
     }
     streaming! {
-        /// A comparison of two to ten products; the summary is the last message.
-        compare_products, ProductServiceClient, CompareProductsRequest -> CompareProductsResponse
+        /// Two to ten products side by side; the summary comes last.
+        Idempotent compare_products, ProductServiceClient, CompareProductsRequest -> CompareProductsResponse
     }
     unary! {
-        /// Browse nodes with their children, to a given depth.
-        get_browse_nodes, BrowseServiceClient, GetBrowseNodesRequest -> GetBrowseNodesResponse
+        /// Browse nodes with their children to a depth.
+        Idempotent get_browse_nodes, BrowseServiceClient, GetBrowseNodesRequest -> GetBrowseNodesResponse
     }
     unary! {
         /// The categories of a marketplace.
-        list_categories, BrowseServiceClient, ListCategoriesRequest -> ListCategoriesResponse
+        Idempotent list_categories, BrowseServiceClient, ListCategoriesRequest -> ListCategoriesResponse
     }
     unary! {
         /// The best rated and most reviewed products of a category.
-        list_trending, BrowseServiceClient, ListTrendingRequest -> ListTrendingResponse
+        Idempotent list_trending, BrowseServiceClient, ListTrendingRequest -> ListTrendingResponse
     }
     unary! {
         /// The discounted products of a category.
-        list_deals, BrowseServiceClient, ListDealsRequest -> ListDealsResponse
+        Idempotent list_deals, BrowseServiceClient, ListDealsRequest -> ListDealsResponse
     }
     unary! {
         /// The feeds of a marketplace's account.
-        list_feeds, AdminServiceClient, ListFeedsRequest -> ListFeedsResponse
+        NotIdempotent list_feeds, AdminServiceClient, ListFeedsRequest -> ListFeedsResponse
     }
     unary! {
-        /// A link to a feed. The link is a secret: whoever has it can download the feed.
-        get_feed_link, AdminServiceClient, GetFeedLinkRequest -> GetFeedLinkResponse
+        /// A link to a feed, which is a secret.
+        NotIdempotent get_feed_link, AdminServiceClient, GetFeedLinkRequest -> GetFeedLinkResponse
     }
     unary! {
         /// The reports of a marketplace's account.
-        list_reports, AdminServiceClient, ListReportsRequest -> ListReportsResponse
+        NotIdempotent list_reports, AdminServiceClient, ListReportsRequest -> ListReportsResponse
     }
     unary! {
-        /// A link to a report. The link is a secret: whoever has it can download the report.
-        get_report_link, AdminServiceClient, GetReportLinkRequest -> GetReportLinkResponse
+        /// A link to a report, which is a secret.
+        NotIdempotent get_report_link, AdminServiceClient, GetReportLinkRequest -> GetReportLinkResponse
     }
     unary! {
         /// The marketplaces that the gateway serves.
-        list_marketplaces, BrowseServiceClient, ListMarketplacesRequest -> ListMarketplacesResponse
+        Idempotent list_marketplaces, BrowseServiceClient, ListMarketplacesRequest -> ListMarketplacesResponse
     }
     unary! {
-        /// The state of the gateway: accounts, queue, cache.
-        get_status, AdminServiceClient, GetStatusRequest -> GetStatusResponse
+        /// The state of the gateway: budgets, queues, caches.
+        NotIdempotent get_status, AdminServiceClient, GetStatusRequest -> GetStatusResponse
     }
     unary! {
         /// Removes entries from the cache.
-        purge_cache, AdminServiceClient, PurgeCacheRequest -> PurgeCacheResponse
+        NotIdempotent purge_cache, AdminServiceClient, PurgeCacheRequest -> PurgeCacheResponse
     }
     unary! {
         /// Has the gateway read its configuration again.
         reload, AdminServiceClient, ReloadRequest -> ReloadResponse
     }
 
-    /// Checks whether a service is serving. The empty name stands for the whole gateway.
+    /// The pages of a search, until the last one.
+    pub fn search_pages(&self, request: pb::SearchProductsRequest) -> SearchPages<'_> {
+        SearchPages::new(self, request)
+    }
+
+    /// The channel below the methods, for the generated stubs. Calls through it have no token, deadline or retry.
+    pub fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    /// The health of a service; the empty name stands for the whole gateway.
     pub async fn health(&self, service: &str) -> Result<Health, Error> {
         let request = HealthCheckRequest { service: service.to_owned() };
-        let outcome =
-            self.call(request, |channel, request| async move { HealthClient::new(channel).check(request).await });
-        match outcome.await {
+        let send = |channel, request| async move { HealthClient::new(channel).check(request).await };
+        match self.call(request, NotIdempotent, send).await {
             Ok((response, _)) => Ok(match response.status() {
                 ServingStatus::Serving => Health::Serving,
                 ServingStatus::NotServing => Health::NotServing,
@@ -197,25 +217,31 @@ impl Client {
         }
     }
 
-    /// Makes one call. Repeats a call that was never sent.
+    /// Makes one call, with as many attempts as the retry policy and the deadline allow.
     async fn call<Q, A, F>(
         &self,
         request: Q,
+        idempotency: Idempotency,
         send: impl Fn(Channel, tonic::Request<Q>) -> F,
-    ) -> Result<(A, Call<'_>), Error>
+    ) -> Result<(A, OutgoingCall<'_>), Error>
     where
         Q: Clone,
         F: Future<Output = Result<tonic::Response<A>, Status>>,
     {
-        let call = Call::new(self.bearer.as_ref(), self.deadline);
-        // Boxed, because the future of a call takes about 20 KB of its caller's future.
-        let mut outcome = call.within(Box::pin(send(self.channel.clone(), call.request(request.clone())))).await;
-        if outcome.as_ref().is_err_and(call::was_never_sent) {
-            outcome = call.within(Box::pin(send(self.channel.clone(), call.request(request)))).await;
-        }
-        match outcome {
-            Ok(response) => Ok((response.into_inner(), call)),
-            Err(status) => Err(Error::decode(&status, call.id()).at(&self.url)),
+        let call = OutgoingCall::new(self.bearer.as_ref(), self.deadline);
+        let mut attempt = 1;
+        loop {
+            // Boxed: the future of a call has about 20 KB, which every caller's future would contain.
+            let sent = Box::pin(send(self.channel.clone(), call.request(request.clone())));
+            let status = match call.deadline().bound(sent).await {
+                Ok(response) => return Ok((response.into_inner(), call)),
+                Err(status) => status,
+            };
+            match retry::pause_before_retry(&status, attempt, idempotency) {
+                Some(pause) if call.deadline().allows(pause) => tokio::time::sleep(pause).await,
+                _ => return Err(Error::decode(&status, call.id()).at(&self.url)),
+            }
+            attempt += 1;
         }
     }
 }

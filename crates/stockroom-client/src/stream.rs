@@ -1,10 +1,10 @@
-//! The messages of a server-streaming call.
+//! The responses of a streaming call.
 
 use std::fmt;
 
 use super::{Error, call::Deadline};
 
-/// The messages of a server-streaming call. Dropping it cancels the call.
+/// The messages of a stream, in order. Dropping it cancels the call.
 pub struct Streaming<T> {
     messages: tonic::Streaming<T>,
     deadline: Deadline,
@@ -16,7 +16,7 @@ impl<T> Streaming<T> {
         Self { messages, deadline, request_id }
     }
 
-    /// Returns the next message, or `None` after the last one. The call's deadline covers the whole stream.
+    /// The next message; `None` after the last. The call's deadline holds for the stream as a whole.
     ///
     /// Cancel-safe: dropping the future loses no message.
     pub async fn message(&mut self) -> Result<Option<T>, Error> {
