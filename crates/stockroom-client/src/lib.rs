@@ -189,7 +189,7 @@ impl Client {
     }
     unary! {
         /// Has the gateway read its configuration again.
-        reload, AdminServiceClient, ReloadRequest -> ReloadResponse
+        NotIdempotent reload, AdminServiceClient, ReloadRequest -> ReloadResponse
     }
 
     /// The pages of a search, until the last one.
