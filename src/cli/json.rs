@@ -66,12 +66,13 @@ pub(super) fn to_json<M: Answer>(message: &M, layout: Layout) -> Result<String, 
     let message =
         DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice()).map_err(|error| error.to_string())?;
     let options = SerializeOptions::new().skip_default_fields(!M::ZEROS);
-    let json = message.serialize_with_options(serde_json::value::Serializer, &options);
-    let json = json.map_err(|error| error.to_string())?;
-    Ok(match layout {
-        Layout::Pretty => format!("{json:#}"),
-        Layout::Line => json.to_string(),
-    })
+    let mut json = Vec::new();
+    let written = match layout {
+        Layout::Pretty => message.serialize_with_options(&mut serde_json::Serializer::pretty(&mut json), &options),
+        Layout::Line => message.serialize_with_options(&mut serde_json::Serializer::new(&mut json), &options),
+    };
+    written.map_err(|error| error.to_string())?;
+    String::from_utf8(json).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -223,7 +223,7 @@ one two three four five
         ];
         let text = Page::default().table(&COLUMNS, rows).render(Style::Text(Some(36)));
         let expected = "ASIN        Price Title\n----        ----- -----\n\
-                        B000000001 ¥3,200 無線ヘッドホン 折…\nB000000002        Plain\n";
+                        B000000001 ¥3,200 無線ヘッドホン…\nB000000002        Plain\n";
         assert_eq!(text, expected);
     }
 

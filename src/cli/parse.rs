@@ -22,15 +22,6 @@ pub(super) fn amount(text: &str) -> Result<pb::Money, String> {
     }
 }
 
-/// The address of a gateway as a URL: `host:port` is one without TLS.
-pub(super) fn server(text: &str) -> Result<String, String> {
-    match text.contains("://") {
-        true => Ok(text.to_owned()),
-        false if text.is_empty() => Err("write it as 127.0.0.1:50051 or http://127.0.0.1:50051".to_owned()),
-        false => Ok(format!("http://{text}")),
-    }
-}
-
 /// Text that is kept out of every log.
 #[expect(clippy::unnecessary_wraps, reason = "clap's parsers return a Result")]
 pub(super) fn secret(text: &str) -> Result<SecretString, String> {

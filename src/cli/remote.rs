@@ -1,6 +1,10 @@
 //! The flags of every command that calls a gateway.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
@@ -10,7 +14,7 @@ use super::{
     output::{Colour, Format, Output},
     parse,
 };
-use stockroom_client::{Client, Options};
+use stockroom_client::{Client, ClientTls, Options};
 use stockroom_proto::pb;
 
 /// The address that a gateway has without configuration.
@@ -20,7 +24,7 @@ pub(super) const DEFAULT_SERVER: &str = "http://127.0.0.1:50051";
 #[derive(Args, Clone, Debug)]
 pub(super) struct Remote {
     /// The gateway, as host:port or a URL [default: the address that the configuration here has for a gateway]
-    #[arg(long, value_name = "ADDRESS", env = "STOCKROOM_SERVER", hide_env_values = true, value_parser = parse::server)]
+    #[arg(long, value_name = "ADDRESS", env = "STOCKROOM_SERVER", hide_env_values = true)]
     #[arg(help_heading = "Gateway", hide_short_help = true, default_value = DEFAULT_SERVER, hide_default_value = true)]
     server: String,
     /// The bearer token, for a gateway with callers
@@ -31,6 +35,16 @@ pub(super) struct Remote {
     #[arg(long, value_name = "FILE", env = "STOCKROOM_TOKEN_FILE", hide_env_values = true, conflicts_with = "token")]
     #[arg(help_heading = "Gateway", hide_short_help = true)]
     token_file: Option<PathBuf>,
+    /// Certificate authorities to trust instead of the system's, in PEM
+    #[arg(long, value_name = "FILE", env = "STOCKROOM_CA_FILE", hide_env_values = true, help_heading = "Gateway")]
+    #[arg(hide_short_help = true)]
+    ca_file: Option<PathBuf>,
+    /// A client certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "key", help_heading = "Gateway", hide_short_help = true)]
+    cert: Option<PathBuf>,
+    /// The key of the client certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "cert", help_heading = "Gateway", hide_short_help = true)]
+    key: Option<PathBuf>,
     /// The longest wait for the answer
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse::duration, help_heading = "Gateway")]
     #[arg(hide_short_help = true)]
@@ -82,25 +96,35 @@ pub(super) struct ReadArgs {
 
 impl Remote {
     pub(super) fn client(&self) -> Result<Client, Failure> {
-        let in_file = |file: &PathBuf| {
-            let text = fs::read_to_string(file).map_err(Failure::local(format!("{} cannot be read", file.display())));
-            text.map(|text| SecretString::from(text.trim_end()))
-        };
         let token = match &self.token_file {
-            Some(file) => Some(in_file(file)?),
+            Some(file) => Some(SecretString::from(read(file)?.trim_end())),
             None => self.token.clone(),
         };
         // An empty variable is as good as none.
         let token = token.filter(|token| !token.expose_secret().is_empty());
-        let options =
-            Options { token, caller: "stockroom-cli".to_owned(), deadline: self.timeout, ..Options::default() };
+        let options = Options { token, caller: "stockroom-cli".to_owned(), deadline: self.timeout, tls: self.tls()? };
         Ok(Client::new(&self.server, options)?)
+    }
+
+    /// TLS by the flags; `None` without any.
+    fn tls(&self) -> Result<Option<ClientTls>, Failure> {
+        let ca_pem = self.ca_file.as_deref().map(read).transpose()?;
+        let identity_pem = match (&self.cert, &self.key) {
+            (Some(cert), Some(key)) => Some((read(cert)?, SecretString::from(read(key)?))),
+            _ => None,
+        };
+        let is_set = ca_pem.is_some() || identity_pem.is_some();
+        Ok(is_set.then_some(ClientTls { ca_pem, identity_pem }))
     }
 
     pub(super) fn out(&self) -> Output {
         let format = if self.json { Format::Json } else { self.format };
         Output::stdout(format).coloured(self.colour, self.no_color.is_some())
     }
+}
+
+fn read(file: &Path) -> Result<String, Failure> {
+    fs::read_to_string(file).map_err(Failure::local(format!("{} cannot be read", file.display())))
 }
 
 impl ReadArgs {

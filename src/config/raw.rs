@@ -17,8 +17,14 @@ use amazon_catalog::Marketplace;
 
 const PREFIX: &str = "STOCKROOM_";
 /// Variables of the command line, which are no keys.
-const NOT_KEYS: [&str; 5] =
-    ["STOCKROOM_CONFIG", "STOCKROOM_SERVER", "STOCKROOM_TOKEN", "STOCKROOM_TOKEN_FILE", "STOCKROOM_MARKETPLACE"];
+const NOT_KEYS: [&str; 6] = [
+    "STOCKROOM_CONFIG",
+    "STOCKROOM_SERVER",
+    "STOCKROOM_TOKEN",
+    "STOCKROOM_TOKEN_FILE",
+    "STOCKROOM_CA_FILE",
+    "STOCKROOM_MARKETPLACE",
+];
 
 /// The merged settings.
 #[derive(Clone, Debug, Default)]

@@ -4,6 +4,7 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     process::Command,
+    time::{Duration, Instant},
 };
 
 use crate::support::{Gateway, stockroom};
@@ -24,6 +25,14 @@ fn get(gateway: &Gateway, path: &str) -> String {
     http(&gateway.admin, &format!("GET {path}"), &["Host: localhost"], "")
 }
 
+/// Waits until the gateway is ready, which it is right after its greeting.
+fn until_ready(gateway: &Gateway) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while !get(gateway, "/readyz").ends_with("\r\n\r\nready\n") {
+        assert!(Instant::now() < until, "the gateway does not become ready");
+    }
+}
+
 /// The value of a sample.
 fn sample(scrape: &str, name: &str) -> f64 {
     let line = scrape.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -34,7 +43,7 @@ fn sample(scrape: &str, name: &str) -> f64 {
 fn probes_metrics_and_the_status_page_follow_what_the_gateway_does() {
     let gateway = Gateway::start();
     assert!(get(&gateway, "/livez").starts_with("HTTP/1.1 200"));
-    assert!(get(&gateway, "/readyz").ends_with("ready\n"));
+    until_ready(&gateway);
     let before = get(&gateway, "/");
     assert!(before.contains("Account sandbox") && before.contains("0 answered"), "{before}");
     assert_eq!(gateway.run(&["search", "lamp"]).code, 0);
@@ -71,7 +80,7 @@ fn the_form_searches_and_no_other_site_can_use_the_port() {
 fn a_draining_gateway_is_alive_and_not_ready() {
     let lame_duck = [("STOCKROOM_SERVER__LAME_DUCK", "5s")];
     let mut gateway = Gateway::with(&["--sandbox"], &lame_duck);
-    assert!(get(&gateway, "/readyz").starts_with("HTTP/1.1 200"));
+    until_ready(&gateway);
     let id = gateway.server.process.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     let mut answer = get(&gateway, "/readyz");

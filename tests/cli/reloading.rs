@@ -74,10 +74,10 @@ fn the_reload_command_says_what_is_in_effect_and_what_needs_a_restart() {
 #[test]
 fn a_faulty_file_changes_nothing_and_the_command_says_why() {
     let configured = Configured::start();
-    configured.write("listen = \"nowhere\"\n");
+    configured.write(&caller("second", "replicas = 0\n"));
     let reloaded = ended(configured.gateway.command(&["reload"]).env("STOCKROOM_TOKEN", "first"));
     assert_eq!(reloaded.code, 64, "{reloaded:?}");
-    assert!(reloaded.stderr.contains("listen = \"nowhere\""), "{reloaded:?}");
+    assert!(reloaded.stderr.contains("replicas = \"0\""), "{reloaded:?}");
     assert_eq!(configured.code(&["search", "lamp"], "first"), 0);
 }
 

@@ -90,6 +90,11 @@ impl Table {
         let mut widths: Vec<Option<usize>> =
             self.columns.iter().enumerate().map(|(i, column)| Some(content(i, column))).collect();
         if let Some(width) = width {
+            // Rows that follow one by one have the rest of the line for their cut column.
+            if self.rows.is_empty() {
+                let cut = widths.iter_mut().zip(&self.columns).filter(|(_, column)| column.cut);
+                cut.for_each(|(cut, _)| *cut = Some(width));
+            }
             fit(&mut widths, &self.columns, gap, width);
         }
         Layout { columns: self.columns.clone(), widths, gap, style }

@@ -53,7 +53,7 @@ pub(super) fn wrapped(first: &str, rest: &str, text: &str, width: Option<usize>)
     lines
 }
 
-/// Text in `width` columns: cut with `…` if it is wider.
+/// Text in `width` columns: cut between words, with `…`, if it is wider.
 pub(super) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
@@ -67,6 +67,12 @@ pub(super) fn cut(text: &str, width: usize) -> String {
         kept.push(c);
         used += wide;
     }
+    // Between words, unless that would cut more than half away.
+    let is_mid_word = text.get(kept.len()..).is_some_and(|rest| !rest.starts_with(' '));
+    if let Some(end) = kept.rfind(' ').filter(|end| is_mid_word && *end * 2 > kept.len()) {
+        kept.truncate(end);
+    }
+    let mut kept = kept.trim_end().to_owned();
     if width > 0 {
         kept.push('…');
     }
