@@ -20,7 +20,7 @@ use crate::config::{Log, LogFormat};
 mod json_lines;
 mod log_writer;
 
-/// Whose lines are never written, whatever the filter says: the signer tells access keys and signatures at `trace`.
+/// Whose lines are never written, whatever the filter says: the signer logs access keys and signatures at `trace`.
 const SILENT: [&str; 1] = ["aws_sigv4"];
 
 /// Why the log could not be started.

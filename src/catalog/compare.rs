@@ -1,6 +1,6 @@
 //! Products side by side: a row for each, and what the rows say together.
 //!
-//! Pure: who fetches the products, and when a row may leave, is somebody else's.
+//! Pure functions: the server fetches the products and decides when to send a row.
 
 use std::cmp::Ordering;
 

@@ -79,7 +79,7 @@ impl Catalog {
     ) -> Result<RankedList, Error> {
         let mut candidates = self.candidates(read, plan, limit, cost).await?;
         if candidates.found.iter().all(|(_, product)| stars(product).is_none()) {
-            // The Creators API filters and sorts by ratings, and tells none.
+            // The Creators API filters and sorts by ratings, and returns none.
             let basis = format!(
                 "4 stars and up, best reviewed first in Amazon's own order, of {} that Amazon listed; it states no ratings",
                 candidates.count_text()

@@ -100,7 +100,7 @@ impl ResolvedPage {
 }
 
 impl SearchPlan {
-    /// The search in normal form: equal for equal searches, whatever the page. Tells page tokens of one search from
+    /// The search in normal form: equal for equal searches, whatever the page. Distinguishes page tokens of one search from
     /// those of another.
     pub fn normal(&self) -> String {
         let first = SearchItems { page: 1, ..self.first_page.clone() };
@@ -120,7 +120,7 @@ impl SearchPlan {
     }
 
     /// In an order by price, products without one come last. Amazon sorts by the prices it knows, also by one that may not
-    /// be shown; where such a product stands would tell its price.
+    /// be shown; the position of such a product would reveal its price.
     fn priceless_last(&self, products: &mut [served::ProductEntry]) {
         use pb::SortOrder::{PriceHighToLow, PriceLowToHigh};
         if matches!(self.first_page.sort, PriceHighToLow | PriceLowToHigh) {

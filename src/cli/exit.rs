@@ -26,7 +26,7 @@ Exit codes:
 /// How a command that did not fail ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// There was something to tell.
+    /// The command printed a result.
     Done,
     /// There was nothing, or it was not healthy.
     Nothing,

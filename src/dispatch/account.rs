@@ -179,7 +179,7 @@ impl AccountActor {
                 tracing::error!(account = &*self.name, "the last answer of a stopping account could not be handled");
             }
         }
-        self.budget.leave().await;
+        self.budget.release().await;
         // Whoever stopped it is answered when this is dropped.
         drop(stopped);
     }

@@ -161,9 +161,9 @@ impl Budget {
     }
 
     /// Leaves the replicas of the account: no call will be made any more.
-    pub(crate) async fn leave(&mut self) {
+    pub(crate) async fn release(&mut self) {
         if let Some(shared) = &mut self.shared {
-            shared.leave(&mut self.local).await;
+            shared.release(&mut self.local).await;
         }
     }
 

@@ -25,7 +25,7 @@ pub(super) enum UpstreamClient {
 }
 
 impl CredentialRotator {
-    /// Gives each account the credentials that the configuration has for it, and tells of those that were others than
+    /// Gives each account the credentials that the configuration has for it, and returns those that differ from those
     /// before, by the account's name. Calls under way keep what they began with.
     ///
     /// An account whose API or credential version has changed stays as it is, and so does one that is gone.

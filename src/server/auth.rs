@@ -47,7 +47,7 @@ pub(crate) struct Callers {
 #[derive(Debug)]
 struct Caller {
     principal: Principal,
-    // Hashes of equal length: comparing them tells nothing about a token by how long it takes.
+    // Hashes of equal length: the time of a comparison reveals nothing about a token.
     token_hashes: Vec<[u8; 32]>,
     admin: bool,
 }

@@ -3,7 +3,7 @@
 //! h2 flushes after each data frame, and hyper once more for the trailers: a unary answer is two system calls, each of which
 //! sends a packet. Between two polls of a connection nothing can be gained by sending earlier, so a flush here only notes
 //! that there is something to send, and the task that polls the connection sends it afterwards with [`Sender::poll_send`].
-//! Answers to calls that came together leave together.
+//! Responses to calls that arrived together are written together.
 //!
 //! Little is copied: once [`DIRECT`] bytes have come together, they go out with the slices that follow in one vectored write.
 

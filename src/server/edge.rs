@@ -252,7 +252,7 @@ fn overloaded(what: &str) -> ErrorDescriptor {
     ErrorDescriptor::new(ErrorReason::Overloaded, message).retry_in(OVERLOAD_RETRY_DELAY)
 }
 
-/// The id that the caller gave the request, if it is one that a log can bear, or a new one: a random UUID, which nobody has
+/// The id that the caller gave the request, if it is valid in a log line, or a new one: a random UUID, which nobody has
 /// to be unable to guess. Asking the kernel for each one would be a system call.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
     let given = headers

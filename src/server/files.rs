@@ -1,4 +1,4 @@
-//! What AdminService tells of feeds and reports. Links are answered, never fetched.
+//! The feeds and reports of AdminService. The gateway returns links and never fetches them.
 
 use tonic::Status;
 
@@ -11,7 +11,7 @@ use stockroom_proto::pb::{self, ErrorReason};
 const MAX_CHARACTERS: usize = 1000;
 
 impl ServiceState {
-    /// The files on a shelf, and what it cost to know.
+    /// The files of a kind, and the cost of the listing.
     pub(crate) async fn files(
         &self,
         kind: FileKind,
@@ -30,7 +30,7 @@ impl ServiceState {
         Ok((files, cost))
     }
 
-    /// A link to a file on a shelf, and what it cost to know.
+    /// A link to a file of a kind, and the cost of the request.
     pub(crate) async fn file_link(
         &self,
         kind: FileKind,

@@ -100,7 +100,7 @@ struct SearchStream {
 }
 
 impl SearchStream {
-    /// Sends page after page. Only the first failure of a stream that has sent nothing is an error; a later one is told
+    /// Sends page after page. Only the first failure of a stream that has sent nothing is an error; a later one is reported
     /// in a last message, so that nothing that was sent is lost.
     async fn run(
         self,

@@ -259,8 +259,8 @@ impl ErrorEntry {
             // The Creators API says why it refuses an account in `reason`, and with a type as general as AccessDenied.
             "InvalidAssociate" => Some(Meaning::Refused(Refusal::BadPartnerTag)),
             reason => Meaning::of(reason, &self.message).or_else(|| {
-                let others = self.names().skip(1).filter_map(|name| Meaning::of(name, &self.message));
-                others.filter(|meaning| !is_refusal(meaning)).next()
+                let mut others = self.names().skip(1).filter_map(|name| Meaning::of(name, &self.message));
+                others.find(|meaning| !is_refusal(meaning))
             }),
         }
     }

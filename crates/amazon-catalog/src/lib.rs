@@ -133,7 +133,7 @@ pub trait Upstream: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`Error`] tells apart what the caller has to do: wait ([`Error::Throttled`]), try again ([`Error::Failed`],
+    /// [`Error`] distinguishes what the caller has to do: wait ([`Error::Throttled`]), try again ([`Error::Failed`],
     /// [`Error::TimedOut`], [`Error::Unreachable`], [`Error::Malformed`]), change the account ([`Error::Refused`]) or
     /// change the request ([`Error::Rejected`]). That nothing was found is not an error.
     ///
@@ -149,7 +149,7 @@ pub trait Upstream: fmt::Debug + Send + Sync {
 
     /// The same, and marks `sent` when the request is being written. What is never marked has not left this process.
     ///
-    /// An API that cannot tell marks it at once.
+    /// An API that does not know the moment marks it at once.
     fn call_with_notice<'a>(
         &'a self,
         request: &'a CatalogRequest,

@@ -2,7 +2,7 @@
 
 /// Stars and reviews in words, as `Excellent (4.6/5.0 from 230 reviews) - High credibility`, or `No ratings yet`.
 ///
-/// Without a number of reviews the rating stands alone, as credibility cannot be told.
+/// Without a number of reviews the text is the rating alone, because the credibility is unknown.
 pub fn in_words(stars: Option<f64>, reviews: Option<i32>) -> String {
     let Some(stars) = stars.filter(|stars| *stars > 0.0) else {
         return "No ratings yet".to_owned();

@@ -27,7 +27,7 @@ pub enum CatalogResponse {
 #[derive(Clone, Debug, Default)]
 pub struct Items {
     /// The products that Amazon returned, in any order. A product that Amazon returned under another ASIN has the requested
-    /// one in `requested_asin`; [`Items::asin_of`] tells which id a product answers.
+    /// one in `requested_asin`; [`Items::asin_of`] returns the id that a product answers.
     pub products: Vec<pb::Product>,
     /// The ids for which no product exists, by Amazon's word.
     pub missing: Vec<(Asin, Missing)>,

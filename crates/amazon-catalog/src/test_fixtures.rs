@@ -1,5 +1,7 @@
 //! Builders that the tests of both APIs share. All products are invented.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use http::{HeaderMap, StatusCode};
 
 use crate::{

@@ -11,7 +11,7 @@
 --       give_back  caller, at_ms
 --       written    sent_ms
 --       sync       from: the first minute to return, report: minute -> counters, is_offline, hold_ms, rate, rebuild
---       leave      nothing
+--       release    nothing
 -- Returns JSON: verdict, now, wait_ms, rate, interval_ms, slot, quota, spent, born, minutes, next_minute.
 --
 -- Rules:
@@ -166,7 +166,7 @@ local function leave_offline_slot()
     return #lacking > 0 and take_over_oldest() or -1
 end
 
-local is_member = op ~= 'leave' and not arg.is_offline
+local is_member = op ~= 'release' and not arg.is_offline
 local slot = -1
 if is_member then
     -- More run than `replicas` says, so none may call alone.
@@ -303,7 +303,7 @@ elseif op == 'sync' then
         if read(counters) then minutes[text(m)] = counters end
     end
     next_minute = last + 1
-elseif op == 'leave' then
+elseif op == 'release' then
     redis.call('HDEL', members, id)
     for i = #queue, 1, -1 do
         if queue[i].id == id then table.remove(queue, i) end

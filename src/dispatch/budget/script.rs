@@ -89,7 +89,7 @@ pub(super) enum Question<'a> {
         rate: f64,
         rebuild: bool,
     },
-    Leave {},
+    Release {},
 }
 
 /// What Redis answers.
@@ -155,7 +155,7 @@ impl Question<'_> {
             Self::GiveBack { .. } => "give_back",
             Self::Written { .. } => "written",
             Self::Sync { .. } => "sync",
-            Self::Leave {} => "leave",
+            Self::Release {} => "release",
         }
     }
 }

@@ -308,10 +308,10 @@ impl SharedBudget {
     }
 
     /// Leaves the members.
-    pub(super) async fn leave(&mut self, local: &mut LocalBudget) {
+    pub(super) async fn release(&mut self, local: &mut LocalBudget) {
         if self.offline.is_none() {
             // Where it fails, the lease ends.
-            let _ = self.ask(local, &Question::Leave {}).await;
+            let _ = self.ask(local, &Question::Release {}).await;
         }
     }
 

@@ -1,4 +1,4 @@
-//! Calls over real connections, to a listener that grants tokens and answers as it is told.
+//! Calls over real connections, to a listener that grants tokens and returns scripted answers.
 
 use self::fake::Fake;
 use super::*;

@@ -139,7 +139,7 @@ fn read_error(response: &HttpResponse) -> Error {
     if status.is_server_error() {
         return Error::Failed { status: status.as_u16(), request_id };
     }
-    // OAuth's codes do not tell a wrong id, a wrong secret and a wrong version apart.
+    // OAuth's codes do not distinguish a wrong id, a wrong secret and a wrong version.
     if status.is_client_error() && !error.is_empty() {
         return Error::Refused { refusal: Refusal::BadCredential, request_id };
     }

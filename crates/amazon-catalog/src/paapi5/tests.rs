@@ -1,4 +1,4 @@
-//! Calls over real connections, to a listener that answers as it is told.
+//! Calls over real connections, to a listener that returns scripted answers.
 
 use std::sync::Arc;
 
@@ -120,7 +120,7 @@ async fn a_server_that_says_nothing_is_not_waited_for() {
     let client = Client::new(options(&format!("http://{}", listener.local_addr().unwrap()))).unwrap();
     let within = Duration::from_millis(50);
     let answer = client.call(&get_items("UK"), within).await;
-    assert!(matches!(&answer, Err(Error::TimedOut { within: told }) if *told == within), "{answer:?}");
+    assert!(matches!(&answer, Err(Error::TimedOut { within: limit }) if *limit == within), "{answer:?}");
 }
 
 #[tokio::test]

@@ -87,11 +87,11 @@ fn condition(listing: &InventedListing, renderer: &ItemRenderer<'_>) -> Value {
 
 fn delivery(listing: &InventedListing, renderer: &ItemRenderer<'_>) -> Option<Value> {
     let asked = |name: &str| renderer.resources.has(&format!("Offers.Listings.DeliveryInfo.{name}"));
-    let promises = listing.delivery;
+    let delivery = listing.delivery;
     JsonObject::new()
-        .with_asked(asked("IsAmazonFulfilled"), "IsAmazonFulfilled", || Some(promises.fulfilled_by_amazon))
-        .with_asked(asked("IsFreeShippingEligible"), "IsFreeShippingEligible", || Some(promises.free_shipping))
-        .with_asked(asked("IsPrimeEligible"), "IsPrimeEligible", || Some(promises.prime))
+        .with_asked(asked("IsAmazonFulfilled"), "IsAmazonFulfilled", || Some(delivery.fulfilled_by_amazon))
+        .with_asked(asked("IsFreeShippingEligible"), "IsFreeShippingEligible", || Some(delivery.free_shipping))
+        .with_asked(asked("IsPrimeEligible"), "IsPrimeEligible", || Some(delivery.prime))
         .unless_empty()
 }
 

@@ -171,7 +171,7 @@ async fn each_check_comes_before_the_next() {
     sandbox.lose_eligibility(false);
     assert_eq!(good.ask(GET_ITEMS, one_item()).await.status, 200);
     let named = Client { authorization: newer.authorization.map(|header| format!("{header}, Version 3.1")), ..good };
-    assert_eq!(named.ask(GET_ITEMS, one_item()).await.status, 200, "version 3 may be told as well");
+    assert_eq!(named.ask(GET_ITEMS, one_item()).await.status, 200, "the version may be named as well");
 }
 
 #[tokio::test]
@@ -260,27 +260,27 @@ async fn an_item_is_told_as_asked_in_the_api_s_own_names() {
     let listing = &item["offersV2"]["listings"][0];
     assert!(listing["price"]["money"]["displayAmount"].is_string() && listing["violatesMAP"].is_boolean());
     assert_eq!(listing["condition"]["value"], "New");
-    assert!(item["customerReviews"].is_null(), "ratings are not told");
+    assert!(item["customerReviews"].is_null(), "ratings are absent");
     assert!(!body.to_string().contains("__type"));
 }
 
 #[tokio::test]
 async fn ratings_are_told_where_that_is_switched_on_and_narrow_a_search_anyway() {
     let options = Options { creators_reviews: true, calls_per_second: 1000.0, ..Options::default() };
-    let (telling, silent) = (sandbox(options).await, generous_sandbox().await);
+    let (with_reviews_sandbox, silent) = (sandbox(options).await, generous_sandbox().await);
     let search =
         json!({ "keywords": "headphones", "minReviewsRating": 4, "resources": ["customerReviews.starRating"] });
-    let told = Client::of(&telling, 3, "US").await.ok(SEARCH, search.clone()).await;
-    let items = told["searchResult"]["items"].as_array().unwrap();
+    let with_reviews = Client::of(&with_reviews_sandbox, 3, "US").await.ok(SEARCH, search.clone()).await;
+    let items = with_reviews["searchResult"]["items"].as_array().unwrap();
     assert!(items.iter().all(|item| item["customerReviews"]["starRating"]["value"].as_f64().unwrap() >= 4.0));
 
     let client = Client::of(&silent, 3, "US").await;
-    let untold = client.ok(SEARCH, search).await;
-    assert_eq!(untold["searchResult"]["totalResultCount"], told["searchResult"]["totalResultCount"]);
-    let items = untold["searchResult"]["items"].as_array().unwrap();
+    let without_reviews = client.ok(SEARCH, search).await;
+    assert_eq!(without_reviews["searchResult"]["totalResultCount"], with_reviews["searchResult"]["totalResultCount"]);
+    let items = without_reviews["searchResult"]["items"].as_array().unwrap();
     assert!(items.iter().all(|item| item["customerReviews"].is_null() && item["itemInfo"].is_null()));
     let all = client.ok(SEARCH, json!({ "keywords": "headphones" })).await;
-    assert_ne!(untold["searchResult"]["totalResultCount"], all["searchResult"]["totalResultCount"]);
+    assert_ne!(without_reviews["searchResult"]["totalResultCount"], all["searchResult"]["totalResultCount"]);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ struct FileKind {
     begins: &'static [u8],
 }
 
-const SHELVES: [FileKind; 2] = [
+const KINDS: [FileKind; 2] = [
     FileKind {
         list: "/catalog/v1/listFeeds",
         get: "/catalog/v1/getFeed",
@@ -55,15 +55,15 @@ async fn german(sandbox: &Sandbox) -> Client {
 async fn listed_files_are_what_lies_behind_their_links() {
     let sandbox = generous_sandbox().await;
     let client = german(&sandbox).await;
-    for shelf in SHELVES {
-        let files = shelf.files(&client).await;
+    for kind in KINDS {
+        let files = kind.files(&client).await;
         assert_eq!(files.len(), 2);
-        assert_eq!(shelf.files(&client).await, files, "the same each time");
+        assert_eq!(kind.files(&client).await, files, "the same each time");
         for file in files {
-            let link = shelf.link(&client, &file).await;
+            let link = kind.link(&client, &file).await;
             assert!(link.starts_with(&sandbox.url()), "{link}");
             let content = client.http.get(link).send().await.unwrap().bytes().await.unwrap();
-            assert!(content.starts_with(shelf.begins), "{file}");
+            assert!(content.starts_with(kind.begins), "{file}");
             assert_eq!(
                 (file["size"].as_u64(), file["md5"].as_str().map(str::len)),
                 (Some(content.len() as u64), Some(32))
@@ -76,10 +76,10 @@ async fn listed_files_are_what_lies_behind_their_links() {
 async fn a_link_that_was_changed_is_forbidden() {
     let sandbox = generous_sandbox().await;
     let client = german(&sandbox).await;
-    for shelf in SHELVES {
-        let file = shelf.files(&client).await.remove(0);
-        let link = shelf.link(&client, &file).await;
-        let name = file[shelf.name].as_str().unwrap();
+    for kind in KINDS {
+        let file = kind.files(&client).await.remove(0);
+        let link = kind.link(&client, &file).await;
+        let name = file[kind.name].as_str().unwrap();
         let bare = link.split('?').next().unwrap().to_owned();
         for spoilt in
             [bare, link.replace("expires=1", "expires=2"), link.replace(name, "other.csv"), format!("{link}00")]
@@ -95,7 +95,7 @@ async fn links_lead_to_the_sandbox_also_for_those_who_call_it_by_amazon_s_name()
     let client = german(&sandbox).await;
     let body = json!({ "filename": "sandbox-de-earnings-2026-05.csv" }).to_string();
     for (host, begins) in [("creatorsapi.amazon", sandbox.url()), ("shop.test:81", "http://shop.test:81/".to_owned())] {
-        let reply = crate::creators::read(client.request(SHELVES[1].get, body.clone()).header("host", host)).await;
+        let reply = crate::creators::read(client.request(KINDS[1].get, body.clone()).header("host", host)).await;
         assert!(reply.body["url"].as_str().unwrap().starts_with(&begins), "{}", reply.body);
     }
 }

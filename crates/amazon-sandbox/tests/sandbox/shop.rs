@@ -348,7 +348,7 @@ const FIELDS: &[&str] = &[
     "Offers.Summaries.HighestPrice.DisplayAmount",
 ];
 
-/// The paths of all values within `value`; lists are not told.
+/// The paths of all values within `value`; lists are left out.
 fn paths(value: &Value, path: &str, known: &mut std::collections::BTreeSet<String>) {
     known.insert(path.trim_start_matches('.').to_owned());
     for (key, value) in value.as_object().into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! A listener that grants numbered tokens, answers calls as it is told, and remembers what it saw. With a 429 it asks to
+//! A listener that grants numbered tokens, returns scripted answers, and remembers what it saw. With a 429 it asks to
 //! wait 100 seconds.
 
 use std::{

@@ -55,7 +55,7 @@ async fn a_caller_that_hangs_up_or_runs_out_of_time_does_not_end_the_fetch() {
     }
     let within = Duration::from_millis(1);
     let answer = client.call(&get_items("UK"), within).await;
-    assert!(matches!(&answer, Err(Error::TimedOut { within: told }) if *told == within), "{answer:?}");
+    assert!(matches!(&answer, Err(Error::TimedOut { within: limit }) if *limit == within), "{answer:?}");
     drop(held);
     ask(&client).await.unwrap();
     assert_eq!((fake.tokens(), fake.calls()), (1, 1));

@@ -110,7 +110,7 @@ fn a_failure_of_amazon_s_is_known_whatever_its_body() {
     for body in bodies {
         for status in [500, 502, 503, 504] {
             let error = read(status, &body.to_string());
-            assert!(matches!(error, Error::Failed { status: told, .. } if told == status), "{body}: {error:?}");
+            assert!(matches!(error, Error::Failed { status: actual, .. } if actual == status), "{body}: {error:?}");
         }
     }
 }

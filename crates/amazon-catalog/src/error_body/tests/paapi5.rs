@@ -72,8 +72,8 @@ fn a_refused_question_names_its_parameter_and_nothing_secret() {
     ];
     for (status, code, message, expected) in cases {
         match read(status, nested("ValidationException", code, message).to_string().as_bytes()) {
-            Error::Rejected { code: told, parameter, .. } => {
-                assert_eq!((told.as_str(), parameter.as_deref()), (code, expected), "{message}");
+            Error::Rejected { code: actual, parameter, .. } => {
+                assert_eq!((actual.as_str(), parameter.as_deref()), (code, expected), "{message}");
             }
             error => panic!("{message}: {error:?}"),
         }
@@ -109,7 +109,7 @@ fn a_failure_of_amazon_s_is_known_whatever_its_body() {
     for body in bodies {
         for status in [500, 502, 503] {
             let error = read(status, body.as_bytes());
-            assert!(matches!(error, Error::Failed { status: told, .. } if told == status), "{body}: {error:?}");
+            assert!(matches!(error, Error::Failed { status: actual, .. } if actual == status), "{body}: {error:?}");
         }
     }
 }

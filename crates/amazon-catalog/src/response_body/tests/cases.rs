@@ -227,7 +227,7 @@ fn a_product_under_another_asin_answers_the_one_id_that_is_left() {
         assert_eq!(Items::asin_of(other), Some(asin(BAD)));
     }
     for answer in item_answers(&[GOOD, BAD, "B0BADBAD02"], 200, &body) {
-        assert_eq!((answer.products.len(), answer.failed.len()), (1, 2), "whose it is cannot be told");
+        assert_eq!((answer.products.len(), answer.failed.len()), (1, 2), "its id is unknown");
     }
 }
 

@@ -152,17 +152,17 @@ fn that_there_is_nothing_is_an_answer_in_each_of_its_forms() {
     ];
     for (request, expected) in &empty {
         for body in &exceptions {
-            assert_eq!(read(request, 404, &body.to_string()).unwrap(), *expected, "{body}");
+            assert_eq!(read(request, 404, body.to_string()).unwrap(), *expected, "{body}");
         }
         let faults = json!({ "errors": [{ "code": "NoResults", "message": "No results found." }] });
-        assert_eq!(read(request, 200, &faults.to_string()).unwrap(), *expected);
+        assert_eq!(read(request, 200, faults.to_string()).unwrap(), *expected);
     }
     let faults = json!({ "itemsResult": null, "errors": [
         { "code": "InvalidParameterValue", "message": "The ItemId B0FAKEBAD0 provided in the request is invalid." },
         { "code": "ItemNotAccessible", "message": "The ItemId B0FAKEHID9 is not accessible." },
     ] });
     let missing = vec![(asin("B0FAKEBAD0"), Missing::NotFound), (asin("B0FAKEHID9"), Missing::NotAccessible)];
-    let answer = read(&items(&["B0FAKEBAD0", "B0FAKEHID9"]), 200, &faults.to_string()).unwrap();
+    let answer = read(&items(&["B0FAKEBAD0", "B0FAKEHID9"]), 200, faults.to_string()).unwrap();
     assert_eq!(answer, CatalogResponse::Items(Items { missing, ..Items::default() }));
 }
 
@@ -170,9 +170,9 @@ fn that_there_is_nothing_is_an_answer_in_each_of_its_forms() {
 fn a_fault_in_place_of_a_result_is_an_error() {
     let body = |code: &str| json!({ "errors": [{ "code": code, "message": "No id stands here." }] }).to_string();
     for request in [items(&["B0FAKEBAD0"]), search(), variations(), browse_nodes()] {
-        let error = read(&request, 200, &body("InvalidParameterValue")).unwrap_err();
+        let error = read(&request, 200, body("InvalidParameterValue")).unwrap_err();
         assert!(matches!(&error, Error::Rejected { code, .. } if code == "InvalidParameterValue"), "{error:?}");
-        let error = read(&request, 200, &body("AssociateNotEligible")).unwrap_err();
+        let error = read(&request, 200, body("AssociateNotEligible")).unwrap_err();
         assert!(matches!(error, Error::Refused { refusal: Refusal::NotEligible, .. }), "{error:?}");
     }
 }

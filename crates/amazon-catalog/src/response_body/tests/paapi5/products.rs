@@ -1,4 +1,4 @@
-//! Whole products: one that states everything, and one in which nothing has the promised shape.
+//! Whole products: one that states everything, and one in which nothing has the documented shape.
 
 use super::*;
 use crate::test_fixtures::{image, s, usd};
