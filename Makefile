@@ -6,7 +6,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-clients stubs reference lint breaking test-deploy bench-quota bench-serve fuzz siege soak
+.PHONY: help build run test test-clients stubs reference lint breaking test-deploy bench-quota bench-admitted bench-serve fuzz siege soak
 
 GRPCURL := github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
 PROTOC_GEN_GO := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
