@@ -6,7 +6,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-clients stubs reference lint breaking test-deploy bench-quota bench-serve soak
+.PHONY: help build run test test-clients stubs reference lint breaking test-deploy bench-quota bench-serve fuzz siege soak
 
 GRPCURL := github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
 PROTOC_GEN_GO := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
@@ -35,7 +35,7 @@ run: ## Serve invented products on port 50051
 	cargo run --locked -- serve --sandbox
 
 test: gen/python/.made .tools/.redis ## Run the Rust tests, then the Python client's tests against a gateway
-	cargo test --locked --workspace
+	FUZZ_SECONDS=60 cargo test --locked --workspace
 	cargo test --locked --no-default-features --lib -- cli::
 	cargo build --locked
 	clients/with-gateway pytest clients/python
@@ -80,6 +80,12 @@ bench-quota: ## Measure the calls that two simulated days of lookups need
 bench-serve: .tools/.redis .tools/.h2load ## Compare cached answers with a bare tonic server, minutes; faster with ROUNDS=1
 	cargo build --locked --release --package stockroom --package bench-serve
 	$${CARGO_TARGET_DIR:-target}/release/bench-serve
+
+fuzz: ## Run the fuzz targets for a minute; longer with FUZZ_SECONDS=600
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-60} cargo test --locked --release --test fuzz -- --nocapture
+
+siege: ## Let peers that misbehave besiege a gateway over loopback, three minutes
+	cargo bench --locked --profile dev --bench siege
 
 soak: .tools/.redis ## Make Redis, a gateway and Amazon fail under load, 90 seconds
 	cargo bench --locked --profile dev --bench soak

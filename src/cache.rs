@@ -22,6 +22,8 @@ use amazon_catalog::{Asin, Locale, Marketplace, Snapshot};
 use stockroom_proto::pb;
 
 pub(crate) use self::freshness::STAMP_AFTER;
+#[doc(hidden)]
+pub use self::shared_tier::fuzzing;
 pub use self::{
     freshness::{Freshness, FreshnessPolicy, FreshnessRequirement},
     stats::Stats,

@@ -30,12 +30,16 @@ mod auth;
 mod browse;
 mod coalesced_io;
 mod completion;
+mod compression;
 mod connections;
 mod context;
 mod deadline;
 mod edge;
 mod error;
+mod file_descriptors;
 mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod health;
 mod inline_executor;
 mod listener;
@@ -51,6 +55,17 @@ mod service_state;
 mod stream_watchdog;
 mod tracked_body;
 mod violations;
+
+/// A generated server with the bound on a message's size, also decompressed, and the encodings. The generated types have
+/// these methods, and no trait with them.
+macro_rules! bounded {
+    ($server:expr) => {
+        compression::ENCODINGS
+            .into_iter()
+            .fold($server, |server, encoding| server.accept_compressed(encoding).send_compressed(encoding))
+            .max_decoding_message_size(request::MAX_MESSAGE_BYTES)
+    };
+}
 
 /// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +101,8 @@ impl Server {
         let callers = Arc::new(Callers::new(&config.callers, is_admin_open(config, address)));
         let edge = Arc::new(Edge::new(routes.routes(), config, Arc::clone(&callers), metrics));
         let operations = Operations { state, health, callers, metrics };
-        Ok(Self { edge, operations, limits: config.server })
+        let max_connections = file_descriptors::fit(config.server.max_connections);
+        Ok(Self { edge, operations, limits: config::Server { max_connections, ..config.server } })
     }
 
     /// A handle for the admin port.
@@ -126,21 +142,10 @@ pub async fn serve(
 fn routes(config: &Config, state: &ServiceState) -> Result<RoutesBuilder, Error> {
     let mut routes = RoutesBuilder::default();
     routes
-        .add_service(
-            SearchServiceServer::new(SearchService(state.clone()))
-                .max_decoding_message_size(request::MAX_MESSAGE_BYTES),
-        )
-        .add_service(
-            ProductServiceServer::new(ProductService(state.clone()))
-                .max_decoding_message_size(request::MAX_MESSAGE_BYTES),
-        )
-        .add_service(
-            BrowseServiceServer::new(BrowseService(state.clone()))
-                .max_decoding_message_size(request::MAX_MESSAGE_BYTES),
-        )
-        .add_service(
-            AdminServiceServer::new(AdminService(state.clone())).max_decoding_message_size(request::MAX_MESSAGE_BYTES),
-        );
+        .add_service(bounded!(SearchServiceServer::new(SearchService(state.clone()))))
+        .add_service(bounded!(ProductServiceServer::new(ProductService(state.clone()))))
+        .add_service(bounded!(BrowseServiceServer::new(BrowseService(state.clone()))))
+        .add_service(bounded!(AdminServiceServer::new(AdminService(state.clone()))));
     if config.server.reflection {
         let contract = || {
             tonic_reflection::server::Builder::configure()

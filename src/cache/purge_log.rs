@@ -126,7 +126,7 @@ pub(super) fn text(purge: &Purge, at: SystemTime) -> String {
 }
 
 /// Reads an entry; targets that only a later version knows are skipped.
-fn parse(text: &str) -> Option<(SystemTime, Vec<PurgeTarget>)> {
+pub(super) fn parse(text: &str) -> Option<(SystemTime, Vec<PurgeTarget>)> {
     let mut words = text.split(' ');
     let at = UNIX_EPOCH.checked_add(Duration::from_nanos(words.next()?.parse().ok()?))?;
     Some((at, words.filter_map(target).collect()))

@@ -38,6 +38,7 @@ use stockroom_proto::pb;
 
 mod entry;
 mod fetch_lock;
+pub mod fuzzing;
 mod key_names;
 mod write_queue;
 

@@ -44,7 +44,7 @@ pub(super) fn product_rows(entries: &[pb::ProductEntry], before: usize) -> Vec<V
 /// A page of a search.
 pub(super) fn found(answer: &pb::SearchProductsResponse, now: SystemTime) -> Page {
     let mut page = Page::default();
-    understood(&mut page, answer.understood.as_ref(), answer.total_results);
+    understood(&mut page, answer.understood.as_ref(), (!answer.total_results_unknown).then_some(answer.total_results));
     page.table(&PRODUCTS, product_rows(&answer.products, 0));
     facets(&mut page, &answer.facets);
     page.line(format::incomplete(answer.incomplete.as_ref()));
@@ -60,7 +60,11 @@ pub(super) fn found(answer: &pb::SearchProductsResponse, now: SystemTime) -> Pag
 pub(super) fn arrived(answer: &pb::StreamSearchResponse, before: usize) -> Page {
     let mut page = Page::default();
     if answer.understood.is_some() {
-        understood(&mut page, answer.understood.as_ref(), answer.total_results);
+        understood(
+            &mut page,
+            answer.understood.as_ref(),
+            (!answer.total_results_unknown).then_some(answer.total_results),
+        );
     }
     page.table(&PRODUCTS, product_rows(&answer.products, before));
     facets(&mut page, &answer.facets);
@@ -143,7 +147,7 @@ mod tests {
                 entry("B000000001", "Lamp", pb::Offer { price: Some(free), ..Default::default() }),
                 entry("B000000002", "Shade", pb::Offer::default()),
             ],
-            total_results: Some(1204),
+            total_results: 1204,
             next_page_token: "abc".to_owned(),
             understood: Some(pb::UnderstoodQuery {
                 marketplace: "www.amazon.com".to_owned(),

@@ -72,10 +72,10 @@ impl served::browse_service_server::BrowseService for BrowseService {
             let cost = Some(self.0.catalog.estimate_nodes(&read, &ids, depth).await.total());
             return Ok(Response::new(pb::GetBrowseNodesResponse { cost, ..Default::default() }));
         }
-        context.stats.ids(ids.len());
+        context.stats.record_id_count(ids.len());
         let mut cost = CostCounter::default();
         let walk = self.0.catalog.browse(&read, &ids, depth, &mut cost).await;
-        let (cost, walk) = (context.stats.add(&cost), walk?);
+        let (cost, walk) = (context.stats.record_cost(&cost), walk?);
         Ok(Response::new(pb::GetBrowseNodesResponse {
             outcomes: walk.outcomes,
             unexpanded_ids: walk.unexpanded,
@@ -197,8 +197,8 @@ impl BrowseService {
             RankingKind::Trending => catalog.trending(read, plan, limit, &mut cost).await,
             RankingKind::Deals => catalog.deals(read, plan, limit, &mut cost).await,
         };
-        let (cost, ranking) = (context.stats.add(&cost), ranking?);
-        context.stats.ids(ranking.products.len());
+        let (cost, ranking) = (context.stats.record_cost(&cost), ranking?);
+        context.stats.record_id_count(ranking.products.len());
         Ok(RankedResponse {
             products: ranking.products,
             basis: ranking.basis,

@@ -1,4 +1,16 @@
-//! How a call ends: what its last headers say, completed for the client and told to the log.
+//! The completion of a call: the headers that end it are completed for the client, and its line is written to the log.
+//!
+//! # Rule
+//!
+//! gRPC ends a call with `grpc-status`, in the trailers or, where no message was sent, in the headers. Both pass
+//! [`finish`] exactly once. An OK status passes unchanged. An error leaves with `ErrorInfo` (a reason of this gateway),
+//! `RequestInfo` (the request's id), the details that its maker added, and where a retry can help the pushback header.
+//!
+//! # Edge cases
+//!
+//! A status that tonic made has no reason; it gets one, and that reason's code. An error that is too large for a client's
+//! header list loses details, then the end of its message, never its reason. A call whose client leaves has no headers to
+//! complete; [`abandoned`] writes its line.
 
 use std::{
     collections::HashMap,
@@ -107,10 +119,11 @@ fn header_list_bytes(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum()
 }
 
-/// The reason of a status that tonic or one of its services made.
+/// The reason of a status without `ErrorInfo`: tonic made it, or one of the services that come with it.
 ///
-/// tonic reports what is wrong with a request's bytes as its own failure (INTERNAL); the caller caused it. Its messages
-/// are all there is to tell them apart.
+/// tonic reports a request that it cannot read as INTERNAL. The caller caused that, so such a status becomes
+/// INVALID_ARGUMENT, as MALFORMED_MESSAGE or PROTOCOL_ERROR; only tonic's message distinguishes the two. Codes that tonic
+/// does not use by itself count as PROTOCOL_ERROR as well.
 fn reason_of_foreign(status: &Status) -> ErrorReason {
     let says = |words: &str| status.message().contains(words);
     match status.code() {
@@ -158,7 +171,7 @@ fn remember(code: Code, reason: &str, amazon_request_id: String, record: &CallRe
 }
 
 fn log(code: Code, reason: &str, record: &CallRecord) {
-    let stats = record.stats.read();
+    let stats = record.stats.snapshot();
     let elapsed = record.started.elapsed();
     record.metrics.call_ended(record.series, code.into(), elapsed);
     let duration_ms = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX) as f64 / 1000.0;
@@ -184,10 +197,12 @@ fn log(code: Code, reason: &str, record: &CallRecord) {
         };
     }
     match code {
+        // A defect of the gateway, or of Amazon.
         Code::Internal | Code::Unknown | Code::DataLoss => line!(error),
+        // The account or the configuration needs the operator.
         Code::FailedPrecondition => line!(warn),
-        // A probe asks every few seconds.
-        Code::Ok if record.method.starts_with("grpc.health.v1.") => line!(debug),
+        // Probes and tools call these all the time.
+        Code::Ok | Code::Cancelled if record.is_open_service => line!(debug),
         _ => line!(info),
     }
 }

@@ -10,32 +10,34 @@ use super::{auth::Principal, error::ErrorDescriptor};
 use crate::catalog::CostCounter;
 use stockroom_proto::pb::{self, ErrorReason};
 
-/// What a handler knows of the call it serves; put into the request's extensions by the edge.
+/// What a handler knows of the call it serves. The edge puts it into the request's extensions.
 #[derive(Clone, Debug)]
 pub(crate) struct CallContext {
     /// Who calls.
     pub(crate) principal: Principal,
-    /// When the call ends, answered or not.
+    /// The latest time at which the call ends.
     pub(crate) deadline: Instant,
-    /// Cancelled when the call has ended, however it did.
+    /// Cancelled when the call ends: answered, failed, at its deadline or because the client left.
     pub(crate) ended: CancellationToken,
-    /// What the log's line is to say of it.
+    /// Where the handler reports what the log line says of the call.
     pub(crate) stats: CallStatsHandle,
 }
 
-/// What the log's line is to say of a call.
+/// The statistics of one call, shared by its handler and its [`CallRecord`](super::edge::CallRecord).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CallStatsHandle(Arc<Mutex<CallStats>>);
 
-/// The facts of a call that only its handler knows.
+/// What only the handler of a call knows of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct CallStats {
+    /// The number of ASINs or browse nodes that the request names, or of the products in the answer to a search.
     pub(crate) ids: usize,
+    /// What the call has cost so far.
     pub(crate) cost: pb::Cost,
 }
 
 impl CallContext {
-    /// The context of a request; every request that came through the edge has one.
+    /// The context of a request. Every request that passed the edge has one; any other is a defect of the gateway.
     pub(crate) fn of<T>(request: &Request<T>) -> Result<Self, ErrorDescriptor> {
         let missing = || ErrorDescriptor::new(ErrorReason::Panic, "the call did not pass the edge");
         request.extensions().get::<Self>().cloned().ok_or_else(missing)
@@ -43,21 +45,21 @@ impl CallContext {
 }
 
 impl CallStatsHandle {
-    /// How many ids the request named.
-    pub(crate) fn ids(&self, count: usize) {
+    /// Sets the number of ids.
+    pub(crate) fn record_id_count(&self, count: usize) {
         self.change(|stats| stats.ids = count);
     }
 
-    /// Records what the call has cost so far, and returns it for the answer. Both are the same number, also where the
-    /// call then fails.
-    pub(crate) fn add(&self, cost: &CostCounter) -> pb::Cost {
+    /// Sets what the call has cost so far, and returns it for the answer: the log line and the answer state the same cost,
+    /// and a call that then fails still has it in its line.
+    pub(crate) fn record_cost(&self, cost: &CostCounter) -> pb::Cost {
         let cost = cost.total();
         self.change(|stats| stats.cost = cost);
         cost
     }
 
-    /// What was stats.
-    pub(crate) fn read(&self) -> CallStats {
+    /// A copy of the statistics.
+    pub(crate) fn snapshot(&self) -> CallStats {
         *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 

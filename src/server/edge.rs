@@ -39,7 +39,7 @@ use tracing::Instrument;
 
 use super::{
     auth::{self, Callers},
-    completion,
+    completion, compression,
     connections::Connection,
     context::{CallContext, CallStatsHandle},
     deadline,
@@ -80,6 +80,7 @@ pub(crate) struct Edge {
 /// it is a call that its client left.
 #[derive(Debug)]
 pub(crate) struct CallRecord {
+    /// The service and the method, as `stockroom.v1.SearchService/SearchProducts`.
     pub(crate) method: Arc<str>,
     pub(crate) request_id: HeaderValue,
     pub(crate) caller: Arc<str>,
@@ -87,6 +88,8 @@ pub(crate) struct CallRecord {
     pub(crate) deadline: Instant,
     /// Whether the client stated a deadline.
     pub(crate) has_client_deadline: bool,
+    /// Whether it calls health or reflection.
+    pub(crate) is_open_service: bool,
     pub(crate) stats: CallStatsHandle,
     pub(crate) is_finished: bool,
     pub(crate) metrics: &'static Metrics,
@@ -138,14 +141,15 @@ impl Edge {
             started: WallInstant::now(),
             deadline,
             has_client_deadline: asked.is_some(),
+            is_open_service: method != Method::Call,
             stats: CallStatsHandle::default(),
             metrics: self.metrics,
             series,
             is_finished: false,
         };
         match self.serve(&path, method, request, &mut record).await {
-            Ok((response, held)) => TrackedBody::answered(response, record, held),
-            Err(error) => TrackedBody::refused(error, record),
+            Ok((response, held)) => TrackedBody::served(response, record, held),
+            Err(error) => TrackedBody::failed(error, record),
         }
     }
 
@@ -164,6 +168,7 @@ impl Edge {
         let principal = self.callers.admit(path, request.headers())?;
         record.caller = Arc::clone(&principal.name);
         let (mut head, body) = request.into_parts();
+        compression::choose(&mut head.headers);
         let (place, body) = match method {
             Method::HealthCheck => (None, Body::new(Full::new(request::read_message(body, record.deadline).await?))),
             Method::Call => {
@@ -204,7 +209,8 @@ impl Edge {
     }
 }
 
-/// What a call holds to its end: its place among those in progress, and the sign to its handlers that it goes on.
+/// What a call holds until its body is dropped: its place among the calls in progress, and the guard whose drop cancels
+/// [`CallContext::ended`].
 #[derive(Debug)]
 pub(crate) struct Held {
     _place: Option<OwnedSemaphorePermit>,

@@ -26,7 +26,7 @@ impl ServiceState {
         self.has_files(&CatalogRequest::Files(list.clone()))?;
         let mut cost = CostCounter::default();
         let files = self.catalog.files(&read, list, &mut cost).await;
-        let (cost, files) = (context.stats.add(&cost), files?);
+        let (cost, files) = (context.stats.record_cost(&cost), files?);
         Ok((files, cost))
     }
 
@@ -55,7 +55,7 @@ impl ServiceState {
         self.has_files(&CatalogRequest::FileLink(link.clone()))?;
         let mut cost = CostCounter::default();
         let link = self.catalog.file_link(&read, link, &mut cost).await;
-        let (cost, link) = (context.stats.add(&cost), link?);
+        let (cost, link) = (context.stats.record_cost(&cost), link?);
         match link {
             Some(link) => Ok((link, cost)),
             None => {

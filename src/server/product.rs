@@ -47,12 +47,12 @@ impl served::product_service_server::ProductService for ProductService {
             let cost = Some(self.0.catalog.estimate_products(&read, asin).await.total());
             return Ok(Response::new(served::GetProductResponse { entry: None, cost }));
         }
-        context.stats.ids(1);
+        context.stats.record_id_count(1);
         let mut lookups = self.0.catalog.products(&read, asin).await;
         let lookup = lookups.next().await.ok_or(Error::DeadlineExceeded)?;
         let mut cost = CostCounter::default();
         let outcome = counted(lookup, &mut cost);
-        let cost = context.stats.add(&cost);
+        let cost = context.stats.record_cost(&cost);
         let found = outcome?;
         Ok(Response::new(served::GetProductResponse { entry: Some(found.entry(read.parts)), cost: Some(cost) }))
     }
@@ -70,7 +70,7 @@ impl served::product_service_server::ProductService for ProductService {
         }
         violations.into_result()?;
 
-        context.stats.ids(request.asins.len());
+        context.stats.record_id_count(request.asins.len());
         if read.estimate {
             let asins: Vec<Asin> = request.asins.iter().filter_map(|text| Asin::parse(text).ok()).collect();
             let cost = Some(self.0.catalog.estimate_products(&read, asins).await.total());
@@ -86,7 +86,7 @@ impl served::product_service_server::ProductService for ProductService {
             };
             outcomes.set(asin, result);
         }
-        let cost = context.stats.add(&cost);
+        let cost = context.stats.record_cost(&cost);
         Ok(Response::new(served::GetProductsResponse { outcomes: outcomes.finish(), cost: Some(cost) }))
     }
 
@@ -108,14 +108,14 @@ impl served::product_service_server::ProductService for ProductService {
         // Without a violation there is an ASIN.
         let asin = asin.ok_or(Error::Undecodable)?;
 
-        context.stats.ids(1);
+        context.stats.record_id_count(1);
         if read.estimate {
             let cost = Some(self.0.catalog.estimate_variations(&read, asin, from).await.total());
             return Ok(Response::new(served::GetVariationsResponse { cost, ..Default::default() }));
         }
         let mut cost = CostCounter::default();
         let children = self.0.catalog.variations(&read, asin, from, wanted, &mut cost).await;
-        context.stats.add(&cost);
+        context.stats.record_cost(&cost);
         let children = children?;
         let parent = Asin::parse(&children.parent_asin).ok().filter(|_| request.include_parent);
         let mut lookups = self.0.catalog.products(&read, parent).await;
@@ -124,7 +124,7 @@ impl served::product_service_server::ProductService for ProductService {
             Some(known) => counted(known, &mut cost).ok().map(|found| found.entry(read.parts)),
             None => None,
         };
-        let cost = context.stats.add(&cost);
+        let cost = context.stats.record_cost(&cost);
         Ok(Response::new(served::GetVariationsResponse {
             parent_asin: children.parent_asin,
             parent,
@@ -150,7 +150,7 @@ impl served::product_service_server::ProductService for ProductService {
             let message = served::CompareProductsResponse { event: Some(summary) };
             return Ok(Response::new(Box::pin(tokio_stream::once(Ok(message)))));
         }
-        context.stats.ids(asins.len());
+        context.stats.record_id_count(asins.len());
         let lookups = self.0.catalog.products(&read, asins.iter().copied()).await;
         // Holds at most one message for each product and the summary.
         let (send, rows) = mpsc::unbounded_channel();
@@ -188,7 +188,7 @@ async fn compare(
             return;
         }
     }
-    let summary = pb::CompareSummary { cost: Some(context.stats.add(&cost)), ..comparison.summary() };
+    let summary = pb::CompareSummary { cost: Some(context.stats.record_cost(&cost)), ..comparison.summary() };
     // A client that has gone misses nothing.
     let _ = send.send(event(Event::Summary(summary)));
 }

@@ -85,7 +85,7 @@ where
 }
 
 /// Fails as soon as a message is known to be too long, to have a second one behind it, or an unknown flag.
-fn check_length(read: &[u8]) -> Result<(), ErrorDescriptor> {
+pub(super) fn check_length(read: &[u8]) -> Result<(), ErrorDescriptor> {
     if let Some(flag) = read.first().filter(|flag| **flag > 1) {
         return Err(ErrorDescriptor::new(ErrorReason::ProtocolError, format!("{flag} is not a flag of gRPC's frames")));
     }

@@ -50,12 +50,13 @@ impl served::search_service_server::SearchService for SearchService {
         }
         let mut cost = CostCounter::default();
         let slice = self.0.catalog.search(&read, &plan, from, wanted, &mut cost).await;
-        let (cost, slice) = (context.stats.add(&cost), slice?);
-        context.stats.ids(slice.products.len());
+        let (cost, slice) = (context.stats.record_cost(&cost), slice?);
+        context.stats.record_id_count(slice.products.len());
         Ok(Response::new(served::SearchProductsResponse {
             products: slice.products,
             next_page_token: slice.next.map(|place| page_token::write(&search, place)).unwrap_or_default(),
-            total_results: slice.total_results,
+            total_results: slice.total_results.unwrap_or_default(),
+            total_results_unknown: slice.total_results.is_none(),
             search_url: slice.search_url,
             understood: Some(understood),
             facets: if request.include_facets { slice.facets } else { Vec::new() },
@@ -116,16 +117,17 @@ impl SearchStream {
             let page =
                 self.gateway.catalog.search_page(&self.read, &self.plan, place, wanted, &mut seen, &mut cost).await;
             whole.merge(&cost);
-            self.context.stats.add(&whole);
+            self.context.stats.record_cost(&whole);
             let message = match page {
                 Ok(page) => {
                     next = page.next.filter(|_| page.cut_short.is_none());
                     sent += page.products.len();
                     total = total.max(page.total_results);
-                    self.context.stats.ids(sent);
+                    self.context.stats.record_id_count(sent);
                     Ok(served::StreamSearchResponse {
                         products: page.products,
-                        total_results: total,
+                        total_results: total.unwrap_or_default(),
+                        total_results_unknown: total.is_none(),
                         facets: if facets && understood.is_some() { page.facets } else { Vec::new() },
                         understood: understood.take(),
                         dropped_count: page.dropped,
@@ -138,7 +140,8 @@ impl SearchStream {
                     match understood {
                         Some(_) => Err(error.into()),
                         None => Ok(served::StreamSearchResponse {
-                            total_results: total,
+                            total_results: total.unwrap_or_default(),
+                            total_results_unknown: total.is_none(),
                             incomplete: Some(ErrorDescriptor::from(&error).incomplete()),
                             cost: Some(cost.total()),
                             ..Default::default()

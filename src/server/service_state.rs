@@ -173,7 +173,7 @@ impl ServiceState {
 }
 
 /// The marketplace with the language and the currency that the request names, or its own.
-fn locale(marketplace: Marketplace, options: &pb::ReadOptions, violations: &mut Violations) -> Locale {
+pub(super) fn locale(marketplace: Marketplace, options: &pb::ReadOptions, violations: &mut Violations) -> Locale {
     let mut locale = Locale::of(marketplace);
     if !options.language.is_empty() {
         let codes = || marketplace.languages().iter().map(|l| l.code()).collect::<Vec<_>>().join(", ");
@@ -190,7 +190,7 @@ fn locale(marketplace: Marketplace, options: &pb::ReadOptions, violations: &mut 
 }
 
 /// The oldest acceptable answer: a valid protobuf duration that is not negative, a day at most.
-fn max_age(age: prost_types::Duration, violations: &mut Violations) -> Option<Duration> {
+pub(super) fn max_age(age: prost_types::Duration, violations: &mut Violations) -> Option<Duration> {
     let seconds = u64::try_from(age.seconds).ok();
     let nanos = u32::try_from(age.nanos).ok().filter(|nanos| *nanos < 1_000_000_000);
     let age = seconds.zip(nanos).map(|(seconds, nanos)| Duration::new(seconds, nanos));

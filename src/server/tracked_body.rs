@@ -1,6 +1,7 @@
 //! The body of an answer, followed to its end: the deadline holds for streams too, and the end is logged.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -17,6 +18,7 @@ use super::{
     edge::{CallRecord, Held, trailers_only},
     error::ErrorDescriptor,
 };
+use stockroom_proto::pb::ErrorReason;
 
 /// The body of an answer.
 #[derive(Debug)]
@@ -30,13 +32,13 @@ pub(crate) struct TrackedBody {
 }
 
 impl TrackedBody {
-    /// The answer of a call that no handler served.
-    pub(crate) fn refused(error: ErrorDescriptor, record: CallRecord) -> Response<Self> {
+    /// The answer of a call that the edge itself ends with an error.
+    pub(crate) fn failed(error: ErrorDescriptor, record: CallRecord) -> Response<Self> {
         Self::track(trailers_only(&error.status()), record, None)
     }
 
-    /// The answer of a handler.
-    pub(crate) fn answered(response: Response<Body>, record: CallRecord, held: Held) -> Response<Self> {
+    /// The answer that the services gave.
+    pub(crate) fn served(response: Response<Body>, record: CallRecord, held: Held) -> Response<Self> {
         Self::track(response, record, Some(held))
     }
 
@@ -66,7 +68,9 @@ impl HttpBody for TrackedBody {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
         // Frames that are ready need no timer.
-        let frame = match Pin::new(&mut this.inner).poll_frame(cx) {
+        let inner = &mut this.inner;
+        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(inner).poll_frame(cx)));
+        let frame = match polled.unwrap_or(Poll::Ready(None)) {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
                 let deadline = this.deadline.as_mut().filter(|_| this.record.is_some());
@@ -77,23 +81,33 @@ impl HttpBody for TrackedBody {
                 }));
             }
         };
-        Poll::Ready(frame.map(|frame| {
-            frame.map(|frame| match frame.into_trailers() {
+        let Some(record) = this.record.take() else { return Poll::Ready(frame) };
+        Poll::Ready(Some(Ok(match frame {
+            Some(Ok(frame)) => match frame.into_trailers() {
                 Ok(mut trailers) => {
-                    if let Some(record) = this.record.take() {
-                        completion::finish(&mut trailers, record);
-                    }
+                    completion::finish(&mut trailers, record);
                     Frame::trailers(trailers)
                 }
-                Err(data) => data,
-            })
-        }))
+                // `into_trailers` returns any other frame as it was.
+                Err(data) => {
+                    this.record = Some(record);
+                    data
+                }
+            },
+            // A stream that breaks off without a status is a defect, and the client learns that it is incomplete.
+            Some(Err(_)) | None => {
+                this.inner = Body::empty();
+                let error = ErrorDescriptor::new(ErrorReason::Panic, "the answer broke off");
+                Frame::trailers(completion::trailers(error, record))
+            }
+        })))
     }
 
     fn is_end_stream(&self) -> bool {
         self.record.is_none() && self.inner.is_end_stream()
     }
 
+    /// Unknown: an exact size would become a content-length, and an error at the deadline would contradict it.
     fn size_hint(&self) -> SizeHint {
         SizeHint::default()
     }

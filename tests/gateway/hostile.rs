@@ -200,3 +200,20 @@ async fn a_forged_page_token_behind_the_last_page_is_refused_for_nothing() {
     }
     assert_eq!(stage.calls(), calls);
 }
+
+#[tokio::test]
+async fn a_compressed_request_is_read_and_answered_in_its_encoding_and_no_other_answer_is_compressed() {
+    use tonic::codec::CompressionEncoding::{Gzip, Zstd};
+    let stage = TestGateway::start().await;
+    for encoding in [Gzip, Zstd] {
+        let mut products = stage.products().send_compressed(encoding).accept_compressed(encoding);
+        let asins = examples::HEADPHONES.iter().map(|asin| (*asin).to_owned()).collect();
+        let answer = products.get_products(pb::GetProductsRequest { asins, options: None }).await.unwrap();
+        let sent = answer.metadata().get("grpc-encoding").expect("the answer is compressed").to_str().unwrap();
+        assert_eq!(format!("{encoding:?}").to_lowercase(), sent);
+        assert!(!answer.into_inner().outcomes.is_empty());
+    }
+    let mut plain = stage.browse().accept_compressed(Gzip);
+    let answer = plain.list_categories(pb::ListCategoriesRequest::default()).await.unwrap();
+    assert!(answer.metadata().get("grpc-encoding").is_none());
+}

@@ -77,6 +77,9 @@ mod browse_node_id;
 pub mod creators;
 mod error;
 mod files;
+#[cfg(all(feature = "paapi5", feature = "creators"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod marketplace;
 pub mod money;
 #[cfg(feature = "paapi5")]
