@@ -44,13 +44,14 @@ test-clients: build stubs $(BIN)/grpcurl ## Install each client package into an 
 	diff -r gen/go/stockroomv1 clients/go/stockroomv1
 	cd clients/go && go vet ./... && go test ./...
 	clients/with-gateway clients/try
-	clients/install go python typescript java
+	clients/install go python typescript java rust
 	clients/conformance/run \
 	    'go=.tools/try/go/conformance' \
 	    'python=.tools/try/python/bin/python .tools/try/python/conformance.py sync' \
 	    'python asyncio=.tools/try/python/bin/python .tools/try/python/conformance.py asyncio' \
 	    'typescript=node .tools/try/typescript/conformance.mjs' \
-	    'java=java -cp .tools/try/java/classes:.tools/try/java/target/dependency/* Conformance'
+	    'java=java -cp .tools/try/java/classes:.tools/try/java/target/dependency/* Conformance' \
+	    'rust=.tools/try/rust/conformance'
 
 test-deploy: build .tools/deploy/.made $(BIN)/kustomize $(BIN)/helm $(BIN)/promtool ## Render and validate deploy/: manifests, chart, alerts, dashboard
 	.tools/deploy/bin/python deploy/check
