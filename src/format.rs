@@ -5,7 +5,7 @@
 
 pub use self::{
     number::{measure, measures, number},
-    offer::{availability, best_offer, condition, money, percent_off, price, rating},
+    offer::{availability, best_offer, condition, money, offer_condition, percent_off, price, rating},
     time::{duration, timestamp},
 };
 

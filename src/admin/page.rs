@@ -71,7 +71,10 @@ pub(super) fn found(outcome: &Result<pb::SearchProductsResponse, String>) -> Str
         })
         .collect();
     let calls = answer.cost.unwrap_or_default().amazon_calls;
-    let total = answer.total_results.map_or("an unknown number of".to_owned(), number);
+    let total = match answer.total_results_unknown {
+        true => "an unknown number of".to_owned(),
+        false => number(answer.total_results),
+    };
     let caption = format!("{total} products; {calls} calls to Amazon");
     let table = table(&caption, &["ASIN", "Title", "Price", "Rating"], &rows);
     format!("<div id=\"found\">{}</div>", if rows.is_empty() { "<p>No product matches.</p>" } else { &table })

@@ -159,7 +159,7 @@ const ATTRIBUTES: [Attribute; 13] = [
         })
     }),
     ("unit_count", |p| info(p, |info| info.unit_count.map(format::number).unwrap_or_default())),
-    ("condition", |p| best_offer(p).map(|offer| format::condition(offer.condition())).unwrap_or_default().to_owned()),
+    ("condition", |p| best_offer(p).map(format::offer_condition).unwrap_or_default().to_owned()),
     ("merchant", |p| {
         best_offer(p).and_then(|offer| offer.merchant.as_ref()).map(|m| m.name.clone()).unwrap_or_default()
     }),

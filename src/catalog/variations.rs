@@ -89,12 +89,15 @@ impl Catalog {
         }
         let by_pages = kept.page_count.and_then(|pages| usize::try_from(pages).ok()?.checked_mul(IDS_PER_CALL));
         let summary = kept.summary.unwrap_or_default();
-        let by_children = summary.variation_count.and_then(|count| usize::try_from(count).ok());
+        let by_children = usize::try_from(summary.variation_count).ok().filter(|_| !summary.variation_count_unknown);
         let is_followed = is_new && page < MAX_PAGES && extent.is_followed([by_pages, by_children]);
         family.next = next.or(is_followed.then_some(page * IDS_PER_CALL));
         family.parent_asin = kept.parent_asin;
-        let count = |count: i32| extent.at_least(count.into()).try_into().unwrap_or(i32::MAX);
-        family.summary = pb::VariationSummary { variation_count: summary.variation_count.map(count), ..summary };
+        family.summary = summary;
+        if !family.summary.variation_count_unknown {
+            let count = extent.at_least(family.summary.variation_count.into());
+            family.summary.variation_count = count.try_into().unwrap_or(i32::MAX);
+        }
         Ok(family)
     }
 }

@@ -148,7 +148,7 @@ fn offer_facts(offer: Option<&pb::Offer>) -> Vec<(&'static str, String)> {
         ("availability", message.filter(|m| !m.is_empty()).unwrap_or_else(|| format::availability(Some(offer)))),
         ("Prime", format::yes_no(delivery.and_then(|delivery| delivery.is_prime_eligible))),
         ("delivery", delivery.map(|delivery| delivery.message.clone()).unwrap_or_default()),
-        ("condition", format::condition(offer.condition()).to_owned()),
+        ("condition", crate::format::offer_condition(offer).to_owned()),
         ("sold by", merchant.map(|merchant| merchant.name.clone()).unwrap_or_default()),
     ]
 }
@@ -213,7 +213,7 @@ const OFFERS: [Column; 5] = [
 fn offer_row(offer: &pb::Offer) -> Vec<String> {
     let seller = offer.merchant.as_ref().map(|merchant| merchant.name.clone()).unwrap_or_default();
     let (price, saving) = (format::price(Some(offer)), format::saving(Some(offer)));
-    vec![price, saving, format::condition(offer.condition()).to_owned(), seller, format::availability(Some(offer))]
+    vec![price, saving, crate::format::offer_condition(offer).to_owned(), seller, format::availability(Some(offer))]
 }
 
 const SUMMARIES: [Column; 4] = [
@@ -227,7 +227,10 @@ fn summary_row(summary: &pb::OfferSummary) -> Vec<String> {
     let price = |price: &Option<pb::Money>| price.as_ref().map(format::money).unwrap_or_default();
     let count = summary.offer_count.map(format::number).unwrap_or_default();
     vec![
-        format::condition(summary.condition()).to_owned(),
+        match summary.condition() {
+            pb::Condition::Unspecified => summary.condition_text.clone(),
+            condition => format::condition(condition).to_owned(),
+        },
         count,
         price(&summary.lowest_price),
         price(&summary.highest_price),
@@ -257,7 +260,10 @@ fn family_page(answer: &pb::GetVariationsResponse) -> Page {
     let spread = [&summary.lowest_price, &summary.highest_price].map(|price| price.as_ref().map(format::money));
     let mut facts = vec![
         ("parent", answer.parent_asin.clone()),
-        ("children", summary.variation_count.map(format::number).unwrap_or_default()),
+        (
+            "children",
+            if summary.variation_count_unknown { String::new() } else { format::number(summary.variation_count) },
+        ),
         ("prices", spread.into_iter().flatten().collect::<Vec<_>>().join(" to ")),
     ];
     facts.extend(summary.dimensions.iter().map(|dimension| {

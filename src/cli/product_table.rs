@@ -45,7 +45,7 @@ pub(super) fn product_rows(entries: &[pb::ProductEntry], before: usize) -> Vec<V
 /// A page of a search.
 pub(super) fn found(answer: &pb::SearchProductsResponse, now: SystemTime) -> Page {
     let mut page = Page::default();
-    understood(&mut page, answer.understood.as_ref(), answer.total_results);
+    understood(&mut page, answer.understood.as_ref(), (!answer.total_results_unknown).then_some(answer.total_results));
     page.table(&PRODUCTS, product_rows(&answer.products, 0));
     facets(&mut page, &answer.facets);
     page.line(format::incomplete(answer.incomplete.as_ref()));
@@ -60,7 +60,8 @@ pub(super) fn found(answer: &pb::SearchProductsResponse, now: SystemTime) -> Pag
 /// What is above the rows of a streamed search.
 pub(super) fn stream_head(answer: &pb::StreamSearchResponse) -> Page {
     let mut page = Page::default();
-    understood(&mut page, answer.understood.as_ref(), answer.total_results);
+    let total = (!answer.total_results_unknown).then_some(answer.total_results);
+    understood(&mut page, answer.understood.as_ref(), total);
     page
 }
 
@@ -147,7 +148,7 @@ mod tests {
                 entry("B000000001", "Lamp", pb::Offer { price: Some(free), ..Default::default() }),
                 entry("B000000002", "Shade", pb::Offer::default()),
             ],
-            total_results: Some(1204),
+            total_results: 1204,
             next_page_token: "abc".to_owned(),
             understood: Some(pb::UnderstoodQuery {
                 marketplace: "www.amazon.com".to_owned(),

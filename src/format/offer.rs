@@ -7,14 +7,30 @@ use stockroom_proto::pb;
 /// The currencies whose smallest unit is the unit itself (ISO 4217, of those that Amazon lists).
 const WITHOUT_DECIMALS: [&str; 5] = ["CLP", "JPY", "KRW", "PYG", "VND"];
 
-/// The offer that stands for a product: the buy box winner, otherwise the cheapest offer with a price, otherwise the first.
+/// The offer that stands for a product: the buy box winner, otherwise the cheapest offer with a price of the best condition.
+///
+/// New is before an unknown condition, refurbished, used and collectible. A price that is shown only in Amazon's cart counts
+/// as one that is not known: after a known price of its condition, and before any other condition. An offer without a price
+/// is last.
 pub fn best_offer(product: &pb::Product) -> Option<&pb::Offer> {
     let listings = &product.offers.as_ref()?.listings;
-    let cheapest = || {
-        let priced = listings.iter().filter(|offer| offer.price.is_some());
-        priced.min_by_key(|offer| offer.price.as_ref().map(total_nanos))
+    let winner = listings.iter().find(|offer| offer.is_buy_box_winner == Some(true));
+    // Of equals the first, in Amazon's order.
+    winner.or_else(|| listings.iter().min_by_key(|offer| rank(offer)))
+}
+
+/// Lower is better: has a price at all, condition, has a known price, amount. Offers of one product have one currency.
+fn rank(offer: &pb::Offer) -> (bool, u8, bool, i128) {
+    let is_priced = offer.price.is_some();
+    let condition = match offer.condition() {
+        pb::Condition::New => 0,
+        pb::Condition::Unspecified => 1,
+        pb::Condition::Refurbished => 2,
+        pb::Condition::Used => 3,
+        pb::Condition::Collectible => 4,
     };
-    listings.iter().find(|offer| offer.is_buy_box_winner == Some(true)).or_else(cheapest).or_else(|| listings.first())
+    let amount = offer.price.as_ref().map_or(i128::MAX, total_nanos);
+    (!is_priced && !offer.price_withheld, condition, !is_priced, amount)
 }
 
 /// An amount as Amazon displays it, otherwise its digits and currency, as `1,249.50 USD`.
@@ -33,12 +49,25 @@ pub fn money(money: &pb::Money) -> String {
     format!("{amount} {}", money.currency_code).trim_end().to_owned()
 }
 
-/// The price of an offer. An unknown price differs from a price of zero.
+/// The price of an offer, with the condition of one that is not new, as `$12.50 (Used)`. An unknown price differs from a price
+/// of zero.
 pub fn price(offer: Option<&pb::Offer>) -> String {
-    match offer {
-        Some(offer) if offer.price_withheld => "See price in cart".to_owned(),
-        Some(pb::Offer { price: Some(price), .. }) => money(price),
-        Some(_) | None => "No price".to_owned(),
+    let Some(offer) = offer else { return "No price".to_owned() };
+    match &offer.price {
+        _ if offer.price_withheld => "See price in cart".to_owned(),
+        None => "No price".to_owned(),
+        Some(price) => match offer_condition(offer) {
+            "" | "New" => money(price),
+            condition => format!("{} ({condition})", money(price)),
+        },
+    }
+}
+
+/// The condition of an offer: the contract's value, or Amazon's name where the contract has none; empty if unknown.
+pub fn offer_condition(offer: &pb::Offer) -> &str {
+    match offer.condition() {
+        pb::Condition::Unspecified => &offer.condition_text,
+        known => condition(known),
     }
 }
 
@@ -118,19 +147,38 @@ mod tests {
     }
 
     #[test]
-    fn without_a_buy_box_winner_the_cheapest_offer_with_a_price_counts() {
-        let offer = |units: Option<i64>, is_buy_box_winner| pb::Offer {
-            price: units.map(|units| pb::Money { units, ..Default::default() }),
-            is_buy_box_winner,
-            ..Default::default()
+    fn the_winner_counts_then_new_before_used_and_the_cheapest_of_a_condition() {
+        use pb::Condition::{Collectible, New, Refurbished, Unspecified, Used};
+
+        let offer = |condition: pb::Condition, units: Option<i64>| {
+            let price = units.map(|units| pb::Money { units, currency_code: "USD".to_owned(), ..Default::default() });
+            pb::Offer { condition: condition.into(), price, ..Default::default() }
         };
-        let best = |listings: Vec<pb::Offer>| {
+        let text = |listings: Vec<pb::Offer>| {
             let offers = Some(pb::ProductOffers { listings, ..Default::default() });
-            let product = pb::Product { offers, ..Default::default() };
-            best_offer(&product).and_then(|offer| offer.price.as_ref()).map(|price| price.units)
+            price(best_offer(&pb::Product { offers, ..Default::default() }))
         };
-        assert_eq!(best(vec![offer(Some(9), None), offer(Some(5), None), offer(None, None)]), Some(5));
-        assert_eq!(best(vec![offer(Some(5), None), offer(Some(9), Some(true))]), Some(9));
-        assert_eq!(best(vec![offer(None, None)]), None);
+        let winner = pb::Offer { is_buy_box_winner: Some(true), ..offer(Used, Some(60)) };
+        let in_cart = pb::Offer { price_withheld: true, ..offer(New, None) };
+        let salvaged = pb::Offer { condition_text: "Salvaged".to_owned(), ..offer(Unspecified, Some(2)) };
+        let cases = [
+            (vec![offer(Used, Some(40)), offer(New, Some(120))], "120.00 USD"),
+            (vec![offer(New, Some(120)), winner], "60.00 USD (Used)"),
+            (vec![offer(New, Some(9)), offer(New, Some(7))], "7.00 USD"),
+            (
+                vec![offer(Collectible, Some(1)), offer(Used, Some(3)), offer(Refurbished, Some(5))],
+                "5.00 USD (Refurbished)",
+            ),
+            (vec![offer(Used, Some(3)), offer(Unspecified, Some(8))], "8.00 USD"),
+            (vec![salvaged], "2.00 USD (Salvaged)"),
+            (vec![offer(New, None), offer(Used, Some(3))], "3.00 USD (Used)"),
+            (vec![in_cart.clone(), offer(Used, Some(3))], "See price in cart"),
+            (vec![in_cart, offer(New, Some(3))], "3.00 USD"),
+            (vec![offer(New, None)], "No price"),
+            (vec![], "No price"),
+        ];
+        for (listings, expected) in cases {
+            assert_eq!(text(listings.clone()), expected, "{listings:?}");
+        }
     }
 }

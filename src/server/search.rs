@@ -55,7 +55,8 @@ impl served::search_service_server::SearchService for SearchService {
         Ok(Response::new(served::SearchProductsResponse {
             products: slice.products,
             next_page_token: slice.next.map(|place| page_token::write(&search, place)).unwrap_or_default(),
-            total_results: slice.total_results,
+            total_results: slice.total_results.unwrap_or_default(),
+            total_results_unknown: slice.total_results.is_none(),
             search_url: slice.search_url,
             understood: Some(understood),
             facets: if request.include_facets { slice.facets } else { Vec::new() },
@@ -125,7 +126,8 @@ impl SearchStream {
                     self.context.stats.record_id_count(sent);
                     Ok(served::StreamSearchResponse {
                         products: page.products,
-                        total_results: total,
+                        total_results: total.unwrap_or_default(),
+                        total_results_unknown: total.is_none(),
                         facets: if facets && understood.is_some() { page.facets } else { Vec::new() },
                         understood: understood.take(),
                         dropped_count: page.dropped,
@@ -138,7 +140,8 @@ impl SearchStream {
                     match understood {
                         Some(_) => Err(error.into()),
                         None => Ok(served::StreamSearchResponse {
-                            total_results: total,
+                            total_results: total.unwrap_or_default(),
+                            total_results_unknown: total.is_none(),
                             incomplete: Some(ErrorDescriptor::from(&error).incomplete()),
                             cost: Some(cost.total()),
                             ..Default::default()

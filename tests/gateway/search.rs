@@ -58,7 +58,7 @@ async fn pages_follow_without_gap_or_overlap_and_end(protocol: Protocol) {
         let page = stage.search().search_products(request.clone()).await.unwrap().into_inner();
         seen.extend(page.products.iter().map(|entry| entry.product.as_ref().unwrap().asin.clone()));
         if page.next_page_token.is_empty() {
-            assert_eq!(seen.len() as i64, page.total_results.unwrap().min(100));
+            assert_eq!(seen.len() as i64, page.total_results.min(100));
             break;
         }
         assert_eq!(page.products.len(), 7);
@@ -134,7 +134,7 @@ async fn nothing_found_is_an_empty_page_and_is_remembered(protocol: Protocol) {
     let stage = TestGateway::speaking(protocol).await;
     for _ in 0..2 {
         let page = stage.search().search_products(search(keywords("zzqx"))).await.unwrap().into_inner();
-        assert_eq!((page.products.len(), page.total_results, page.next_page_token.as_str()), (0, Some(0), ""));
+        assert_eq!((page.products.len(), page.total_results, page.next_page_token.as_str()), (0, 0, ""));
     }
     assert_eq!(stage.calls(), 1);
 }

@@ -12,9 +12,11 @@ use stockroom_proto::pb;
 /// The body of a request. The marketplace is not part of the body; it is sent in a header.
 pub(super) fn body(request: &CatalogRequest, partner_tag: &str) -> Vec<u8> {
     let locale = request.locale();
+    // Amazon answers in the marketplace's own language without being asked to.
+    let language = (locale.language != locale.marketplace.language()).then(|| [locale.language.code()]);
     let common = json!({
         "partnerTag": partner_tag,
-        "languagesOfPreference": [locale.language.code()],
+        "languagesOfPreference": language,
         "resources": resources::all(request.operation()),
     });
     let prices = json!({ "currencyOfPreference": locale.currency.code() });
@@ -102,7 +104,7 @@ mod tests {
     #[test]
     fn a_search_states_all_that_is_asked_and_nothing_else() {
         let common = json!({
-            "partnerTag": "example-21", "languagesOfPreference": ["en_GB"], "currencyOfPreference": "GBP",
+            "partnerTag": "example-21", "currencyOfPreference": "GBP",
             "searchIndex": "Books", "itemCount": 10, "itemPage": 1,
         });
         assert_eq!(asked(&CatalogRequest::Search(Box::new(book_search()))), common);
@@ -139,18 +141,27 @@ mod tests {
     }
 
     #[test]
+    fn a_language_is_asked_for_only_where_it_is_not_the_marketplace_s_own() {
+        let own = locale("DE");
+        let language = own.marketplace.find_language("en_GB").unwrap();
+        let body = |locale| asked(&CatalogRequest::Search(Box::new(SearchItems::new(locale))));
+        assert_eq!(body(own).get("languagesOfPreference"), None);
+        assert_eq!(body(crate::Locale { language, ..own })["languagesOfPreference"], json!(["en_GB"]));
+    }
+
+    #[test]
     fn the_other_operations_ask_by_id() {
         let asin = Asin::parse("B0FAKEKTL3").unwrap();
         let items = CatalogRequest::Items(GetItems { locale: locale("JP"), asins: vec![asin] });
         let expected = json!({
-            "partnerTag": "example-21", "languagesOfPreference": ["ja_JP"], "currencyOfPreference": "JPY",
+            "partnerTag": "example-21", "currencyOfPreference": "JPY",
             "itemIds": ["B0FAKEKTL3"],
         });
         assert_eq!(asked(&items), expected);
 
         let family = CatalogRequest::Variations(GetVariations { locale: locale("US"), asin, page: 12 });
         let expected = json!({
-            "partnerTag": "example-21", "languagesOfPreference": ["en_US"], "currencyOfPreference": "USD",
+            "partnerTag": "example-21", "currencyOfPreference": "USD",
             "asin": "B0FAKEKTL3", "variationCount": 10, "variationPage": 12,
         });
         assert_eq!(asked(&family), expected);
@@ -158,7 +169,7 @@ mod tests {
         let ids = vec![BrowseNodeId::parse("9000000002").unwrap()];
         let nodes = CatalogRequest::BrowseNodes(GetBrowseNodes { locale: locale("US"), ids });
         let expected = json!({
-            "partnerTag": "example-21", "languagesOfPreference": ["en_US"], "browseNodeIds": ["9000000002"],
+            "partnerTag": "example-21", "browseNodeIds": ["9000000002"],
         });
         assert_eq!(asked(&nodes), expected);
     }

@@ -12,11 +12,13 @@ use stockroom_proto::pb;
 /// The body of a request. Exactly these bytes are signed and sent.
 pub(super) fn body(request: &CatalogRequest, partner_tag: &str) -> Vec<u8> {
     let locale = request.locale();
+    // Amazon answers in the marketplace's own language without being asked to.
+    let language = (locale.language != locale.marketplace.language()).then(|| [locale.language.code()]);
     let common = json!({
         "PartnerTag": partner_tag,
         "PartnerType": "Associates",
         "Marketplace": locale.marketplace.name(),
-        "LanguagesOfPreference": [locale.language.code()],
+        "LanguagesOfPreference": language,
         "Resources": resources::all(request.operation()),
     });
     let prices = json!({ "CurrencyOfPreference": locale.currency.code() });
@@ -99,7 +101,7 @@ mod tests {
             SearchItems { condition: pb::Condition::Used, merchant: pb::MerchantFilter::Amazon, ..full_search() };
         let common = json!({
             "PartnerTag": "example-21", "PartnerType": "Associates", "Marketplace": "www.amazon.co.uk",
-            "LanguagesOfPreference": ["en_GB"], "CurrencyOfPreference": "GBP",
+            "CurrencyOfPreference": "GBP",
             "SearchIndex": "Books", "ItemCount": 10, "ItemPage": 1,
         });
         assert_eq!(asked(&CatalogRequest::Search(Box::new(book_search()))), common);
@@ -115,12 +117,21 @@ mod tests {
     }
 
     #[test]
+    fn a_language_is_asked_for_only_where_it_is_not_the_marketplace_s_own() {
+        let own = locale("DE");
+        let language = own.marketplace.find_language("en_GB").unwrap();
+        let body = |locale| asked(&CatalogRequest::Search(Box::new(SearchItems::new(locale))));
+        assert_eq!(body(own).get("LanguagesOfPreference"), None);
+        assert_eq!(body(crate::Locale { language, ..own })["LanguagesOfPreference"], json!(["en_GB"]));
+    }
+
+    #[test]
     fn the_other_operations_ask_by_id() {
         let asin = Asin::parse("B0FAKEKTL3").unwrap();
         let items = CatalogRequest::Items(GetItems { locale: locale("JP"), asins: vec![asin] });
         let expected = json!({
             "PartnerTag": "example-21", "PartnerType": "Associates", "Marketplace": "www.amazon.co.jp",
-            "LanguagesOfPreference": ["ja_JP"], "CurrencyOfPreference": "JPY",
+            "CurrencyOfPreference": "JPY",
             "ItemIds": ["B0FAKEKTL3"], "ItemIdType": "ASIN",
         });
         assert_eq!(asked(&items), expected);
@@ -128,7 +139,7 @@ mod tests {
         let family = CatalogRequest::Variations(GetVariations { locale: locale("US"), asin, page: 12 });
         let expected = json!({
             "PartnerTag": "example-21", "PartnerType": "Associates", "Marketplace": "www.amazon.com",
-            "LanguagesOfPreference": ["en_US"], "CurrencyOfPreference": "USD",
+            "CurrencyOfPreference": "USD",
             "ASIN": "B0FAKEKTL3", "VariationCount": 10, "VariationPage": 12,
         });
         assert_eq!(asked(&family), expected);
@@ -137,7 +148,7 @@ mod tests {
         let nodes = CatalogRequest::BrowseNodes(GetBrowseNodes { locale: locale("US"), ids });
         let expected = json!({
             "PartnerTag": "example-21", "PartnerType": "Associates", "Marketplace": "www.amazon.com",
-            "LanguagesOfPreference": ["en_US"], "BrowseNodeIds": ["9000000002"],
+            "BrowseNodeIds": ["9000000002"],
         });
         assert_eq!(asked(&nodes), expected);
     }

@@ -11,3 +11,4 @@ fn read(request: &CatalogRequest, status: u16, body: impl AsRef<[u8]>) -> Result
 }
 
 mod cases;
+mod mutations;

@@ -63,8 +63,10 @@ impl VariationsResult {
 
 impl From<VariationSummary> for pb::VariationSummary {
     fn from(summary: VariationSummary) -> Self {
+        let count = summary.variation_count.filter(|count| *count >= 0);
         Self {
-            variation_count: summary.variation_count.filter(|count| *count >= 0),
+            variation_count: count.unwrap_or_default(),
+            variation_count_unknown: count.is_none(),
             lowest_price: summary.price.lowest_price.message(),
             highest_price: summary.price.highest_price.message(),
             dimensions: summary.variation_dimensions.into_iter().map(Into::into).collect(),
