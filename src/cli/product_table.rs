@@ -60,7 +60,8 @@ pub(super) fn found(answer: &pb::SearchProductsResponse, now: SystemTime) -> Pag
 /// What is above the rows of a streamed search.
 pub(super) fn stream_head(answer: &pb::StreamSearchResponse) -> Page {
     let mut page = Page::default();
-    understood(&mut page, answer.understood.as_ref(), (!answer.total_results_unknown).then_some(answer.total_results));
+    let total = (!answer.total_results_unknown).then_some(answer.total_results);
+    understood(&mut page, answer.understood.as_ref(), total);
     page
 }
 
