@@ -88,7 +88,7 @@ fuzz: ## Run the fuzz targets for a minute; longer with FUZZ_SECONDS=600
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-60} cargo test --locked --release --test fuzz -- --nocapture
 
 siege: ## Let peers that misbehave besiege a gateway over loopback, three minutes
-	cargo bench --locked --profile dev --bench siege
+	cargo bench --locked --bench siege
 
 soak: .tools/.redis ## Make Redis, a gateway and Amazon fail under load, 90 seconds
 	cargo bench --locked --profile dev --bench soak

@@ -21,9 +21,12 @@ const DEFAULT_RETRY_DELAY: Duration = Duration::from_secs(1);
 /// The delay after Amazon throttled a call without a `Retry-After`.
 const THROTTLED_RETRY_DELAY: Duration = Duration::from_secs(2);
 
-/// What a client learns of an error, in whichever form it is sent.
+/// What a client learns of an error, in whichever form it is sent. Boxed, since results carry it.
 #[derive(Debug)]
-pub(crate) struct ErrorDescriptor {
+pub(crate) struct ErrorDescriptor(Box<Description>);
+
+#[derive(Debug)]
+struct Description {
     reason: ErrorReason,
     message: String,
     retry_delay: Option<Duration>,
@@ -45,37 +48,38 @@ enum Detail {
 impl ErrorDescriptor {
     /// An error with a reason and a message, and nothing to add.
     pub(crate) fn new(reason: ErrorReason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), retry_delay: None, metadata: HashMap::new(), detail: None }
+        let message = message.into();
+        Self(Box::new(Description { reason, message, retry_delay: None, metadata: HashMap::new(), detail: None }))
     }
 
     /// Adds the delay after which a retry can succeed.
     pub(crate) fn retry_in(mut self, delay: Duration) -> Self {
-        self.retry_delay = Some(delay);
+        self.0.retry_delay = Some(delay);
         self
     }
 
     /// Adds an entry of `ErrorInfo.metadata`.
     pub(crate) fn fact(mut self, name: &str, value: impl Display) -> Self {
-        self.metadata.insert(name.to_owned(), value.to_string());
+        self.0.metadata.insert(name.to_owned(), value.to_string());
         self
     }
 
     /// Names the resource that does not exist.
     pub(crate) fn resource(mut self, kind: &'static str, name: impl Display, description: &str) -> Self {
-        self.detail = Some(Detail::Resource { kind, name: name.to_string(), description: description.to_owned() });
+        self.0.detail = Some(Detail::Resource { kind, name: name.to_string(), description: description.to_owned() });
         self
     }
 
     /// Names the invalid fields, each with what is wrong.
     pub(crate) fn fields(mut self, fields: Vec<(String, String)>) -> Self {
-        self.detail = Some(Detail::Fields(fields));
+        self.0.detail = Some(Detail::Fields(fields));
         self
     }
 
     /// Names the spent quota of calls in 24 hours, and when its next call is free.
     fn quota(mut self, subject: String, limit: u32, resets_in: Duration) -> Self {
         let description = format!("{limit} calls in 24 hours; the next is free in {} s", resets_in.as_secs());
-        self.detail = Some(Detail::Quota { subject, description });
+        self.0.detail = Some(Detail::Quota { subject, description });
         self.fact("limit", limit).resets_in(resets_in)
     }
 
@@ -85,12 +89,13 @@ impl ErrorDescriptor {
 
     /// The error of a whole call.
     pub(crate) fn status(self) -> Status {
+        let error = *self.0;
         let mut details = ErrorDetails::new();
-        details.set_error_info(reason_name(self.reason), DOMAIN, self.metadata);
-        if self.retry_delay.is_some() {
-            details.set_retry_info(self.retry_delay);
+        details.set_error_info(reason_name(error.reason), DOMAIN, error.metadata);
+        if error.retry_delay.is_some() {
+            details.set_retry_info(error.retry_delay);
         }
-        match self.detail {
+        match error.detail {
             Some(Detail::Quota { subject, description }) => {
                 details.add_quota_failure_violation(subject, description);
             }
@@ -104,26 +109,28 @@ impl ErrorDescriptor {
             }
             None => {}
         }
-        Status::with_error_details(code(self.reason), self.message, details)
+        Status::with_error_details(code(error.reason), error.message, details)
     }
 
     /// The reason why one product of many is not in an answer.
     pub(crate) fn absence(self) -> pb::Absence {
+        let error = *self.0;
         pb::Absence {
-            reason: absence_reason(self.reason).into(),
-            message: self.message,
-            retry_after: self.retry_delay.and_then(|delay| delay.try_into().ok()),
-            error_reason: self.reason.into(),
+            reason: absence_reason(error.reason).into(),
+            message: error.message,
+            retry_after: error.retry_delay.and_then(|delay| delay.try_into().ok()),
+            error_reason: error.reason.into(),
         }
     }
 
     /// The reason why a list holds less than was requested.
     pub(crate) fn incomplete(self) -> pb::Incomplete {
+        let error = *self.0;
         pb::Incomplete {
-            reason: reason_name(self.reason).to_owned(),
-            message: self.message,
-            retry_after: self.retry_delay.and_then(|delay| delay.try_into().ok()),
-            error_reason: self.reason.into(),
+            reason: reason_name(error.reason).to_owned(),
+            message: error.message,
+            retry_after: error.retry_delay.and_then(|delay| delay.try_into().ok()),
+            error_reason: error.reason.into(),
         }
     }
 }

@@ -4,6 +4,10 @@
 //! longer run adds is more executions. `FUZZ_SECONDS` is the time for all targets together; a plain run takes two seconds.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test that panics has failed")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the time of a run comes from the environment, as cargo test has no flags for it"
+)]
 
 use std::{
     fs,
