@@ -45,7 +45,7 @@ mod tests {
     fn a_search_comes_from_the_page_itself_or_from_no_page() {
         let host = (header::HOST, "127.0.0.1:9464");
         let own = |origin| is_own(&Uri::from_static("/search"), &headers(&[host.clone(), (header::ORIGIN, origin)]));
-        assert!(is_own(&Uri::from_static("/search"), &headers(&[host.clone()])));
+        assert!(is_own(&Uri::from_static("/search"), &headers(std::slice::from_ref(&host))));
         assert!(own("http://127.0.0.1:9464"));
         assert!(!own("http://evil.example") && !own("null") && !own("http://127.0.0.1:9999"));
     }

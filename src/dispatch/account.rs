@@ -580,12 +580,9 @@ impl AccountActor {
         let Completed { batch, booking, call, result, written, .. } = completed;
         let Some(operation) = batch.keys.first().map(FetchKey::operation) else { return };
         let breaker = self.breakers.entry(operation).or_default();
-        match written {
-            None => {
-                self.budget.give_back(booking).await;
-                batch.keys.iter().for_each(|key| self.queue.forget_call(key, *call));
-            }
-            Some(_) => {}
+        if written.is_none() {
+            self.budget.give_back(booking).await;
+            batch.keys.iter().for_each(|key| self.queue.forget_call(key, *call));
         }
         self.refusals.note(result.as_ref().err(), self.options.upstream.credentials_version(), now);
         match result {

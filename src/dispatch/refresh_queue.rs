@@ -135,11 +135,12 @@ impl RefreshQueue {
     ) -> Vec<(RefreshGroup, Instant, usize)> {
         let keys = self.keys();
         let groups = keys.order.iter().filter(|((group, kind), _)| *kind == Kind::Stale && passes(group.marketplace()));
-        let oldest = |((group, _), order): (&(RefreshGroup, Kind), &BTreeMap<(Instant, u64), FetchKey>)| {
-            let ((since, _), _) = order.first_key_value()?;
-            Some((*group, *since, order.len().min(enough)))
-        };
-        groups.filter_map(oldest).collect()
+        groups
+            .filter_map(|((group, _), order)| {
+                let ((since, _), _) = order.first_key_value()?;
+                Some((*group, *since, order.len().min(enough)))
+            })
+            .collect()
     }
 
     /// Takes out up to `count` keys of a group that are due: stale ones first, then the others, those longest due first.

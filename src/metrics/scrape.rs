@@ -159,7 +159,8 @@ fn caches(text: &mut Exposition, caches: &[pb::CacheStatus]) {
             text.sample(&names::CACHE_LOOKUPS, &[&cache.tier, result], count);
         }
     }
-    let sizes: [(&Family, fn(&pb::CacheStatus) -> i64); 3] = [
+    type Size = fn(&pb::CacheStatus) -> i64;
+    let sizes: [(&Family, Size); 3] = [
         (&names::CACHE_ENTRIES, |cache| cache.entries),
         (&names::CACHE_SIZE, |cache| cache.size_bytes),
         (&names::CACHE_CAPACITY, |cache| cache.capacity_bytes),

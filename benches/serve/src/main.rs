@@ -5,6 +5,7 @@
 //! compared, so that a busy machine disturbs both. `ROUNDS` is the number of rounds (default 5); `ONLY` selects parts by
 //! name: `memory`, `connections`, `cores`, `redis`, `scale`, `start`, `storm`. Needs h2load, taskset and redis-server.
 
+#![expect(clippy::disallowed_methods, reason = "ROUNDS, ONLY and PRODUCTS in the environment select what to measure")]
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
