@@ -119,7 +119,7 @@ const BROAD: Limits = Limits { calls_per_second: 20.0, calls_per_day: 100_000, r
 
 fn replica(name: &'static str, url: &str, amazon: &Arc<Amazon>, limits: Limits) -> Dispatch {
     // A busy machine is no reason to lose Redis.
-    let redis = config::Redis { timeout: Duration::from_millis(200), ..config::Redis::at(&url).unwrap() };
+    let redis = config::Redis { timeout: Duration::from_millis(200), ..config::Redis::at(url).unwrap() };
     Dispatch::start(vec![Options {
         name: "test".to_owned(),
         marketplaces: vec![us().marketplace],

@@ -30,7 +30,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// A replica with a long Redis timeout, so that a busy machine does not turn hits into misses.
 fn replica(url: &str) -> Cache {
-    replica_with(config::Redis { timeout: Duration::from_secs(5), ..config::Redis::at(&url).unwrap() })
+    replica_with(config::Redis { timeout: Duration::from_secs(5), ..config::Redis::at(url).unwrap() })
 }
 
 fn replica_with(redis: config::Redis) -> Cache {
