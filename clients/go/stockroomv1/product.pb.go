@@ -246,6 +246,9 @@ type Product struct {
 	ParentAsin string `protobuf:"bytes,4,opt,name=parent_asin,json=parentAsin,proto3" json:"parent_asin,omitempty"`
 	// Amazon's own relevance score in a search, where it gives one. Undocumented by Amazon.
 	Score *float64 `protobuf:"fixed64,5,opt,name=score,proto3,oneof" json:"score,omitempty"`
+	// The ASIN that was requested, where Amazon returned the product under another one, which is then in asin. Empty where
+	// both are the same.
+	RequestedAsin string `protobuf:"bytes,6,opt,name=requested_asin,json=requestedAsin,proto3" json:"requested_asin,omitempty"`
 	// PRODUCT_PART_INFO: title, maker, features, dimensions and identifiers.
 	Info *ProductInfo `protobuf:"bytes,10,opt,name=info,proto3" json:"info,omitempty"`
 	// PRODUCT_PART_IMAGES: links to pictures.
@@ -325,6 +328,13 @@ func (x *Product) GetScore() float64 {
 		return *x.Score
 	}
 	return 0
+}
+
+func (x *Product) GetRequestedAsin() string {
+	if x != nil {
+		return x.RequestedAsin
+	}
+	return ""
 }
 
 func (x *Product) GetInfo() *ProductInfo {
@@ -1311,8 +1321,10 @@ type Offer struct {
 	Promotions []*Promotion `protobuf:"bytes,17,rep,name=promotions,proto3" json:"promotions,omitempty"`
 	// Prime programmes it is bound to. Only PA-API 5.0 has them.
 	ProgramEligibility *ProgramEligibility `protobuf:"bytes,18,opt,name=program_eligibility,json=programEligibility,proto3" json:"program_eligibility,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// Amazon's name of the condition, where condition has no value for it and is unspecified. Empty otherwise.
+	ConditionText string `protobuf:"bytes,19,opt,name=condition_text,json=conditionText,proto3" json:"condition_text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Offer) Reset() {
@@ -1469,6 +1481,13 @@ func (x *Offer) GetProgramEligibility() *ProgramEligibility {
 		return x.ProgramEligibility
 	}
 	return nil
+}
+
+func (x *Offer) GetConditionText() string {
+	if x != nil {
+		return x.ConditionText
+	}
+	return ""
 }
 
 // An amount of money, wire-compatible with google.type.Money, and Amazon's own way to write it.
@@ -2193,7 +2212,9 @@ type OfferSummary struct {
 	// The highest price.
 	HighestPrice *Money `protobuf:"bytes,3,opt,name=highest_price,json=highestPrice,proto3" json:"highest_price,omitempty"`
 	// How many offers there are.
-	OfferCount    *int32 `protobuf:"varint,4,opt,name=offer_count,json=offerCount,proto3,oneof" json:"offer_count,omitempty"`
+	OfferCount *int32 `protobuf:"varint,4,opt,name=offer_count,json=offerCount,proto3,oneof" json:"offer_count,omitempty"`
+	// Amazon's name of the condition, where condition has no value for it and is unspecified. Empty otherwise.
+	ConditionText string `protobuf:"bytes,5,opt,name=condition_text,json=conditionText,proto3" json:"condition_text,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2254,6 +2275,13 @@ func (x *OfferSummary) GetOfferCount() int32 {
 		return *x.OfferCount
 	}
 	return 0
+}
+
+func (x *OfferSummary) GetConditionText() string {
+	if x != nil {
+		return x.ConditionText
+	}
+	return ""
 }
 
 // What customers think of it.
@@ -2717,14 +2745,15 @@ var File_stockroom_v1_product_proto protoreflect.FileDescriptor
 
 const file_stockroom_v1_product_proto_rawDesc = "" +
 	"\n" +
-	"\x1astockroom/v1/product.proto\x12\fstockroom.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfd\x03\n" +
+	"\x1astockroom/v1/product.proto\x12\fstockroom.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa4\x04\n" +
 	"\aProduct\x12\x12\n" +
 	"\x04asin\x18\x01 \x01(\tR\x04asin\x12 \n" +
 	"\vmarketplace\x18\x02 \x01(\tR\vmarketplace\x12&\n" +
 	"\x0fdetail_page_url\x18\x03 \x01(\tR\rdetailPageUrl\x12\x1f\n" +
 	"\vparent_asin\x18\x04 \x01(\tR\n" +
 	"parentAsin\x12\x19\n" +
-	"\x05score\x18\x05 \x01(\x01H\x00R\x05score\x88\x01\x01\x12-\n" +
+	"\x05score\x18\x05 \x01(\x01H\x00R\x05score\x88\x01\x01\x12%\n" +
+	"\x0erequested_asin\x18\x06 \x01(\tR\rrequestedAsin\x12-\n" +
 	"\x04info\x18\n" +
 	" \x01(\v2\x19.stockroom.v1.ProductInfoR\x04info\x123\n" +
 	"\x06images\x18\v \x01(\v2\x1b.stockroom.v1.ProductImagesR\x06images\x123\n" +
@@ -2812,7 +2841,7 @@ const file_stockroom_v1_product_proto_rawDesc = "" +
 	"\x05width\x18\x03 \x01(\x05R\x05width\"z\n" +
 	"\rProductOffers\x12/\n" +
 	"\blistings\x18\x01 \x03(\v2\x13.stockroom.v1.OfferR\blistings\x128\n" +
-	"\tsummaries\x18\x02 \x03(\v2\x1a.stockroom.v1.OfferSummaryR\tsummaries\"\x88\a\n" +
+	"\tsummaries\x18\x02 \x03(\v2\x1a.stockroom.v1.OfferSummaryR\tsummaries\"\xaf\a\n" +
 	"\x05Offer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x125\n" +
@@ -2834,7 +2863,8 @@ const file_stockroom_v1_product_proto_rawDesc = "" +
 	"\n" +
 	"promotions\x18\x11 \x03(\v2\x17.stockroom.v1.PromotionR\n" +
 	"promotions\x12Q\n" +
-	"\x13program_eligibility\x18\x12 \x01(\v2 .stockroom.v1.ProgramEligibilityR\x12programEligibilityB\x14\n" +
+	"\x13program_eligibility\x18\x12 \x01(\v2 .stockroom.v1.ProgramEligibilityR\x12programEligibility\x12%\n" +
+	"\x0econdition_text\x18\x13 \x01(\tR\rconditionTextB\x14\n" +
 	"\x12_is_buy_box_winnerB\x11\n" +
 	"\x0f_loyalty_points\"r\n" +
 	"\x05Money\x12#\n" +
@@ -2901,13 +2931,14 @@ const file_stockroom_v1_product_proto_rawDesc = "" +
 	"\x12is_prime_exclusive\x18\x01 \x01(\bH\x00R\x10isPrimeExclusive\x88\x01\x01\x12+\n" +
 	"\x0fis_prime_pantry\x18\x02 \x01(\bH\x01R\risPrimePantry\x88\x01\x01B\x15\n" +
 	"\x13_is_prime_exclusiveB\x12\n" +
-	"\x10_is_prime_pantry\"\xed\x01\n" +
+	"\x10_is_prime_pantry\"\x94\x02\n" +
 	"\fOfferSummary\x125\n" +
 	"\tcondition\x18\x01 \x01(\x0e2\x17.stockroom.v1.ConditionR\tcondition\x126\n" +
 	"\flowest_price\x18\x02 \x01(\v2\x13.stockroom.v1.MoneyR\vlowestPrice\x128\n" +
 	"\rhighest_price\x18\x03 \x01(\v2\x13.stockroom.v1.MoneyR\fhighestPrice\x12$\n" +
 	"\voffer_count\x18\x04 \x01(\x05H\x00R\n" +
-	"offerCount\x88\x01\x01B\x0e\n" +
+	"offerCount\x88\x01\x01\x12%\n" +
+	"\x0econdition_text\x18\x05 \x01(\tR\rconditionTextB\x0e\n" +
 	"\f_offer_count\"\x86\x01\n" +
 	"\x0eProductReviews\x12$\n" +
 	"\vstar_rating\x18\x01 \x01(\x01H\x00R\n" +

@@ -719,16 +719,18 @@ func (x *GetVariationsResponse) GetCost() *Cost {
 // A variation family as a whole.
 type VariationSummary struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many children there are.
+	// How many children there are, by Amazon's count. Without a meaning where variation_count_unknown is set.
 	VariationCount int32 `protobuf:"varint,1,opt,name=variation_count,json=variationCount,proto3" json:"variation_count,omitempty"`
 	// The lowest price of a child.
 	LowestPrice *Money `protobuf:"bytes,2,opt,name=lowest_price,json=lowestPrice,proto3" json:"lowest_price,omitempty"`
 	// The highest price of a child.
 	HighestPrice *Money `protobuf:"bytes,3,opt,name=highest_price,json=highestPrice,proto3" json:"highest_price,omitempty"`
 	// What the children differ in.
-	Dimensions    []*VariationDimension `protobuf:"bytes,4,rep,name=dimensions,proto3" json:"dimensions,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Dimensions []*VariationDimension `protobuf:"bytes,4,rep,name=dimensions,proto3" json:"dimensions,omitempty"`
+	// Set where Amazon gave no count: how many children there are is unknown, and variation_count is not set.
+	VariationCountUnknown bool `protobuf:"varint,5,opt,name=variation_count_unknown,json=variationCountUnknown,proto3" json:"variation_count_unknown,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
 }
 
 func (x *VariationSummary) Reset() {
@@ -787,6 +789,13 @@ func (x *VariationSummary) GetDimensions() []*VariationDimension {
 		return x.Dimensions
 	}
 	return nil
+}
+
+func (x *VariationSummary) GetVariationCountUnknown() bool {
+	if x != nil {
+		return x.VariationCountUnknown
+	}
+	return false
 }
 
 // One way in which children differ.
@@ -1557,14 +1566,15 @@ const file_stockroom_v1_product_service_proto_rawDesc = "" +
 	"variations\x128\n" +
 	"\asummary\x18\x04 \x01(\v2\x1e.stockroom.v1.VariationSummaryR\asummary\x12&\n" +
 	"\x0fnext_page_token\x18\x05 \x01(\tR\rnextPageToken\x12&\n" +
-	"\x04cost\x18\x06 \x01(\v2\x12.stockroom.v1.CostR\x04cost\"\xef\x01\n" +
+	"\x04cost\x18\x06 \x01(\v2\x12.stockroom.v1.CostR\x04cost\"\xa7\x02\n" +
 	"\x10VariationSummary\x12'\n" +
 	"\x0fvariation_count\x18\x01 \x01(\x05R\x0evariationCount\x126\n" +
 	"\flowest_price\x18\x02 \x01(\v2\x13.stockroom.v1.MoneyR\vlowestPrice\x128\n" +
 	"\rhighest_price\x18\x03 \x01(\v2\x13.stockroom.v1.MoneyR\fhighestPrice\x12@\n" +
 	"\n" +
 	"dimensions\x18\x04 \x03(\v2 .stockroom.v1.VariationDimensionR\n" +
-	"dimensions\"c\n" +
+	"dimensions\x126\n" +
+	"\x17variation_count_unknown\x18\x05 \x01(\bR\x15variationCountUnknown\"c\n" +
 	"\x12VariationDimension\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12\x16\n" +

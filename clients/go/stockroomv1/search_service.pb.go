@@ -537,7 +537,8 @@ type SearchProductsResponse struct {
 	Products []*ProductEntry `protobuf:"bytes,1,rep,name=products,proto3" json:"products,omitempty"`
 	// For the next page; empty at the end of the results.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	// How many products match, by Amazon's count. Only the first 100 can be reached.
+	// How many products match, by Amazon's count. Only the first 100 can be reached. Without a meaning where
+	// total_results_unknown is set.
 	TotalResults int64 `protobuf:"varint,3,opt,name=total_results,json=totalResults,proto3" json:"total_results,omitempty"`
 	// Amazon's page for this search, exactly as Amazon gave it; may be empty.
 	SearchUrl string `protobuf:"bytes,4,opt,name=search_url,json=searchUrl,proto3" json:"search_url,omitempty"`
@@ -550,9 +551,12 @@ type SearchProductsResponse struct {
 	// Set where the deadline or the budget ran out before page_size was reached.
 	Incomplete *Incomplete `protobuf:"bytes,8,opt,name=incomplete,proto3" json:"incomplete,omitempty"`
 	// What it cost.
-	Cost          *Cost `protobuf:"bytes,9,opt,name=cost,proto3" json:"cost,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Cost *Cost `protobuf:"bytes,9,opt,name=cost,proto3" json:"cost,omitempty"`
+	// Set where Amazon gave no count: how many products match is unknown, and total_results is not set. next_page_token alone
+	// says whether there is more.
+	TotalResultsUnknown bool `protobuf:"varint,10,opt,name=total_results_unknown,json=totalResultsUnknown,proto3" json:"total_results_unknown,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *SearchProductsResponse) Reset() {
@@ -646,6 +650,13 @@ func (x *SearchProductsResponse) GetCost() *Cost {
 		return x.Cost
 	}
 	return nil
+}
+
+func (x *SearchProductsResponse) GetTotalResultsUnknown() bool {
+	if x != nil {
+		return x.TotalResultsUnknown
+	}
+	return false
 }
 
 // A search as the gateway understood it.
@@ -936,7 +947,7 @@ type StreamSearchResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The products of this page.
 	Products []*ProductEntry `protobuf:"bytes,1,rep,name=products,proto3" json:"products,omitempty"`
-	// How many products match, by Amazon's count.
+	// How many products match, by Amazon's count. Without a meaning where total_results_unknown is set.
 	TotalResults int64 `protobuf:"varint,2,opt,name=total_results,json=totalResults,proto3" json:"total_results,omitempty"`
 	// The query as it was understood; in the first message only.
 	Understood *UnderstoodQuery `protobuf:"bytes,3,opt,name=understood,proto3" json:"understood,omitempty"`
@@ -947,9 +958,11 @@ type StreamSearchResponse struct {
 	// Set in the last message where the deadline or the budget ran out before the limit was reached.
 	Incomplete *Incomplete `protobuf:"bytes,6,opt,name=incomplete,proto3" json:"incomplete,omitempty"`
 	// What this page cost.
-	Cost          *Cost `protobuf:"bytes,7,opt,name=cost,proto3" json:"cost,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Cost *Cost `protobuf:"bytes,7,opt,name=cost,proto3" json:"cost,omitempty"`
+	// Set where Amazon gave no count: how many products match is unknown, and total_results is not set.
+	TotalResultsUnknown bool `protobuf:"varint,8,opt,name=total_results_unknown,json=totalResultsUnknown,proto3" json:"total_results_unknown,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *StreamSearchResponse) Reset() {
@@ -1031,6 +1044,13 @@ func (x *StreamSearchResponse) GetCost() *Cost {
 	return nil
 }
 
+func (x *StreamSearchResponse) GetTotalResultsUnknown() bool {
+	if x != nil {
+		return x.TotalResultsUnknown
+	}
+	return false
+}
+
 var File_stockroom_v1_search_service_proto protoreflect.FileDescriptor
 
 const file_stockroom_v1_search_service_proto_rawDesc = "" +
@@ -1064,7 +1084,7 @@ const file_stockroom_v1_search_service_proto_rawDesc = "" +
 	"\n" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\x123\n" +
 	"\aoptions\x18\x04 \x01(\v2\x19.stockroom.v1.ReadOptionsR\aoptions\x12%\n" +
-	"\x0einclude_facets\x18\x05 \x01(\bR\rincludeFacets\"\xaf\x03\n" +
+	"\x0einclude_facets\x18\x05 \x01(\bR\rincludeFacets\"\xe3\x03\n" +
 	"\x16SearchProductsResponse\x126\n" +
 	"\bproducts\x18\x01 \x03(\v2\x1a.stockroom.v1.ProductEntryR\bproducts\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12#\n" +
@@ -1079,7 +1099,9 @@ const file_stockroom_v1_search_service_proto_rawDesc = "" +
 	"\n" +
 	"incomplete\x18\b \x01(\v2\x18.stockroom.v1.IncompleteR\n" +
 	"incomplete\x12&\n" +
-	"\x04cost\x18\t \x01(\v2\x12.stockroom.v1.CostR\x04cost\"\xd9\x01\n" +
+	"\x04cost\x18\t \x01(\v2\x12.stockroom.v1.CostR\x04cost\x122\n" +
+	"\x15total_results_unknown\x18\n" +
+	" \x01(\bR\x13totalResultsUnknown\"\xd9\x01\n" +
 	"\x0fUnderstoodQuery\x12 \n" +
 	"\vmarketplace\x18\x01 \x01(\tR\vmarketplace\x12\x1a\n" +
 	"\blanguage\x18\x02 \x01(\tR\blanguage\x12\x1a\n" +
@@ -1099,7 +1121,7 @@ const file_stockroom_v1_search_service_proto_rawDesc = "" +
 	"\x05query\x18\x01 \x01(\v2\x19.stockroom.v1.SearchQueryR\x05query\x12\x14\n" +
 	"\x05limit\x18\x02 \x01(\x05R\x05limit\x123\n" +
 	"\aoptions\x18\x03 \x01(\v2\x19.stockroom.v1.ReadOptionsR\aoptions\x12%\n" +
-	"\x0einclude_facets\x18\x04 \x01(\bR\rincludeFacets\"\xe6\x02\n" +
+	"\x0einclude_facets\x18\x04 \x01(\bR\rincludeFacets\"\x9a\x03\n" +
 	"\x14StreamSearchResponse\x126\n" +
 	"\bproducts\x18\x01 \x03(\v2\x1a.stockroom.v1.ProductEntryR\bproducts\x12#\n" +
 	"\rtotal_results\x18\x02 \x01(\x03R\ftotalResults\x12=\n" +
@@ -1111,7 +1133,8 @@ const file_stockroom_v1_search_service_proto_rawDesc = "" +
 	"\n" +
 	"incomplete\x18\x06 \x01(\v2\x18.stockroom.v1.IncompleteR\n" +
 	"incomplete\x12&\n" +
-	"\x04cost\x18\a \x01(\v2\x12.stockroom.v1.CostR\x04cost*\xaf\x01\n" +
+	"\x04cost\x18\a \x01(\v2\x12.stockroom.v1.CostR\x04cost\x122\n" +
+	"\x15total_results_unknown\x18\b \x01(\bR\x13totalResultsUnknown*\xaf\x01\n" +
 	"\fDeliveryFlag\x12\x1d\n" +
 	"\x19DELIVERY_FLAG_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x1bDELIVERY_FLAG_AMAZON_GLOBAL\x10\x01\x12\x1f\n" +
