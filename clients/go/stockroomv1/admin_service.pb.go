@@ -1023,6 +1023,107 @@ func (x *PurgeProducts) GetAsins() []string {
 	return nil
 }
 
+// Asks to read the configuration again.
+type ReloadRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReloadRequest) Reset() {
+	*x = ReloadRequest{}
+	mi := &file_stockroom_v1_admin_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReloadRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReloadRequest) ProtoMessage() {}
+
+func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_stockroom_v1_admin_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReloadRequest.ProtoReflect.Descriptor instead.
+func (*ReloadRequest) Descriptor() ([]byte, []int) {
+	return file_stockroom_v1_admin_service_proto_rawDescGZIP(), []int{11}
+}
+
+// What reading the configuration again changed. All lists are empty if nothing differs.
+type ReloadResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The keys whose new values are in effect.
+	Applied []string `protobuf:"bytes,1,rep,name=applied,proto3" json:"applied,omitempty"`
+	// The keys whose new values take effect after a restart.
+	RestartRequired []string `protobuf:"bytes,2,rep,name=restart_required,json=restartRequired,proto3" json:"restart_required,omitempty"`
+	// Why the configuration, or one of its new values, was not taken. With errors in the configuration nothing was applied.
+	Errors        []string `protobuf:"bytes,3,rep,name=errors,proto3" json:"errors,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReloadResponse) Reset() {
+	*x = ReloadResponse{}
+	mi := &file_stockroom_v1_admin_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReloadResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReloadResponse) ProtoMessage() {}
+
+func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_stockroom_v1_admin_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReloadResponse.ProtoReflect.Descriptor instead.
+func (*ReloadResponse) Descriptor() ([]byte, []int) {
+	return file_stockroom_v1_admin_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ReloadResponse) GetApplied() []string {
+	if x != nil {
+		return x.Applied
+	}
+	return nil
+}
+
+func (x *ReloadResponse) GetRestartRequired() []string {
+	if x != nil {
+		return x.RestartRequired
+	}
+	return nil
+}
+
+func (x *ReloadResponse) GetErrors() []string {
+	if x != nil {
+		return x.Errors
+	}
+	return nil
+}
+
 // What was dropped.
 type PurgeCacheResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1034,7 +1135,7 @@ type PurgeCacheResponse struct {
 
 func (x *PurgeCacheResponse) Reset() {
 	*x = PurgeCacheResponse{}
-	mi := &file_stockroom_v1_admin_service_proto_msgTypes[11]
+	mi := &file_stockroom_v1_admin_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1046,7 +1147,7 @@ func (x *PurgeCacheResponse) String() string {
 func (*PurgeCacheResponse) ProtoMessage() {}
 
 func (x *PurgeCacheResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stockroom_v1_admin_service_proto_msgTypes[11]
+	mi := &file_stockroom_v1_admin_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1059,7 +1160,7 @@ func (x *PurgeCacheResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PurgeCacheResponse.ProtoReflect.Descriptor instead.
 func (*PurgeCacheResponse) Descriptor() ([]byte, []int) {
-	return file_stockroom_v1_admin_service_proto_rawDescGZIP(), []int{11}
+	return file_stockroom_v1_admin_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PurgeCacheResponse) GetDroppedCount() int64 {
@@ -1090,7 +1191,7 @@ type AccountFile struct {
 
 func (x *AccountFile) Reset() {
 	*x = AccountFile{}
-	mi := &file_stockroom_v1_admin_service_proto_msgTypes[12]
+	mi := &file_stockroom_v1_admin_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1102,7 +1203,7 @@ func (x *AccountFile) String() string {
 func (*AccountFile) ProtoMessage() {}
 
 func (x *AccountFile) ProtoReflect() protoreflect.Message {
-	mi := &file_stockroom_v1_admin_service_proto_msgTypes[12]
+	mi := &file_stockroom_v1_admin_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1115,7 +1216,7 @@ func (x *AccountFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountFile.ProtoReflect.Descriptor instead.
 func (*AccountFile) Descriptor() ([]byte, []int) {
-	return file_stockroom_v1_admin_service_proto_rawDescGZIP(), []int{12}
+	return file_stockroom_v1_admin_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *AccountFile) GetName() string {
@@ -1171,7 +1272,7 @@ type ListFeedsRequest struct {
 
 func (x *ListFeedsRequest) Reset() {
 	*x = ListFeedsRequest{}
-	mi := &file_stockroom_v1_admin_service_proto_msgTypes[13]
+	mi := &file_stockroom_v1_admin_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1183,7 +1284,7 @@ func (x *ListFeedsRequest) String() string {
 func (*ListFeedsRequest) ProtoMessage() {}
 
 func (x *ListFeedsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stockroom_v1_admin_service_proto_msgTypes[13]
+	mi := &file_stockroom_v1_admin_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1196,7 +1297,7 @@ func (x *ListFeedsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFeedsRequest.ProtoReflect.Descriptor instead.
 func (*ListFeedsRequest) Descriptor() ([]byte, []int) {
-	return file_stockroom_v1_admin_service_proto_rawDescGZIP(), []int{13}
+	return file_stockroom_v1_admin_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListFeedsRequest) GetMarketplace() string {
@@ -1219,7 +1320,7 @@ type ListFeedsResponse struct {
 
 func (x *ListFeedsResponse) Reset() {
 	*x = ListFeedsResponse{}
-	mi := &file_stockroom_v1_admin_service_proto_msgTypes[14]
+	mi := &file_stockroom_v1_admin_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1231,7 +1332,7 @@ func (x *ListFeedsResponse) String() string {
 func (*ListFeedsResponse) ProtoMessage() {}
 
 func (x *ListFeedsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stockroom_v1_admin_service_proto_msgTypes[14]
+	mi := &file_stockroom_v1_admin_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1244,7 +1345,7 @@ func (x *ListFeedsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFeedsResponse.ProtoReflect.Descriptor instead.
 func (*ListFeedsResponse) Descriptor() ([]byte, []int) {
-	return file_stockroom_v1_admin_service_proto_rawDescGZIP(), []int{14}
+	return file_stockroom_v1_admin_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListFeedsResponse) GetFeeds() []*AccountFile {
@@ -1276,7 +1377,7 @@ type GetFeedLinkRequest struct {
 
 func (x *GetFeedLinkRequest) Reset() {
 	*x = GetFeedLinkRequest{}
-	mi := &file_stockroom_v1_admin_service_proto_msgTypes[15]
+	mi := &file_stockroom_v1_admin_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1288,7 +1389,7 @@ func (x *GetFeedLinkRequest) String() string {
 func (*GetFeedLinkRequest) ProtoMessage() {}
 
 func (x *GetFeedLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stockroom_v1_admin_service_proto_msgTypes[15]
+	mi := &file_stockroom_v1_admin_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1301,7 +1402,7 @@ func (x *GetFeedLinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetFeedLinkRequest.ProtoReflect.Descriptor instead.
 func (*GetFeedLinkRequest) Descriptor() ([]byte, []int) {
-	return file_stockroom_v1_admin_service_proto_rawDescGZIP(), []int{15}
+	return file_stockroom_v1_admin_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetFeedLinkRequest) GetMarketplace() string {
@@ -1338,7 +1439,7 @@ type GetFeedLinkResponse struct {
 
 func (x *GetFeedLinkResponse) Reset() {
 	*x = GetFeedLinkResponse{}
-	mi := &file_stockroom_v1_admin_service_proto_msgTypes[16]
+	mi := &file_stockroom_v1_admin_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1350,7 +1451,7 @@ func (x *GetFeedLinkResponse) String() string {
 func (*GetFeedLinkResponse) ProtoMessage() {}
 
 func (x *GetFeedLinkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stockroom_v1_admin_service_proto_msgTypes[16]
+	mi := &file_stockroom_v1_admin_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1363,7 +1464,7 @@ func (x *GetFeedLinkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetFeedLinkResponse.ProtoReflect.Descriptor instead.
 func (*GetFeedLinkResponse) Descriptor() ([]byte, []int) {
-	return file_stockroom_v1_admin_service_proto_rawDescGZIP(), []int{16}
+	return file_stockroom_v1_admin_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetFeedLinkResponse) GetUrl() string {
@@ -1391,7 +1492,7 @@ type ListReportsRequest struct {
 
 func (x *ListReportsRequest) Reset() {
 	*x = ListReportsRequest{}
-	mi := &file_stockroom_v1_admin_service_proto_msgTypes[17]
+	mi := &file_stockroom_v1_admin_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1403,7 +1504,7 @@ func (x *ListReportsRequest) String() string {
 func (*ListReportsRequest) ProtoMessage() {}
 
 func (x *ListReportsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stockroom_v1_admin_service_proto_msgTypes[17]
+	mi := &file_stockroom_v1_admin_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1416,7 +1517,7 @@ func (x *ListReportsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReportsRequest.ProtoReflect.Descriptor instead.
 func (*ListReportsRequest) Descriptor() ([]byte, []int) {
-	return file_stockroom_v1_admin_service_proto_rawDescGZIP(), []int{17}
+	return file_stockroom_v1_admin_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListReportsRequest) GetMarketplace() string {
@@ -1439,7 +1540,7 @@ type ListReportsResponse struct {
 
 func (x *ListReportsResponse) Reset() {
 	*x = ListReportsResponse{}
-	mi := &file_stockroom_v1_admin_service_proto_msgTypes[18]
+	mi := &file_stockroom_v1_admin_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1451,7 +1552,7 @@ func (x *ListReportsResponse) String() string {
 func (*ListReportsResponse) ProtoMessage() {}
 
 func (x *ListReportsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stockroom_v1_admin_service_proto_msgTypes[18]
+	mi := &file_stockroom_v1_admin_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1464,7 +1565,7 @@ func (x *ListReportsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReportsResponse.ProtoReflect.Descriptor instead.
 func (*ListReportsResponse) Descriptor() ([]byte, []int) {
-	return file_stockroom_v1_admin_service_proto_rawDescGZIP(), []int{18}
+	return file_stockroom_v1_admin_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListReportsResponse) GetReports() []*AccountFile {
@@ -1496,7 +1597,7 @@ type GetReportLinkRequest struct {
 
 func (x *GetReportLinkRequest) Reset() {
 	*x = GetReportLinkRequest{}
-	mi := &file_stockroom_v1_admin_service_proto_msgTypes[19]
+	mi := &file_stockroom_v1_admin_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1508,7 +1609,7 @@ func (x *GetReportLinkRequest) String() string {
 func (*GetReportLinkRequest) ProtoMessage() {}
 
 func (x *GetReportLinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stockroom_v1_admin_service_proto_msgTypes[19]
+	mi := &file_stockroom_v1_admin_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1521,7 +1622,7 @@ func (x *GetReportLinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReportLinkRequest.ProtoReflect.Descriptor instead.
 func (*GetReportLinkRequest) Descriptor() ([]byte, []int) {
-	return file_stockroom_v1_admin_service_proto_rawDescGZIP(), []int{19}
+	return file_stockroom_v1_admin_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetReportLinkRequest) GetMarketplace() string {
@@ -1558,7 +1659,7 @@ type GetReportLinkResponse struct {
 
 func (x *GetReportLinkResponse) Reset() {
 	*x = GetReportLinkResponse{}
-	mi := &file_stockroom_v1_admin_service_proto_msgTypes[20]
+	mi := &file_stockroom_v1_admin_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1570,7 +1671,7 @@ func (x *GetReportLinkResponse) String() string {
 func (*GetReportLinkResponse) ProtoMessage() {}
 
 func (x *GetReportLinkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stockroom_v1_admin_service_proto_msgTypes[20]
+	mi := &file_stockroom_v1_admin_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1583,7 +1684,7 @@ func (x *GetReportLinkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReportLinkResponse.ProtoReflect.Descriptor instead.
 func (*GetReportLinkResponse) Descriptor() ([]byte, []int) {
-	return file_stockroom_v1_admin_service_proto_rawDescGZIP(), []int{20}
+	return file_stockroom_v1_admin_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetReportLinkResponse) GetUrl() string {
@@ -1675,7 +1776,12 @@ const file_stockroom_v1_admin_service_proto_rawDesc = "" +
 	"\x06target\"G\n" +
 	"\rPurgeProducts\x12 \n" +
 	"\vmarketplace\x18\x01 \x01(\tR\vmarketplace\x12\x14\n" +
-	"\x05asins\x18\x02 \x03(\tR\x05asins\"9\n" +
+	"\x05asins\x18\x02 \x03(\tR\x05asins\"\x0f\n" +
+	"\rReloadRequest\"m\n" +
+	"\x0eReloadResponse\x12\x18\n" +
+	"\aapplied\x18\x01 \x03(\tR\aapplied\x12)\n" +
+	"\x10restart_required\x18\x02 \x03(\tR\x0frestartRequired\x12\x16\n" +
+	"\x06errors\x18\x03 \x03(\tR\x06errors\"9\n" +
 	"\x12PurgeCacheResponse\x12#\n" +
 	"\rdropped_count\x18\x01 \x01(\x03R\fdroppedCount\"\xe1\x01\n" +
 	"\vAccountFile\x12\x12\n" +
@@ -1722,11 +1828,12 @@ const file_stockroom_v1_admin_service_proto_rawDesc = "" +
 	"\x18CACHE_NAMESPACE_PRODUCTS\x10\x01\x12\x1c\n" +
 	"\x18CACHE_NAMESPACE_SEARCHES\x10\x02\x12\x1e\n" +
 	"\x1aCACHE_NAMESPACE_VARIATIONS\x10\x03\x12 \n" +
-	"\x1cCACHE_NAMESPACE_BROWSE_NODES\x10\x042\x96\x04\n" +
+	"\x1cCACHE_NAMESPACE_BROWSE_NODES\x10\x042\xdb\x04\n" +
 	"\fAdminService\x12Q\n" +
 	"\tGetStatus\x12\x1e.stockroom.v1.GetStatusRequest\x1a\x1f.stockroom.v1.GetStatusResponse\"\x03\x90\x02\x01\x12O\n" +
 	"\n" +
-	"PurgeCache\x12\x1f.stockroom.v1.PurgeCacheRequest\x1a .stockroom.v1.PurgeCacheResponse\x12Q\n" +
+	"PurgeCache\x12\x1f.stockroom.v1.PurgeCacheRequest\x1a .stockroom.v1.PurgeCacheResponse\x12C\n" +
+	"\x06Reload\x12\x1b.stockroom.v1.ReloadRequest\x1a\x1c.stockroom.v1.ReloadResponse\x12Q\n" +
 	"\tListFeeds\x12\x1e.stockroom.v1.ListFeedsRequest\x1a\x1f.stockroom.v1.ListFeedsResponse\"\x03\x90\x02\x01\x12W\n" +
 	"\vGetFeedLink\x12 .stockroom.v1.GetFeedLinkRequest\x1a!.stockroom.v1.GetFeedLinkResponse\"\x03\x90\x02\x01\x12W\n" +
 	"\vListReports\x12 .stockroom.v1.ListReportsRequest\x1a!.stockroom.v1.ListReportsResponse\"\x03\x90\x02\x01\x12]\n" +
@@ -1746,7 +1853,7 @@ func file_stockroom_v1_admin_service_proto_rawDescGZIP() []byte {
 }
 
 var file_stockroom_v1_admin_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_stockroom_v1_admin_service_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_stockroom_v1_admin_service_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_stockroom_v1_admin_service_proto_goTypes = []any{
 	(BreakerState)(0),             // 0: stockroom.v1.BreakerState
 	(CacheNamespace)(0),           // 1: stockroom.v1.CacheNamespace
@@ -1761,59 +1868,63 @@ var file_stockroom_v1_admin_service_proto_goTypes = []any{
 	(*CacheStatus)(nil),           // 10: stockroom.v1.CacheStatus
 	(*PurgeCacheRequest)(nil),     // 11: stockroom.v1.PurgeCacheRequest
 	(*PurgeProducts)(nil),         // 12: stockroom.v1.PurgeProducts
-	(*PurgeCacheResponse)(nil),    // 13: stockroom.v1.PurgeCacheResponse
-	(*AccountFile)(nil),           // 14: stockroom.v1.AccountFile
-	(*ListFeedsRequest)(nil),      // 15: stockroom.v1.ListFeedsRequest
-	(*ListFeedsResponse)(nil),     // 16: stockroom.v1.ListFeedsResponse
-	(*GetFeedLinkRequest)(nil),    // 17: stockroom.v1.GetFeedLinkRequest
-	(*GetFeedLinkResponse)(nil),   // 18: stockroom.v1.GetFeedLinkResponse
-	(*ListReportsRequest)(nil),    // 19: stockroom.v1.ListReportsRequest
-	(*ListReportsResponse)(nil),   // 20: stockroom.v1.ListReportsResponse
-	(*GetReportLinkRequest)(nil),  // 21: stockroom.v1.GetReportLinkRequest
-	(*GetReportLinkResponse)(nil), // 22: stockroom.v1.GetReportLinkResponse
-	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
-	(Protocol)(0),                 // 24: stockroom.v1.Protocol
-	(*durationpb.Duration)(nil),   // 25: google.protobuf.Duration
-	(*Cost)(nil),                  // 26: stockroom.v1.Cost
+	(*ReloadRequest)(nil),         // 13: stockroom.v1.ReloadRequest
+	(*ReloadResponse)(nil),        // 14: stockroom.v1.ReloadResponse
+	(*PurgeCacheResponse)(nil),    // 15: stockroom.v1.PurgeCacheResponse
+	(*AccountFile)(nil),           // 16: stockroom.v1.AccountFile
+	(*ListFeedsRequest)(nil),      // 17: stockroom.v1.ListFeedsRequest
+	(*ListFeedsResponse)(nil),     // 18: stockroom.v1.ListFeedsResponse
+	(*GetFeedLinkRequest)(nil),    // 19: stockroom.v1.GetFeedLinkRequest
+	(*GetFeedLinkResponse)(nil),   // 20: stockroom.v1.GetFeedLinkResponse
+	(*ListReportsRequest)(nil),    // 21: stockroom.v1.ListReportsRequest
+	(*ListReportsResponse)(nil),   // 22: stockroom.v1.ListReportsResponse
+	(*GetReportLinkRequest)(nil),  // 23: stockroom.v1.GetReportLinkRequest
+	(*GetReportLinkResponse)(nil), // 24: stockroom.v1.GetReportLinkResponse
+	(*timestamppb.Timestamp)(nil), // 25: google.protobuf.Timestamp
+	(Protocol)(0),                 // 26: stockroom.v1.Protocol
+	(*durationpb.Duration)(nil),   // 27: google.protobuf.Duration
+	(*Cost)(nil),                  // 28: stockroom.v1.Cost
 }
 var file_stockroom_v1_admin_service_proto_depIdxs = []int32{
-	23, // 0: stockroom.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
+	25, // 0: stockroom.v1.GetStatusResponse.start_time:type_name -> google.protobuf.Timestamp
 	4,  // 1: stockroom.v1.GetStatusResponse.accounts:type_name -> stockroom.v1.AccountStatus
 	10, // 2: stockroom.v1.GetStatusResponse.caches:type_name -> stockroom.v1.CacheStatus
-	24, // 3: stockroom.v1.AccountStatus.protocol:type_name -> stockroom.v1.Protocol
+	26, // 3: stockroom.v1.AccountStatus.protocol:type_name -> stockroom.v1.Protocol
 	5,  // 4: stockroom.v1.AccountStatus.day:type_name -> stockroom.v1.Budget
 	6,  // 5: stockroom.v1.AccountStatus.callers:type_name -> stockroom.v1.CallerSpending
 	7,  // 6: stockroom.v1.AccountStatus.queue:type_name -> stockroom.v1.QueueStatus
 	8,  // 7: stockroom.v1.AccountStatus.breakers:type_name -> stockroom.v1.BreakerStatus
 	9,  // 8: stockroom.v1.AccountStatus.calls:type_name -> stockroom.v1.CallCounts
-	23, // 9: stockroom.v1.AccountStatus.own_share_since_time:type_name -> google.protobuf.Timestamp
-	23, // 10: stockroom.v1.Budget.next_release_time:type_name -> google.protobuf.Timestamp
-	25, // 11: stockroom.v1.QueueStatus.predicted_wait:type_name -> google.protobuf.Duration
+	25, // 9: stockroom.v1.AccountStatus.own_share_since_time:type_name -> google.protobuf.Timestamp
+	25, // 10: stockroom.v1.Budget.next_release_time:type_name -> google.protobuf.Timestamp
+	27, // 11: stockroom.v1.QueueStatus.predicted_wait:type_name -> google.protobuf.Duration
 	0,  // 12: stockroom.v1.BreakerStatus.state:type_name -> stockroom.v1.BreakerState
-	25, // 13: stockroom.v1.BreakerStatus.retry_after:type_name -> google.protobuf.Duration
+	27, // 13: stockroom.v1.BreakerStatus.retry_after:type_name -> google.protobuf.Duration
 	12, // 14: stockroom.v1.PurgeCacheRequest.products:type_name -> stockroom.v1.PurgeProducts
 	1,  // 15: stockroom.v1.PurgeCacheRequest.namespace:type_name -> stockroom.v1.CacheNamespace
-	23, // 16: stockroom.v1.AccountFile.update_time:type_name -> google.protobuf.Timestamp
-	14, // 17: stockroom.v1.ListFeedsResponse.feeds:type_name -> stockroom.v1.AccountFile
-	26, // 18: stockroom.v1.ListFeedsResponse.cost:type_name -> stockroom.v1.Cost
-	26, // 19: stockroom.v1.GetFeedLinkResponse.cost:type_name -> stockroom.v1.Cost
-	14, // 20: stockroom.v1.ListReportsResponse.reports:type_name -> stockroom.v1.AccountFile
-	26, // 21: stockroom.v1.ListReportsResponse.cost:type_name -> stockroom.v1.Cost
-	26, // 22: stockroom.v1.GetReportLinkResponse.cost:type_name -> stockroom.v1.Cost
+	25, // 16: stockroom.v1.AccountFile.update_time:type_name -> google.protobuf.Timestamp
+	16, // 17: stockroom.v1.ListFeedsResponse.feeds:type_name -> stockroom.v1.AccountFile
+	28, // 18: stockroom.v1.ListFeedsResponse.cost:type_name -> stockroom.v1.Cost
+	28, // 19: stockroom.v1.GetFeedLinkResponse.cost:type_name -> stockroom.v1.Cost
+	16, // 20: stockroom.v1.ListReportsResponse.reports:type_name -> stockroom.v1.AccountFile
+	28, // 21: stockroom.v1.ListReportsResponse.cost:type_name -> stockroom.v1.Cost
+	28, // 22: stockroom.v1.GetReportLinkResponse.cost:type_name -> stockroom.v1.Cost
 	2,  // 23: stockroom.v1.AdminService.GetStatus:input_type -> stockroom.v1.GetStatusRequest
 	11, // 24: stockroom.v1.AdminService.PurgeCache:input_type -> stockroom.v1.PurgeCacheRequest
-	15, // 25: stockroom.v1.AdminService.ListFeeds:input_type -> stockroom.v1.ListFeedsRequest
-	17, // 26: stockroom.v1.AdminService.GetFeedLink:input_type -> stockroom.v1.GetFeedLinkRequest
-	19, // 27: stockroom.v1.AdminService.ListReports:input_type -> stockroom.v1.ListReportsRequest
-	21, // 28: stockroom.v1.AdminService.GetReportLink:input_type -> stockroom.v1.GetReportLinkRequest
-	3,  // 29: stockroom.v1.AdminService.GetStatus:output_type -> stockroom.v1.GetStatusResponse
-	13, // 30: stockroom.v1.AdminService.PurgeCache:output_type -> stockroom.v1.PurgeCacheResponse
-	16, // 31: stockroom.v1.AdminService.ListFeeds:output_type -> stockroom.v1.ListFeedsResponse
-	18, // 32: stockroom.v1.AdminService.GetFeedLink:output_type -> stockroom.v1.GetFeedLinkResponse
-	20, // 33: stockroom.v1.AdminService.ListReports:output_type -> stockroom.v1.ListReportsResponse
-	22, // 34: stockroom.v1.AdminService.GetReportLink:output_type -> stockroom.v1.GetReportLinkResponse
-	29, // [29:35] is the sub-list for method output_type
-	23, // [23:29] is the sub-list for method input_type
+	13, // 25: stockroom.v1.AdminService.Reload:input_type -> stockroom.v1.ReloadRequest
+	17, // 26: stockroom.v1.AdminService.ListFeeds:input_type -> stockroom.v1.ListFeedsRequest
+	19, // 27: stockroom.v1.AdminService.GetFeedLink:input_type -> stockroom.v1.GetFeedLinkRequest
+	21, // 28: stockroom.v1.AdminService.ListReports:input_type -> stockroom.v1.ListReportsRequest
+	23, // 29: stockroom.v1.AdminService.GetReportLink:input_type -> stockroom.v1.GetReportLinkRequest
+	3,  // 30: stockroom.v1.AdminService.GetStatus:output_type -> stockroom.v1.GetStatusResponse
+	15, // 31: stockroom.v1.AdminService.PurgeCache:output_type -> stockroom.v1.PurgeCacheResponse
+	14, // 32: stockroom.v1.AdminService.Reload:output_type -> stockroom.v1.ReloadResponse
+	18, // 33: stockroom.v1.AdminService.ListFeeds:output_type -> stockroom.v1.ListFeedsResponse
+	20, // 34: stockroom.v1.AdminService.GetFeedLink:output_type -> stockroom.v1.GetFeedLinkResponse
+	22, // 35: stockroom.v1.AdminService.ListReports:output_type -> stockroom.v1.ListReportsResponse
+	24, // 36: stockroom.v1.AdminService.GetReportLink:output_type -> stockroom.v1.GetReportLinkResponse
+	30, // [30:37] is the sub-list for method output_type
+	23, // [23:30] is the sub-list for method input_type
 	23, // [23:23] is the sub-list for extension type_name
 	23, // [23:23] is the sub-list for extension extendee
 	0,  // [0:23] is the sub-list for field type_name
@@ -1831,14 +1942,14 @@ func file_stockroom_v1_admin_service_proto_init() {
 		(*PurgeCacheRequest_Namespace)(nil),
 		(*PurgeCacheRequest_Everything)(nil),
 	}
-	file_stockroom_v1_admin_service_proto_msgTypes[12].OneofWrappers = []any{}
+	file_stockroom_v1_admin_service_proto_msgTypes[14].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stockroom_v1_admin_service_proto_rawDesc), len(file_stockroom_v1_admin_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   21,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -23,6 +23,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	AdminService_GetStatus_FullMethodName     = "/stockroom.v1.AdminService/GetStatus"
 	AdminService_PurgeCache_FullMethodName    = "/stockroom.v1.AdminService/PurgeCache"
+	AdminService_Reload_FullMethodName        = "/stockroom.v1.AdminService/Reload"
 	AdminService_ListFeeds_FullMethodName     = "/stockroom.v1.AdminService/ListFeeds"
 	AdminService_GetFeedLink_FullMethodName   = "/stockroom.v1.AdminService/GetFeedLink"
 	AdminService_ListReports_FullMethodName   = "/stockroom.v1.AdminService/ListReports"
@@ -39,6 +40,9 @@ type AdminServiceClient interface {
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
 	// Drops products, a namespace or everything from the cache.
 	PurgeCache(ctx context.Context, in *PurgeCacheRequest, opts ...grpc.CallOption) (*PurgeCacheResponse, error)
+	// Reads the configuration again and applies what can change while the gateway runs: callers, credentials and the filter
+	// of the log. A configuration with errors changes nothing.
+	Reload(ctx context.Context, in *ReloadRequest, opts ...grpc.CallOption) (*ReloadResponse, error)
 	// Lists the feeds that Amazon keeps ready for a marketplace's account: products and deals in bulk. Costs a call.
 	//
 	// Only the Creators API has feeds and reports. Where the account speaks another, these four methods fail with
@@ -74,6 +78,16 @@ func (c *adminServiceClient) PurgeCache(ctx context.Context, in *PurgeCacheReque
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(PurgeCacheResponse)
 	err := c.cc.Invoke(ctx, AdminService_PurgeCache_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) Reload(ctx context.Context, in *ReloadRequest, opts ...grpc.CallOption) (*ReloadResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReloadResponse)
+	err := c.cc.Invoke(ctx, AdminService_Reload_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -130,6 +144,9 @@ type AdminServiceServer interface {
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)
 	// Drops products, a namespace or everything from the cache.
 	PurgeCache(context.Context, *PurgeCacheRequest) (*PurgeCacheResponse, error)
+	// Reads the configuration again and applies what can change while the gateway runs: callers, credentials and the filter
+	// of the log. A configuration with errors changes nothing.
+	Reload(context.Context, *ReloadRequest) (*ReloadResponse, error)
 	// Lists the feeds that Amazon keeps ready for a marketplace's account: products and deals in bulk. Costs a call.
 	//
 	// Only the Creators API has feeds and reports. Where the account speaks another, these four methods fail with
@@ -156,6 +173,9 @@ func (UnimplementedAdminServiceServer) GetStatus(context.Context, *GetStatusRequ
 }
 func (UnimplementedAdminServiceServer) PurgeCache(context.Context, *PurgeCacheRequest) (*PurgeCacheResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method PurgeCache not implemented")
+}
+func (UnimplementedAdminServiceServer) Reload(context.Context, *ReloadRequest) (*ReloadResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Reload not implemented")
 }
 func (UnimplementedAdminServiceServer) ListFeeds(context.Context, *ListFeedsRequest) (*ListFeedsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListFeeds not implemented")
@@ -222,6 +242,24 @@ func _AdminService_PurgeCache_Handler(srv interface{}, ctx context.Context, dec 
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(AdminServiceServer).PurgeCache(ctx, req.(*PurgeCacheRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_Reload_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReloadRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).Reload(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_Reload_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).Reload(ctx, req.(*ReloadRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -312,6 +350,10 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "PurgeCache",
 			Handler:    _AdminService_PurgeCache_Handler,
+		},
+		{
+			MethodName: "Reload",
+			Handler:    _AdminService_Reload_Handler,
 		},
 		{
 			MethodName: "ListFeeds",
