@@ -101,6 +101,7 @@ impl Serve {
     }
 
     async fn serve(self, running: Running, config: Config) -> Result<Outcome, Failure> {
+        let read = reload::fingerprints(&self, &running);
         let metrics = Metrics::new();
         let log = telemetry::start(&config.log, move |lines| metrics.log_lines_dropped(lines));
         let (filter, _flushes_the_log) = log.map_err(Failure::local("the log cannot be written"))?;
@@ -124,7 +125,7 @@ impl Serve {
         }
         let operations = server.operations();
         let requests = operations.reload_requests();
-        let reload = Reload { command: self, running, rotation, operations, filter };
+        let reload = Reload { command: self, running, rotation, operations, filter, read };
         beside.spawn(reload.run(hangup, requests));
         let served = server.run(listener, shutdown).await;
         beside.shutdown().await;

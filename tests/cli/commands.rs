@@ -88,7 +88,7 @@ fn each_kind_of_failure_has_its_exit_code_and_says_what_to_do() {
         (&["search", "never asked before", "--cache-only"], 1, "NOT_CACHED"),
         (&["health", "stockroom.v1.NoService"], 1, ""),
         (&["search", "lamp", "--max-price", "$5"], 2, "in digits"),
-        (&["search", "lamp", "--server", "ftp://127.0.0.1:50051"], 2, "host:port"),
+        (&["search", "lamp", "--server", "ftp://127.0.0.1:50051"], 2, "write it as 127.0.0.1:50051"),
         (&["purge", "--everything"], 2, "--yes"),
         (&["purge"], 2, "--everything"),
         (&["config"], 64, "stockroom serve --sandbox"),

@@ -18,7 +18,7 @@ both_protocols!(
     an_operation_that_keeps_failing_is_paused_and_unavailable,
     each_refusal_of_the_account_is_a_failed_precondition_that_says_what_to_do,
     throttling_that_outlasts_the_tries_is_unavailable_and_one_that_does_not_is_unseen,
-    nonsense_from_amazon_is_internal_and_never_told_on,
+    a_response_without_json_is_unavailable_and_one_of_another_shape_is_internal,
     in_a_list_one_product_s_trouble_is_that_product_s_outcome,
     callers_are_known_by_their_tokens_and_admins_by_their_mark,
 );
@@ -212,10 +212,10 @@ async fn each_refusal_of_the_account_is_a_failed_precondition_that_says_what_to_
         ("UnsupportedClient", "ACCOUNT_CREDENTIAL_REFUSED", "credential"),
         ("MissingClaim", "ACCOUNT_TOKEN_REFUSED", "version"),
     ];
-    let stage = TestGateway::speaking(protocol).await;
     let cases = if protocol == Protocol::Creators { creators.as_slice() } else { paapi5.as_slice() };
     for &(code, expected, next) in cases {
-        stage.sandbox.inject(InjectedFault { operation: None, times: 1, kind: FaultKind::Error(code) });
+        let stage = TestGateway::speaking(protocol).await;
+        stage.sandbox.inject(always(FaultKind::Error(code)));
         let result = stage.products().get_product(get(examples::DEAL)).await;
         let message = result.as_ref().unwrap_err().message().to_owned();
         let (status, reason, details) = failure(result);
@@ -238,12 +238,16 @@ async fn throttling_that_outlasts_the_tries_is_unavailable_and_one_that_does_not
     assert_eq!(details.retry_info().unwrap().retry_delay, Some(Duration::from_secs(40)));
 }
 
-async fn nonsense_from_amazon_is_internal_and_never_told_on(protocol: Protocol) {
-    for kind in [FaultKind::Malformed, FaultKind::WrongShape] {
+async fn a_response_without_json_is_unavailable_and_one_of_another_shape_is_internal(protocol: Protocol) {
+    let cases = [
+        (FaultKind::Malformed, Code::Unavailable, "UPSTREAM_FAILED"),
+        (FaultKind::WrongShape, Code::Internal, "UPSTREAM_MALFORMED"),
+    ];
+    for (kind, expected_code, expected_reason) in cases {
         let stage = TestGateway::speaking(protocol).await;
         stage.sandbox.inject(always(kind.clone()));
         let (code, reason, details) = failure(stage.products().get_product(get(examples::DEAL)).await);
-        assert_eq!((code, reason.as_str()), (Code::Internal, "UPSTREAM_MALFORMED"), "{kind:?}");
+        assert_eq!((code, reason.as_str()), (expected_code, expected_reason), "{kind:?}");
         assert!(details.error_info().unwrap().metadata.contains_key("amazon_request_id"));
     }
 }

@@ -47,6 +47,7 @@ impl Program {
             .arg("--config")
             .arg(config.path())
             .env_clear()
+            .env("STOCKROOM_ADMIN__LISTEN", "off")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -54,9 +55,11 @@ impl Program {
             .spawn()
             .unwrap();
         let (mut said, log) = (gathered(child.stdout.take().unwrap()), gathered(child.stderr.take().unwrap()));
-        let greeting = soon(said.wait_for(|text| text.contains("listening on "))).await.map(|text| text.clone());
+        let greeting = soon(said.wait_for(|text| text.contains("\n"))).await.map(|text| text.clone());
         let greeting = greeting.unwrap_or_else(|_| panic!("it did not start: {}", *log.borrow()));
-        let address = greeting.split("listening on ").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
+        let greeting: serde_json::Value = serde_json::from_str(&greeting).unwrap();
+        assert_eq!(greeting["message"], "listening");
+        let address = greeting["address"].as_str().unwrap().parse().unwrap();
         Self { child, address, log }
     }
 

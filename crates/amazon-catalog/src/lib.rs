@@ -27,7 +27,7 @@
 //! let search = SearchItems { keywords: Some("desk lamp".to_owned()), ..SearchItems::new(Locale::of(us)) };
 //! let response = client.call(&CatalogRequest::Search(Box::new(search)), Duration::from_secs(5)).await?;
 //! if let CatalogResponse::Search(page) = response {
-//!     for product in page.products {
+//!     for product in page.places.into_iter().flatten() {
 //!         println!("{} {}", product.asin, product.info.unwrap_or_default().title);
 //!     }
 //! }

@@ -38,34 +38,44 @@ pub(super) struct Reload {
     pub(super) rotation: CredentialRotator,
     pub(super) operations: Operations,
     pub(super) filter: LogFilter,
+    /// The files as they were when the configuration was last read.
+    pub(super) read: Fingerprints,
 }
 
 /// What identifies the content of a file without reading it.
 type Fingerprint = Option<(SystemTime, u64, u64)>;
 
+/// The fingerprint of each file, by its path.
+pub(super) type Fingerprints = BTreeMap<PathBuf, Fingerprint>;
+
 impl Reload {
     /// Serves all reasons to reload, for ever. Dropping the future loses nothing but requests.
     pub(super) async fn run(mut self, mut hangup: Signal, mut requests: ReloadRequests) {
         let mut poll = interval(POLL_INTERVAL);
-        let (mut read, mut seen) = (self.fingerprints(), self.fingerprints());
+        let mut seen = self.read.clone();
         loop {
             // Cancel-safe: signals and requests stay queued until they are received.
-            tokio::select! {
-                _ = hangup.recv() => drop(self.reload()),
-                Some(reply) = requests.recv() => drop(reply.send(self.reload())),
+            let reply = tokio::select! {
+                _ = hangup.recv() => None,
+                Some(reply) = requests.recv() => Some(reply),
                 _ = poll.tick() => {
-                    let now = self.fingerprints();
+                    let now = fingerprints(&self.command, &self.running);
                     // A file is read once it has stopped changing.
-                    let settled = now == seen && now != read;
+                    let settled = now == seen && now != self.read;
                     seen = now;
                     if !settled {
                         continue;
                     }
                     tracing::info!("a file of the configuration changed");
-                    drop(self.reload());
+                    None
                 }
-            }
-            (read, seen) = (self.fingerprints(), self.fingerprints());
+            };
+            // Taken before the files are read, so that a change during the reading is found by the next poll.
+            self.read = fingerprints(&self.command, &self.running);
+            seen.clone_from(&self.read);
+            let response = self.reload();
+            // A caller that no longer waits for the response loses nothing.
+            let _ = reply.map(|reply| reply.send(response));
         }
     }
 
@@ -126,15 +136,16 @@ impl Reload {
         );
         (response, result)
     }
+}
 
-    fn fingerprints(&self) -> BTreeMap<PathBuf, Fingerprint> {
-        let files = self.command.sources.file().into_iter().chain(self.running.effective.files());
-        files
-            .map(|file| {
-                let metadata = fs::metadata(&file).ok();
-                let print = metadata.and_then(|it| Some((it.modified().ok()?, it.len(), it.ino())));
-                (file, print)
-            })
-            .collect()
-    }
+/// The fingerprints of all files that the configuration comes from.
+pub(super) fn fingerprints(command: &Serve, running: &Running) -> Fingerprints {
+    let files = command.sources.file().into_iter().chain(running.effective.files());
+    files
+        .map(|file| {
+            let metadata = fs::metadata(&file).ok();
+            let print = metadata.and_then(|it| Some((it.modified().ok()?, it.len(), it.ino())));
+            (file, print)
+        })
+        .collect()
 }
