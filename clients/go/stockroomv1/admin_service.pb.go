@@ -287,7 +287,7 @@ type AccountStatus struct {
 	Calls *CallCounts `protobuf:"bytes,10,opt,name=calls,proto3" json:"calls,omitempty"`
 	// The last refusal or failure in words, with Amazon's request id; empty where there was none.
 	LastError string `protobuf:"bytes,11,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`
-	// Since when this replica has kept to its own share of the budget because Redis does not answer; what it tells of the
+	// Since when this replica has kept to its own share of the budget because Redis does not answer; what it reports of the
 	// day is what it knew by then, and its own calls since. Unset where all replicas share the budget, and without Redis.
 	OwnShareSinceTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=own_share_since_time,json=ownShareSinceTime,proto3" json:"own_share_since_time,omitempty"`
 	unknownFields     protoimpl.UnknownFields

@@ -920,7 +920,7 @@ func (x *CompareProductsRequest) GetOptions() *ReadOptions {
 // One message of a comparison.
 type CompareProductsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// What is told.
+	// The content of the message.
 	//
 	// Types that are valid to be assigned to Event:
 	//

@@ -152,7 +152,7 @@ type ReadOptions struct {
 	// The parts of a product that are wanted; none named: all. Fewer parts make smaller answers, and without
 	// PRODUCT_PART_OFFERS an answer stays fresh for twelve hours.
 	Parts []ProductPart `protobuf:"varint,6,rep,packed,name=parts,proto3,enum=stockroom.v1.ProductPart" json:"parts,omitempty"`
-	// Only tell what the request would cost: nothing is fetched, no products are answered, and cost is filled from what the
+	// Only estimate the cost of the request: nothing is fetched, no products are answered, and cost is filled from what the
 	// cache holds now. An estimate from above, as calls may turn out to be shared; a walk down browse nodes is estimated for
 	// its first level only.
 	Estimate      bool `protobuf:"varint,7,opt,name=estimate,proto3" json:"estimate,omitempty"`

@@ -23,7 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// A promise about delivery.
+// A delivery option of an offer.
 type DeliveryFlag int32
 
 const (
