@@ -29,6 +29,10 @@ use serde_json::value::RawValue;
 
 use crate::money::parse_amount;
 
+/// The most elements of a list that are read. Amazon's longest lists, the children of a browse node, have some hundreds; the
+/// bound keeps a hostile body of a million empty objects from becoming a gigabyte of items.
+const MAX_ELEMENTS: usize = 1000;
+
 /// A type that can be read from a JSON value.
 pub(crate) trait FromJson: Sized {
     /// Reads the value; `None` where the JSON does not fit the type.
@@ -163,10 +167,10 @@ impl<T: FromJson> FromJson for Option<T> {
 }
 
 impl<T: FromJson> FromJson for Vec<T> {
-    /// The elements that fit, in their order.
+    /// The elements that fit, in their order, of the first [`MAX_ELEMENTS`].
     fn read(json: &RawValue) -> Option<Self> {
         let elements: Vec<&RawValue> = serde_json::from_str(json.get()).ok()?;
-        Some(elements.into_iter().filter_map(T::read).collect())
+        Some(elements.into_iter().take(MAX_ELEMENTS).filter_map(T::read).collect())
     }
 }
 
@@ -217,6 +221,12 @@ mod tests {
         .unwrap();
         assert_eq!(outer, Outer { list: vec![Inner { url: "kept".to_owned() }], ..Default::default() });
         assert_eq!(read::<Outer>("[]"), None);
+    }
+
+    #[test]
+    fn a_list_without_end_is_read_up_to_its_bound() {
+        let json = format!("[{}{{}}]", "{},".repeat(100_000));
+        assert_eq!(read::<Vec<Inner>>(&json).map(|list| list.len()), Some(MAX_ELEMENTS));
     }
 
     #[test]
