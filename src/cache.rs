@@ -1,7 +1,7 @@
 //! The cache of Amazon's answers: this process's memory, and behind it the Redis that all replicas share.
 //!
 //! An entry is a [`Snapshot`]: an encoded message, or that there is none, with the time of the call that brought it. A hit
-//! goes to the wire without being decoded. Whether an entry may be returned is decided by [`freshness`] at each read. The
+//! goes to the wire without being decoded. Whether an entry may be returned is decided by `freshness` at each read. The
 //! cache drops entries that are expired for every read, that are purged, and that exceed its bytes. An answer replaces the
 //! one before it: there is no history.
 //!
