@@ -114,8 +114,7 @@ fn with_default_server(cli: clap::Command, server: Option<String>) -> clap::Comm
     })
 }
 
-/// The runtime for the cores that this process may use. On one core the scheduler of several threads only costs: a hit took
-/// a quarter more time with it.
+/// The runtime for the cores that this process may use. One core needs no scheduler of several threads.
 fn runtime() -> Builder {
     match std::thread::available_parallelism() {
         Ok(cores) if cores.get() == 1 => Builder::new_current_thread(),
