@@ -38,7 +38,7 @@ impl Outcomes {
     pub(crate) fn set(&mut self, asin: Asin, result: Outcome) {
         let is_of = |slot: &Slot| slot.asin == Some(asin);
         let place = match self.slots.get(self.next) {
-            Some(slot) if is_of(slot) => Some(self.next),
+            Some(slot) if is_of(slot) && !self.slots.iter().take(self.next).any(is_of) => Some(self.next),
             _ => self.slots.iter().position(is_of),
         };
         if let Some(slot) = place.and_then(|place| self.slots.get_mut(place)) {
