@@ -34,11 +34,11 @@ impl Outcomes {
         self.slots.iter().filter_map(|slot| slot.asin)
     }
 
-    /// Sets the outcome of an ASIN, where it is named first.
+    /// Sets the outcome of an ASIN, in one of the places that name it.
     pub(crate) fn set(&mut self, asin: Asin, result: Outcome) {
         let is_of = |slot: &Slot| slot.asin == Some(asin);
         let place = match self.slots.get(self.next) {
-            Some(slot) if is_of(slot) && !self.slots.iter().take(self.next).any(is_of) => Some(self.next),
+            Some(slot) if is_of(slot) => Some(self.next),
             _ => self.slots.iter().position(is_of),
         };
         if let Some(slot) = place.and_then(|place| self.slots.get_mut(place)) {
@@ -47,13 +47,14 @@ impl Outcomes {
         self.next = place.map_or(self.next, |place| place + 1);
     }
 
-    /// All outcomes. An ASIN that is named again has the outcome of where it is named first.
+    /// All outcomes. An ASIN that is named more than once has the same outcome in each place.
     pub(crate) fn finish(mut self) -> Vec<ProductOutcome> {
         for place in 0..self.slots.len() {
-            let (before, rest) = self.slots.split_at_mut(place);
-            if let Some(slot) = rest.first_mut().filter(|slot| slot.outcome.result.is_none()) {
-                let first = before.iter().find(|first| first.asin == slot.asin);
-                slot.outcome.result = first.and_then(|first| first.outcome.result.clone());
+            let Some(empty) = self.slots.get(place).filter(|slot| slot.outcome.result.is_none()) else { continue };
+            let mut same = self.slots.iter().filter(|slot| slot.asin == empty.asin);
+            let result = same.find_map(|slot| slot.outcome.result.clone());
+            if let Some(slot) = self.slots.get_mut(place) {
+                slot.outcome.result = result;
             }
         }
         self.slots.into_iter().map(|slot| slot.outcome).collect()
@@ -73,19 +74,25 @@ mod tests {
     #[test]
     fn outcomes_are_in_the_order_of_the_request_whatever_the_order_they_become_known_in() {
         let texts = ["B000000001", "?", "b000000002", "B000000001", "B000000003"];
-        let mut outcomes = Outcomes::new(texts.map(str::to_owned).to_vec());
         let entry = |text: &str| Outcome::Entry(ProductEntry { product: text.to_owned().into(), freshness: None });
-        let distinct: Vec<Asin> = outcomes.asins().collect();
-        assert_eq!(distinct.len(), 4, "all but the one that is none");
-        for text in ["B000000003", "B000000001", "B000000002"] {
-            outcomes.set(Asin::parse(text).unwrap(), entry(text));
-        }
-        let outcomes = outcomes.finish();
-        assert_eq!(outcomes.iter().map(|outcome| outcome.asin.as_str()).collect::<Vec<_>>(), texts);
-        let results: Vec<_> = outcomes.into_iter().map(|outcome| outcome.result.unwrap()).collect();
-        assert!(matches!(&results[1], Outcome::Absence(absence) if absence.reason() == pb::AbsenceReason::Invalid));
-        for (place, text) in [(0, "B000000001"), (2, "B000000002"), (3, "B000000001"), (4, "B000000003")] {
-            assert_eq!(results[place], entry(text));
+        let orders = [
+            ["B000000003", "B000000001", "B000000002"],
+            // The second place of the repeated ASIN follows the place that was set last.
+            ["B000000002", "B000000001", "B000000003"],
+        ];
+        for order in orders {
+            let mut outcomes = Outcomes::new(texts.map(str::to_owned).to_vec());
+            assert_eq!(outcomes.asins().count(), 4, "all but the one that is none");
+            for text in order {
+                outcomes.set(Asin::parse(text).unwrap(), entry(text));
+            }
+            let outcomes = outcomes.finish();
+            assert_eq!(outcomes.iter().map(|outcome| outcome.asin.as_str()).collect::<Vec<_>>(), texts);
+            let results: Vec<_> = outcomes.into_iter().map(|outcome| outcome.result.unwrap()).collect();
+            assert!(matches!(&results[1], Outcome::Absence(absence) if absence.reason() == pb::AbsenceReason::Invalid));
+            for (place, text) in [(0, "B000000001"), (2, "B000000002"), (3, "B000000001"), (4, "B000000003")] {
+                assert_eq!(results[place], entry(text));
+            }
         }
     }
 }
