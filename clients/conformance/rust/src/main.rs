@@ -67,7 +67,7 @@ async fn pages() -> Outcome {
     let (mut asins, mut total) = (HashSet::new(), 0);
     let mut pages = client.search_pages(query("wireless headphones"));
     while let Some(page) = pages.next_page().await? {
-        total = page.total_results.unwrap_or(total);
+        total = page.total_results;
         asins.extend(page.products.into_iter().filter_map(|entry| entry.product).map(|product| product.asin));
     }
     expect(total > 10 && asins.len() == usize::try_from(total)?.min(100), (asins.len(), total))
