@@ -38,8 +38,7 @@ impl Browse {
         let request = pb::GetBrowseNodesRequest { ids: self.ids, depth: self.depth, options };
         let answer = self.remote.client()?.get_browse_nodes(request).await?;
         if self.read.estimate {
-            self.remote.out().answer(&answer, |answer| format::estimate(answer.cost.as_ref()))?;
-            return Ok(Outcome::Done);
+            return self.remote.out().estimate(&answer, answer.cost.as_ref());
         }
         self.remote.out().answer(&answer, tree_page)?;
         let found = answer.outcomes.iter().any(|outcome| outcome.node.is_some());

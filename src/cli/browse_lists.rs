@@ -84,8 +84,7 @@ impl Trending {
         let request = pb::ListTrendingRequest { category: self.category, limit: self.limit, options };
         let answer = self.remote.client()?.list_trending(request).await?;
         if self.read.estimate {
-            self.remote.out().answer(&answer, |answer| format::estimate(answer.cost.as_ref()))?;
-            return Ok(Outcome::Done);
+            return self.remote.out().estimate(&answer, answer.cost.as_ref());
         }
         self.remote.out().answer(&answer, |answer| {
             let (incomplete, cost) = (answer.incomplete.as_ref(), answer.cost.as_ref());
@@ -107,8 +106,7 @@ impl Deals {
         };
         let answer = self.remote.client()?.list_deals(request).await?;
         if self.read.estimate {
-            self.remote.out().answer(&answer, |answer| format::estimate(answer.cost.as_ref()))?;
-            return Ok(Outcome::Done);
+            return self.remote.out().estimate(&answer, answer.cost.as_ref());
         }
         self.remote.out().answer(&answer, |answer| {
             let (incomplete, cost) = (answer.incomplete.as_ref(), answer.cost.as_ref());

@@ -5,8 +5,11 @@ use std::{
     io::{self, ErrorKind, IsTerminal, Write},
 };
 
+use stockroom_proto::pb;
+
 use super::{
-    exit::Failure,
+    exit::{Failure, Outcome},
+    format,
     json::{Answer, Layout, to_json},
     page::{Page, Style},
 };
@@ -76,6 +79,12 @@ impl Output {
             Some(style) => self.text(&page(answer).render(style)),
             None => self.json(answer, Layout::Pretty),
         }
+    }
+
+    /// Writes the estimate that an answer carries instead of results: as JSON, or as a sentence.
+    pub(super) fn estimate<M: Answer>(&mut self, answer: &M, cost: Option<&pb::Cost>) -> Result<Outcome, Failure> {
+        self.answer(answer, |_| format::estimate(cost))?;
+        Ok(Outcome::Done)
     }
 
     /// Uses the terminal's second screen until this is dropped, so that the first stays as it was. Nothing where tables do not

@@ -52,8 +52,7 @@ impl Product {
         let request = pb::GetProductsRequest { asins: self.asins.clone(), options: Some(self.read.options(&[])) };
         let answer = self.remote.client()?.get_products(request).await?;
         if self.read.estimate {
-            self.remote.out().answer(&answer, |answer| format::estimate(answer.cost.as_ref()))?;
-            return Ok(Outcome::Done);
+            return self.remote.out().estimate(&answer, answer.cost.as_ref());
         }
         self.remote.out().answer(&answer, |answer| products_page(answer, SystemTime::now()))?;
         let found =
@@ -71,8 +70,7 @@ impl Product {
         };
         let answer = self.remote.client()?.get_variations(request).await?;
         if self.read.estimate {
-            self.remote.out().answer(&answer, |answer| format::estimate(answer.cost.as_ref()))?;
-            return Ok(Outcome::Done);
+            return self.remote.out().estimate(&answer, answer.cost.as_ref());
         }
         self.remote.out().answer(&answer, family_page)?;
         Ok(if answer.variations.is_empty() { Outcome::Nothing } else { Outcome::Done })

@@ -9,7 +9,6 @@ use clap::{Args, ValueEnum};
 
 use super::{
     exit::{Failure, Outcome},
-    format,
     json::Layout,
     output::Output,
     page::{self, Style, Table},
@@ -155,8 +154,7 @@ impl Search {
         };
         let answer = client.search_products(request).await?;
         if self.read.estimate {
-            out.answer(&answer, |answer| format::estimate(answer.cost.as_ref()))?;
-            return Ok(Outcome::Done);
+            return out.estimate(&answer, answer.cost.as_ref());
         }
         out.answer(&answer, |answer| found(answer, SystemTime::now()))?;
         Ok(if answer.products.is_empty() { Outcome::Nothing } else { Outcome::Done })
