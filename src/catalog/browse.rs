@@ -20,22 +20,28 @@ pub(super) struct Node {
     pub(super) id: BrowseNodeId,
 }
 
-/// NodeMap with what is below them.
+/// Nodes with what is below them.
 #[derive(Clone, Debug, Default)]
 pub struct NodeTree {
     /// One outcome for each id asked for, in order.
     pub outcomes: Vec<pb::BrowseNodeOutcome>,
-    /// NodeMap whose children were not asked for.
+    /// Nodes that could not be had, or whose children were not asked for.
     pub unexpanded: Vec<String>,
-    /// Why the walk ended early, where it did.
+    /// Why nodes could not be had, where it is so.
     pub cut_short: Option<Error>,
 }
 
-/// NodeMap by their ids.
+/// Nodes by their ids.
 pub type NodeMap = HashMap<BrowseNodeId, (pb::BrowseNode, pb::Freshness)>;
 
+/// Ids whose nodes could not be had, and why the first of them could not.
+struct FailedNodes {
+    ids: Vec<BrowseNodeId>,
+    error: Error,
+}
+
 impl Catalog {
-    /// Answers nodes with their children down to a depth. Fails only where not even the nodes themselves can be had.
+    /// Answers nodes with their children down to a depth. Fails only where none of the nodes themselves can be had.
     pub async fn browse(
         &self,
         read: &ReadContext,
@@ -45,7 +51,10 @@ impl Catalog {
     ) -> Result<NodeTree, Error> {
         let mut walk = NodeTree::default();
         let mut nodes = NodeMap::new();
-        self.nodes(read, ids, &mut nodes, cost).await?;
+        match self.nodes(read, ids, &mut nodes, cost).await {
+            Some(failed) if failed.ids.len() == ids.len() => return Err(failed.error),
+            failed => walk.note(failed),
+        }
 
         let mut level: Vec<BrowseNodeId> = ids.to_vec();
         for _ in 1..depth {
@@ -53,33 +62,60 @@ impl Catalog {
             let room = WALK_BOUND.saturating_sub(nodes.len());
             let (expanded, left_out) = below.split_at(room.min(below.len()));
             walk.unexpanded.extend(left_out.iter().map(ToString::to_string));
-            if let Err(error) = self.nodes(read, expanded, &mut nodes, cost).await {
-                let missing = expanded.iter().filter(|id| !nodes.contains_key(id));
-                walk.unexpanded.extend(missing.map(ToString::to_string));
-                walk.cut_short = Some(error);
+            let failed = self.nodes(read, expanded, &mut nodes, cost).await;
+            let is_over = failed.as_ref().is_some_and(|failed| failed.ids.len() == expanded.len());
+            walk.note(failed);
+            if is_over {
                 break;
             }
             level = expanded.to_vec();
         }
+        let mut named = HashSet::new();
+        walk.unexpanded.retain(|id| named.insert(id.clone()));
         walk.outcomes = ids.iter().map(|id| outcome(*id, &nodes, depth)).collect();
         Ok(walk)
     }
 
+    /// Adds to `nodes` those that can be had. An id that fails costs no other its node; a call that fails as a whole ends the
+    /// look for the rest.
     async fn nodes(
         &self,
         read: &ReadContext,
         ids: &[BrowseNodeId],
         nodes: &mut NodeMap,
         cost: &mut CostCounter,
-    ) -> Result<(), Error> {
+    ) -> Option<FailedNodes> {
+        let (mut failed, mut first_error, mut is_over) = (Vec::new(), None, false);
         for ids in ids.chunks(IDS_PER_CALL) {
+            if is_over {
+                failed.extend_from_slice(ids);
+                continue;
+            }
+            let before = failed.len();
             let asked = ids.iter().map(|id| Node { locale: read.locale, id: *id }).collect();
             for (node, answer) in self.cached(read, asked, cost).await {
-                let Cached { value, freshness, .. } = answer?;
-                nodes.extend(value.map(|value| (node.id, (value, freshness))));
+                match answer {
+                    Ok(Cached { value, freshness, .. }) => {
+                        nodes.extend(value.map(|value| (node.id, (value, freshness))));
+                    }
+                    Err(error) => {
+                        failed.push(node.id);
+                        first_error.get_or_insert(error);
+                    }
+                }
             }
+            is_over = failed.len() - before == ids.len();
         }
-        Ok(())
+        Some(FailedNodes { ids: failed, error: first_error? })
+    }
+}
+
+impl NodeTree {
+    fn note(&mut self, failed: Option<FailedNodes>) {
+        if let Some(FailedNodes { ids, error }) = failed {
+            self.unexpanded.extend(ids.iter().map(ToString::to_string));
+            self.cut_short.get_or_insert(error);
+        }
     }
 }
 

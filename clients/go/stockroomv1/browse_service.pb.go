@@ -94,10 +94,10 @@ type GetBrowseNodesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One outcome for each identifier of the request, in its order.
 	Outcomes []*BrowseNodeOutcome `protobuf:"bytes,1,rep,name=outcomes,proto3" json:"outcomes,omitempty"`
-	// Nodes whose children were not asked for because the walk reached its bound of 100 nodes or had to stop; empty: the
-	// answer is whole to the depth.
+	// Nodes that Amazon failed to answer, and nodes whose children were not asked for because the walk reached its bound of 100
+	// nodes or had to stop; empty: the answer is whole to the depth.
 	UnexpandedIds []string `protobuf:"bytes,2,rep,name=unexpanded_ids,json=unexpandedIds,proto3" json:"unexpanded_ids,omitempty"`
-	// Set where the deadline or the budget ran out on the way down.
+	// Set where Amazon failed to answer a node, or the deadline or the budget ran out on the way down.
 	Incomplete *Incomplete `protobuf:"bytes,3,opt,name=incomplete,proto3" json:"incomplete,omitempty"`
 	// What it cost.
 	Cost          *Cost `protobuf:"bytes,4,opt,name=cost,proto3" json:"cost,omitempty"`
@@ -168,7 +168,7 @@ type BrowseNodeOutcome struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The identifier as it was asked for.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// The node; unset where Amazon does not know it.
+	// The node; unset where Amazon does not know it, or failed to answer it. In the latter case unexpanded_ids has its id.
 	Node *BrowseNode `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
 	// How fresh it is; unset where there is no node.
 	Freshness     *Freshness `protobuf:"bytes,3,opt,name=freshness,proto3" json:"freshness,omitempty"`

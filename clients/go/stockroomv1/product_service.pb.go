@@ -721,9 +721,10 @@ type VariationSummary struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How many children there are, by Amazon's count. Without a meaning where variation_count_unknown is set.
 	VariationCount int32 `protobuf:"varint,1,opt,name=variation_count,json=variationCount,proto3" json:"variation_count,omitempty"`
-	// The lowest price of a child.
+	// The lowest price of a child. Unset where it may be the price of a child that withholds it: a child on another page of a
+	// family that does not fit on one, or one whose price is withheld. A price that a child of the page shows is set.
 	LowestPrice *Money `protobuf:"bytes,2,opt,name=lowest_price,json=lowestPrice,proto3" json:"lowest_price,omitempty"`
-	// The highest price of a child.
+	// The highest price of a child; unset under the same condition.
 	HighestPrice *Money `protobuf:"bytes,3,opt,name=highest_price,json=highestPrice,proto3" json:"highest_price,omitempty"`
 	// What the children differ in.
 	Dimensions []*VariationDimension `protobuf:"bytes,4,rep,name=dimensions,proto3" json:"dimensions,omitempty"`

@@ -44,7 +44,7 @@ json_struct! {
         r#type: String,
         message: String,
         field_list: Vec<FieldName>,
-        retry_after_seconds: Option<i64>,
+        retry_after_seconds: Option<f64>,
     }
 }
 
@@ -136,9 +136,9 @@ pub(crate) fn to_item_error(response: &HttpResponse, entry: Option<&ErrorEntry>,
 }
 
 fn throttled(response: &HttpResponse, entry: Option<&ErrorEntry>, now: OffsetDateTime) -> Error {
-    let seconds = entry.and_then(|entry| entry.retry_after_seconds).and_then(|seconds| u64::try_from(seconds).ok());
-    let retry_after =
-        response.retry_after(now).or(seconds.map(|seconds| Duration::from_secs(seconds).min(MAX_RETRY_AFTER)));
+    let seconds = entry.and_then(|entry| entry.retry_after_seconds).filter(|seconds| *seconds >= 0.0);
+    let bounded = |seconds: f64| Duration::from_secs_f64(seconds.min(MAX_RETRY_AFTER.as_secs_f64()));
+    let retry_after = response.retry_after(now).or(seconds.map(bounded));
     Error::Throttled { retry_after, request_id: response.request_id() }
 }
 

@@ -38,8 +38,10 @@ impl HttpResponse {
     /// [`MAX_RETRY_AFTER`].
     pub(super) fn retry_after(&self, now: OffsetDateTime) -> Option<Duration> {
         let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let wait = match text.parse() {
             Ok(seconds) => Duration::from_secs(seconds),
+            Err(_) if is_number => Duration::MAX,
             Err(_) => (OffsetDateTime::parse(text, &Rfc2822).ok()? - now).try_into().unwrap_or_default(),
         };
         Some(wait.min(MAX_RETRY_AFTER))
@@ -71,6 +73,7 @@ mod tests {
             ("Sun, 01 Mar 2026 12:01:30 GMT", Some(90)),
             ("Sun, 01 Mar 2026 11:00:00 GMT", Some(0)),
             ("9223372036854775807", Some(300)),
+            ("99999999999999999999999", Some(300)),
             ("Sun, 01 Mar 2027 12:00:00 GMT", Some(300)),
             ("-5", None),
             ("soon", None),

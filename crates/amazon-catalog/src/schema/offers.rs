@@ -1,10 +1,11 @@
-//! `OffersV2`: what an item costs, from whom and when it comes.
+//! `OffersV2`: what an item costs, who sells it and whether it is available.
 
 use prost_types::Duration;
+use serde_json::value::RawValue;
 
 use crate::{
     dates,
-    json::{json_struct, unless_empty},
+    json::{FromJson, json_struct, unless_empty},
     schema::money::Money,
 };
 use stockroom_proto::pb;
@@ -25,7 +26,19 @@ json_struct! {
         merchant_info: MerchantInfo,
         price: Price,
         r#type: String,
-        violates_map: bool,
+        violates_map: Restriction,
+    }
+}
+
+/// Amazon's flag `ViolatesMAP`: the price is below the minimum advertised price (MAP), and may be seen only in Amazon's cart.
+///
+/// A flag that is stated and cannot be read restricts the price: an unknown restriction is not the absence of one.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Restriction(pub(super) bool);
+
+impl FromJson for Restriction {
+    fn read(json: &RawValue) -> Option<Self> {
+        Some(Self(bool::read(json) != Some(false)))
     }
 }
 
@@ -116,20 +129,22 @@ impl From<Listing> for pb::Offer {
             loyalty_points: listing.loyalty_points.points,
             ..Self::default()
         };
-        if listing.violates_map {
+        if listing.violates_map.0 {
             withhold_price(&mut offer);
         }
         offer
     }
 }
 
-/// Takes every amount out of an offer whose price may be seen only in Amazon's cart.
+/// Takes out of an offer whose price may be seen only in Amazon's cart every amount that the price can be told from. In Japan
+/// the loyalty points are a share of the price.
 pub(super) fn withhold_price(offer: &mut pb::Offer) {
     offer.price_withheld = true;
     offer.price = None;
     offer.price_per_unit = None;
     offer.saving = None;
     offer.saving_basis = None;
+    offer.loyalty_points = None;
     offer.promotions.clear();
 }
 
@@ -158,7 +173,7 @@ pub(super) fn sub_condition(word: String, condition: &str) -> String {
 impl From<Availability> for pb::Availability {
     fn from(availability: Availability) -> Self {
         let kind = match availability.r#type.as_str() {
-            // The last three words are those of the first version of offers.
+            // `Now`, `Backorderable` and `Preorderable` are the words of the first version of offers.
             "IN_STOCK" | "Now" => pb::AvailabilityType::InStock,
             "IN_STOCK_SCARCE" => pb::AvailabilityType::InStockScarce,
             "AVAILABLE_DATE" => pb::AvailabilityType::AvailableDate,

@@ -9,7 +9,10 @@ use crate::{
     json::{FromJson, json_struct, unless_empty},
     schema::{
         money::{Amount, Money},
-        offers::{Availability, LoyaltyPoints, condition_of, condition_text, saving, sub_condition, withhold_price},
+        offers::{
+            Availability, LoyaltyPoints, Restriction, condition_of, condition_text, saving, sub_condition,
+            withhold_price,
+        },
     },
 };
 use stockroom_proto::pb;
@@ -34,7 +37,7 @@ json_struct! {
         program_eligibility: ProgramEligibility,
         promotions: Vec<Priced<Promotion>>,
         saving_basis: Priced<Price>,
-        violates_map: bool,
+        violates_map: Restriction,
     }
 }
 
@@ -154,7 +157,7 @@ impl From<Listing> for pb::Offer {
             program_eligibility: unless_empty(listing.program_eligibility.into()),
             ..Self::default()
         };
-        if listing.violates_map {
+        if listing.violates_map.0 {
             withhold_price(&mut offer);
         }
         offer

@@ -1,7 +1,13 @@
 //! Both versions of an item's offers as one.
 //!
-//! The second version is what Amazon keeps, so its listings are taken where there are any; the first adds what only it
-//! knows. A price that may be seen only in Amazon's cart is withheld here for good, in whichever version says so.
+//! # Rule
+//!
+//! - Amazon keeps the second version, so its listings are taken where there are any; the first version adds what only it
+//!   has. A listing that states nothing is none.
+//! - A price that either version restricts to Amazon's cart is withheld here, and no later stage can show it. A restriction
+//!   in the first version holds for every offer of the second that may be the same: its merchant and its condition are the
+//!   same or unknown.
+//! - The span of a condition is withheld where one of its ends may be a withheld price.
 
 use crate::schema::{
     offers::{OffersV2, withhold_price},
@@ -15,28 +21,38 @@ pub(super) fn product_offers(v1: Option<Offers>, v2: Option<OffersV2>) -> Option
         return None;
     }
     let (v1, v2) = (v1.unwrap_or_default(), v2.unwrap_or_default());
-    let mut others: Vec<pb::Offer> = v1.listings.into_iter().map(Into::into).collect();
-    let mut listings: Vec<pb::Offer> = v2.listings.into_iter().map(Into::into).collect();
+    let mut others: Vec<pb::Offer> = stated(v1.listings.into_iter().map(Into::into));
+    let mut listings: Vec<pb::Offer> = stated(v2.listings.into_iter().map(Into::into));
     let mut summaries: Vec<pb::OfferSummary> = v1.summaries.into_iter().map(Into::into).collect();
 
-    withhold_spans(&mut summaries, others.iter().chain(&listings));
     if listings.is_empty() {
         listings = others;
     } else {
+        let restricted: Vec<pb::Offer> = others.iter().filter(|other| other.price_withheld).cloned().collect();
         for offer in &mut listings {
             if let Some(index) = others.iter().position(|other| is_same_offer(offer, other)) {
                 enrich(offer, others.remove(index));
             }
+            if offer.price_withheld || restricted.iter().any(|other| may_be_same_offer(offer, other)) {
+                withhold_price(offer);
+            }
         }
+        withhold_spans(&mut summaries, &restricted);
     }
+    withhold_spans(&mut summaries, &listings);
     // The sort is stable: all but the winner stay in Amazon's order.
     listings.sort_by_key(|offer| offer.is_buy_box_winner != Some(true));
     Some(pb::ProductOffers { listings, summaries })
 }
 
-/// Unsets the span of prices of each condition with a withheld price, as one of its ends may be that very price.
-fn withhold_spans<'a>(summaries: &mut [pb::OfferSummary], offers: impl Iterator<Item = &'a pb::Offer>) {
-    let withheld: Vec<_> = offers.filter(|offer| offer.price_withheld).map(pb::Offer::condition).collect();
+/// The offers that state something.
+fn stated(offers: impl Iterator<Item = pb::Offer>) -> Vec<pb::Offer> {
+    offers.filter(|offer| *offer != pb::Offer::default()).collect()
+}
+
+/// Unsets the span of prices of each condition with a withheld price, as one of its ends may be that price.
+fn withhold_spans(summaries: &mut [pb::OfferSummary], offers: &[pb::Offer]) {
+    let withheld: Vec<_> = offers.iter().filter(|offer| offer.price_withheld).map(pb::Offer::condition).collect();
     for summary in summaries {
         let condition = summary.condition();
         let may_be =
@@ -64,7 +80,24 @@ fn is_same_offer(offer: &pb::Offer, other: &pb::Offer) -> bool {
         && offer.sub_condition == other.sub_condition
 }
 
-/// Adds to an offer what only the first version knows of it.
+/// Whether an offer of the one version can be that of the other, as far as both state their merchant and condition.
+fn may_be_same_offer(offer: &pb::Offer, other: &pb::Offer) -> bool {
+    let may_be = |a: &str, b: &str| a.is_empty() || b.is_empty() || a == b;
+    let may_be_merchant = match (&offer.merchant, &other.merchant) {
+        (Some(a), Some(b)) if !a.id.is_empty() && !b.id.is_empty() => a.id == b.id,
+        (Some(a), Some(b)) => may_be(&a.name, &b.name),
+        (None, _) | (_, None) => true,
+    };
+    let condition = |offer: &pb::Offer| match offer.condition() {
+        pb::Condition::Unspecified => offer.condition_text.clone(),
+        known => known.as_str_name().to_owned(),
+    };
+    may_be_merchant
+        && may_be(&condition(offer), &condition(other))
+        && may_be(&offer.sub_condition, &other.sub_condition)
+}
+
+/// Adds to an offer what only the first version has of it.
 fn enrich(offer: &mut pb::Offer, v1: pb::Offer) {
     offer.id = v1.id;
     offer.delivery = v1.delivery;
@@ -74,9 +107,6 @@ fn enrich(offer: &mut pb::Offer, v1: pb::Offer) {
         merchant.default_shipping_country = known.default_shipping_country;
         merchant.feedback_count = known.feedback_count;
         merchant.feedback_rating = known.feedback_rating;
-    }
-    if offer.price_withheld || v1.price_withheld {
-        withhold_price(offer);
     }
 }
 
@@ -199,6 +229,53 @@ mod tests {
             let [new, used] = offers.summaries.as_slice() else { panic!("{offers:?}") };
             assert_eq!((&new.lowest_price, &new.highest_price, new.offer_count), (&None, &None, Some(4)));
             assert!(used.lowest_price.is_some() && used.highest_price.is_some());
+        }
+    }
+
+    #[test]
+    fn a_restriction_of_the_first_version_holds_for_each_offer_that_it_may_be_about() {
+        let restricted = |merchant: Value, condition: &str| {
+            let first = with(with(v1("id-1", "M1", condition, 10), "ViolatesMAP", true), "MerchantInfo", merchant);
+            let first = json!({ "Listings": [first], "Summaries": [span("New"), span("Used")] });
+            let unknown = with(v2("M1", "New", 14), "MerchantInfo", json!(null));
+            let second = [v2("M1", "New", 10), v2("M1", "New", 11), v2("M2", "New", 12), v2("M1", "Used", 13), unknown];
+            let offers = offers(&first, &json!({ "Listings": second }));
+            let withheld: Vec<_> = offers.listings.iter().map(|offer| offer.price_withheld).collect();
+            let shown = offers.summaries.iter().map(|summary| summary.lowest_price.is_some());
+            (withheld, shown.collect::<Vec<_>>())
+        };
+        let same = (vec![true, true, false, false, true], vec![false, true]);
+        assert_eq!(restricted(json!({ "Id": "M1" }), "New"), same);
+        let any_merchant = (vec![true, true, true, false, true], vec![false, true]);
+        assert_eq!(restricted(json!(null), "New"), any_merchant);
+        assert_eq!(restricted(json!(null), "Unknown"), (vec![true; 5], vec![false, false]));
+        assert_eq!(restricted(json!({ "Id": "M3" }), "Used"), (vec![false; 5], vec![true, false]));
+    }
+
+    #[test]
+    fn a_restriction_that_cannot_be_read_withholds_the_price() {
+        let is_withheld = |flag: Value| {
+            let second = json!({ "Listings": [with(v2("M1", "New", 10), "ViolatesMAP", flag.clone())] });
+            let first = json!({ "Listings": [with(v1("id-1", "M1", "New", 10), "ViolatesMAP", flag)] });
+            let withheld = [offers(&json!(null), &second), offers(&first, &json!(null))].map(|o| o.listings[0].clone());
+            assert_eq!(withheld[0].price_withheld, withheld[1].price_withheld);
+            assert!(withheld.iter().all(|offer| offer.price.is_none() == offer.price_withheld));
+            withheld[0].price_withheld
+        };
+        for flag in [json!(true), json!("true"), json!("yes"), json!(1), json!(0), json!({}), json!([]), json!("")] {
+            assert!(is_withheld(flag.clone()), "{flag}");
+        }
+        for flag in [json!(false), json!("false"), json!(null)] {
+            assert!(!is_withheld(flag.clone()), "{flag}");
+        }
+    }
+
+    #[test]
+    fn a_listing_that_states_nothing_does_not_stand_for_those_of_the_other_version() {
+        let first = json!({ "Listings": [v1("id-1", "M1", "New", 10), {}] });
+        for second in [json!([]), json!([{}]), json!([{ "Price": null }, { "ViolatesMAP": false }, 7])] {
+            let offers = offers(&first, &json!({ "Listings": second }));
+            assert_eq!(prices(&offers), [Some(10)], "{second}");
         }
     }
 

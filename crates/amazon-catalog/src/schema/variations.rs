@@ -47,18 +47,30 @@ impl VariationsResult {
         let places = places(self.items?, marketplace)?;
         let page_count = self.variation_summary.page_count.and_then(|count| u32::try_from(count).ok());
         let mut summary = pb::VariationSummary::from(self.variation_summary);
-        // An end of the span may be the very price that a child withholds.
-        if places
-            .iter()
-            .flatten()
-            .flat_map(|product| &product.offers)
-            .flat_map(|offers| &offers.listings)
-            .any(|o| o.price_withheld)
-        {
-            (summary.lowest_price, summary.highest_price) = (None, None);
+        if !shows_whole_family(&places, &summary) {
+            for end in [&mut summary.lowest_price, &mut summary.highest_price] {
+                end.take_if(|price| !is_shown(price, &places));
+            }
         }
         Some(VariationsPage { places, summary, page_count })
     }
+}
+
+/// Whether every child of the family is on the page and none withholds its price. Otherwise an end of the family's span may
+/// be the price of a child that withholds it, on this page or on another.
+fn shows_whole_family(places: &[Option<pb::Product>], summary: &pb::VariationSummary) -> bool {
+    let withholds =
+        |child: &pb::Product| child.offers.iter().flat_map(|offers| &offers.listings).any(|offer| offer.price_withheld);
+    let is_whole = !summary.variation_count_unknown && usize::try_from(summary.variation_count) == Ok(places.len());
+    is_whole && places.iter().all(|place| place.as_ref().is_some_and(|child| !withholds(child)))
+}
+
+/// Whether a child on the page shows the price.
+fn is_shown(price: &pb::Money, places: &[Option<pb::Product>]) -> bool {
+    let offers = places.iter().flatten().flat_map(|child| &child.offers).flat_map(|offers| &offers.listings);
+    offers.flat_map(|offer| &offer.price).any(|shown| {
+        (shown.units, shown.nanos, &shown.currency_code) == (price.units, price.nanos, &price.currency_code)
+    })
 }
 
 impl From<VariationSummary> for pb::VariationSummary {

@@ -90,6 +90,9 @@ fn too_many_calls_are_known_with_the_wait_that_is_asked_for() {
     let cases = [
         (json!({ "type": "ThrottleException", "retryAfterSeconds": 60 }), Some(60)),
         (json!({ "type": "ThrottleException", "retryAfterSeconds": -1 }), None),
+        (json!({ "type": "ThrottleException", "retryAfterSeconds": 301 }), Some(300)),
+        (json!({ "type": "ThrottleException", "retryAfterSeconds": 1e30 }), Some(300)),
+        (json!({ "type": "ThrottleException", "retryAfterSeconds": "7" }), Some(7)),
         (json!({ "type": "ThrottleException", "serviceCode": "s", "quotaCode": "q" }), None),
         (json!("slow down"), None),
     ];

@@ -240,8 +240,11 @@ fn a_character_is_lost_before_a_text() {
     assert_eq!(answer.products[0].info.as_ref().unwrap().title, "Pok\u{FFFD}mon \u{FFFD}!");
 }
 
-fn offer(price: &Value) -> pb::Offer {
-    let body = json!({ "itemsResult": { "items": [{ "asin": GOOD, "offersV2": { "listings": [price] } }] } });
+fn offer(listing: &Value) -> pb::Offer {
+    // A listing that states nothing would be none.
+    let mut listing = listing.clone();
+    listing["merchantInfo"] = json!({ "id": "M1" });
+    let body = json!({ "itemsResult": { "items": [{ "asin": GOOD, "offersV2": { "listings": [listing] } }] } });
     let [first, second] = item_answers(&[GOOD], 200, &body)
         .map(|answer| answer.products.into_iter().next().unwrap().offers.unwrap().listings.remove(0));
     assert_eq!(first, second);

@@ -69,13 +69,32 @@ fn a_family_has_its_children_and_a_summary() {
 }
 
 #[test]
-fn a_child_that_withholds_its_price_withholds_the_family_s_span() {
-    let withheld = r#"[{"ASIN": "B0FAKESCF1", "OffersV2": {"Listings": [{"ViolatesMAP": true}]}}]"#;
+fn the_family_s_span_shows_no_price_that_a_child_may_withhold() {
+    let child = |amount: u32, flag: &str| {
+        format!(
+            r#"{{"ASIN": "B0FAKESCF{amount}", "OffersV2": {{"Listings": [{{"ViolatesMAP": {flag}, "Price": {{"Money": {{"Amount": {amount}, "Currency": "USD"}}}}}}]}}}}"#
+        )
+    };
     let price =
-        r#"{"LowestPrice": {"Amount": 1, "Currency": "USD"}, "HighestPrice": {"Amount": 2, "Currency": "USD"}}"#;
-    let json = format!(r#"{{"VariationsResult": {{"Items": {withheld}, "VariationSummary": {{"Price": {price}}}}}}}"#);
-    let CatalogResponse::Variations(Some(page)) = read(&variations(), &json).unwrap() else { panic!() };
-    assert_eq!((page.summary.lowest_price, page.summary.highest_price), (None, None));
+        r#"{"LowestPrice": {"Amount": 1, "Currency": "USD"}, "HighestPrice": {"Amount": 3, "Currency": "USD"}}"#;
+    let whole = |count: u32| format!(r#""VariationCount": {count}, "#);
+    let cases = [
+        (vec![child(1, "true"), child(3, "false")], whole(2), (None, Some(3))),
+        (vec![child(1, "false"), child(2, "\"?\""), child(3, "false")], whole(3), (Some(1), Some(3))),
+        (vec![child(2, "false")], whole(1), (Some(1), Some(3))),
+        (vec![child(2, "false")], whole(13), (None, None)),
+        (vec![child(2, "false")], String::new(), (None, None)),
+        (vec![child(3, "false"), "null".to_owned()], whole(2), (None, Some(3))),
+    ];
+    for (children, count, span) in cases {
+        let items = children.join(", ");
+        let json = format!(
+            r#"{{"VariationsResult": {{"Items": [{items}], "VariationSummary": {{{count}"Price": {price}}}}}}}"#
+        );
+        let CatalogResponse::Variations(Some(page)) = read(&variations(), &json).unwrap() else { panic!() };
+        let units = |price: Option<pb::Money>| price.map(|price| price.units);
+        assert_eq!((units(page.summary.lowest_price), units(page.summary.highest_price)), span, "{json}");
+    }
 }
 
 #[test]
