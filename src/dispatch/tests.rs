@@ -7,7 +7,10 @@ use std::{
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
-use tokio::time::{Instant, advance};
+use tokio::{
+    sync::Notify,
+    time::{Instant, advance, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
@@ -29,6 +32,7 @@ struct Scripted {
     credentials: std::sync::atomic::AtomicU64,
     script: Mutex<VecDeque<amazon_catalog::Error>>,
     asked: Mutex<Vec<(Instant, CatalogRequest)>>,
+    called: Notify,
 }
 
 impl Upstream for Scripted {
@@ -46,12 +50,13 @@ impl Upstream for Scripted {
             asked.push((Instant::now(), question.clone()));
             self.hangs_after.is_some_and(|after| asked.len() > after)
         };
+        self.called.notify_waiters();
         let scripted = self.script.lock().unwrap().pop_front();
         let poisoned =
             matches!(question, CatalogRequest::Items(items) if items.asins.iter().any(|a| a.as_str().starts_with('P')));
         let poisoned = poisoned && self.poison;
         async move {
-            tokio::time::sleep(self.takes).await;
+            sleep(self.takes).await;
             if is_hung {
                 std::future::pending::<()>().await;
             }
@@ -85,7 +90,7 @@ impl Upstream for Scripted {
     ) -> BoxFuture<'a, Result<CatalogResponse, amazon_catalog::Error>> {
         async move {
             if self.asked.lock().unwrap().is_empty() {
-                tokio::time::sleep(self.connects_in).await;
+                sleep(self.connects_in).await;
             }
             if !self.never_leaves || self.script.lock().unwrap().is_empty() {
                 sent.mark();
@@ -111,6 +116,17 @@ impl Scripted {
             _ => 1,
         };
         self.asked.lock().unwrap().iter().map(count).collect()
+    }
+
+    /// Waits until so many calls have been made in all.
+    async fn has_calls(&self, count: usize) {
+        loop {
+            let called = self.called.notified();
+            if self.asked.lock().unwrap().len() >= count {
+                return;
+            }
+            called.await;
+        }
     }
 
     fn times(&self) -> Vec<Instant> {
@@ -230,7 +246,7 @@ async fn a_call_that_has_left_serves_those_who_stay_and_one_that_nobody_wants_ne
         dispatch.fetch_items(us(), asins('B', 1), first.clone()).await,
         dispatch.fetch_items(us(), asins('B', 1), terms(60)).await,
     );
-    advance(Duration::from_millis(100)).await;
+    amazon.has_calls(1).await;
     let unwanted = terms(60);
     let queued = dispatch.fetch_items(us(), asins('C', 10), unwanted.clone()).await;
     first.abandoned.cancel();
@@ -375,7 +391,7 @@ async fn a_small_caller_s_wait_is_its_fair_share_behind_a_greedy_one() {
     let amazon = Arc::new(Scripted::default());
     let dispatch = Dispatch::start(vec![options(&amazon)]);
     let greedy = dispatch.fetch_items(us(), asins('G', 500), as_caller("greedy", Priority::Interactive, 1.0)).await;
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    sleep(Duration::from_millis(1500)).await;
     let asked = Instant::now();
     let small =
         all(dispatch.fetch_items(us(), asins('S', 10), as_caller("small", Priority::Interactive, 1.0)).await).await;
@@ -403,7 +419,7 @@ async fn bulk_comes_after_those_who_wait_and_goes_first_for_an_id_that_somebody_
     let amazon = Arc::new(Scripted::default());
     let dispatch = Dispatch::start(vec![options(&amazon)]);
     let bulk = dispatch.fetch_items(us(), asins('B', 40), as_caller("batch", Priority::Bulk, 1.0)).await;
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    sleep(Duration::from_millis(500)).await;
     let fresh = dispatch.fetch_items(us(), asins('F', 5), as_caller("web", Priority::Interactive, 1.0)).await;
     let promoted = Asin::parse("B000000039").unwrap();
     let same = dispatch.fetch_items(us(), vec![promoted], as_caller("web", Priority::Interactive, 1.0)).await;
@@ -461,8 +477,7 @@ async fn a_thousand_stale_reads_of_a_key_are_one_refresh_while_amazon_hangs() {
         for _ in 0..10 {
             mark_stale(&dispatch, asins('R', 10));
         }
-        advance(Duration::from_millis(100)).await;
-        dispatch.reports().await;
+        sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(amazon.letters(), ["RRRRRRRRRR"]);
     assert_eq!(dispatch.reports().await[0].queue_length, 0);
@@ -476,7 +491,7 @@ async fn refreshes_never_go_before_people_nor_take_their_places_in_the_queue() {
     all(dispatch.fetch_items(us(), asins('A', 50), terms(60)).await).await;
     all(dispatch.fetch_items(us(), asins('B', 50), terms(60)).await).await;
     mark_stale(&dispatch, asins('R', 100));
-    advance(Duration::from_secs(125)).await;
+    sleep(Duration::from_secs(125)).await;
     assert_eq!(amazon.batches().len(), 10, "no refresh without budget in hand");
     let people = all(dispatch.fetch_items(us(), asins('C', 50), terms(8)).await).await;
     assert!(people.iter().all(|item| item.result.is_ok()), "{:?}", people.iter().find(|item| item.result.is_err()));
@@ -491,7 +506,7 @@ async fn a_page_is_refreshed_at_once_and_without_company_and_a_product_after_a_m
     let marked = Instant::now();
     dispatch.mark_stale(&FetchKey::Request(nodes), SystemTime::UNIX_EPOCH);
     mark_stale(&dispatch, asins('R', 1));
-    tokio::time::sleep(Duration::from_secs(70)).await;
+    sleep(Duration::from_secs(70)).await;
     let waits: Vec<_> = amazon.times().iter().map(|at| (*at - marked).as_secs()).collect();
     assert_eq!((amazon.letters(), waits), (vec!["-".to_owned(), "R".to_owned()], vec![0, 60]));
 }
@@ -503,7 +518,7 @@ async fn a_page_is_refreshed_even_when_less_than_half_of_the_burst_is_in_hand() 
     all(dispatch.fetch_items(us(), asins('A', 80), terms(60)).await).await;
     let nodes = CatalogRequest::BrowseNodes(GetBrowseNodes { locale: us(), ids: Vec::new() });
     dispatch.mark_stale(&FetchKey::Request(nodes), SystemTime::UNIX_EPOCH);
-    tokio::time::sleep(Duration::from_secs(61)).await;
+    sleep(Duration::from_secs(61)).await;
     assert_eq!(amazon.letters().last().unwrap(), "-");
 }
 
@@ -523,7 +538,7 @@ async fn one_rejected_id_among_a_thousand_stale_ones_costs_a_few_calls_and_no_pe
     let dispatch = Dispatch::start(vec![options(&amazon)]);
     mark_stale(&dispatch, asins('P', 1));
     mark_stale(&dispatch, asins('R', 1000));
-    tokio::time::sleep(Duration::from_secs(180)).await;
+    sleep(Duration::from_secs(180)).await;
     let poisoned = amazon.letters().iter().filter(|batch| batch.contains('P')).count();
     assert!(poisoned <= 3, "{poisoned} in {:?}", amazon.letters());
 }
@@ -537,7 +552,7 @@ async fn behind_pace_a_call_waits_for_company_as_long_as_its_callers_can() {
     let asked = Instant::now();
     let patient = dispatch.fetch_items(us(), asins('P', 1), terms(60)).await;
     let later = async {
-        tokio::time::sleep(Duration::from_secs(20)).await;
+        sleep(Duration::from_secs(20)).await;
         all(dispatch.fetch_items(us(), asins('Q', 9), terms(60)).await).await
     };
     let (patient, _) = tokio::join!(all(patient), later);
@@ -614,7 +629,7 @@ async fn a_stop_finishes_what_is_in_flight_and_refuses_what_waits() {
     let dispatch =
         Dispatch::start(vec![Options { answers: Arc::clone(&answers) as Arc<dyn AnswerSink>, ..options(&amazon) }]);
     let sent = dispatch.fetch_items(us(), asins('B', 10), terms(60)).await;
-    advance(Duration::from_millis(50)).await;
+    amazon.has_calls(1).await;
     let waits = dispatch.fetch_items(us(), asins('C', 1), terms(60)).await;
     let (_, sent, waits) = tokio::join!(dispatch.stop(), all(sent), all(waits));
     assert!(sent.iter().all(|item| item.result.is_ok()), "{sent:?}");
@@ -682,12 +697,10 @@ async fn after_a_pause_one_call_is_the_probe_and_no_id_is_tried_more_than_three_
     all(dispatch.fetch_items(us(), asins('B', 100), terms(60)).await).await;
     let before = amazon.batches().len();
     advance(Duration::from_secs(31)).await;
-    let asks = (0..5).map(|n| async move { Asin::parse(&format!("C{n:09}")).unwrap() });
-    let ids = futures_util::future::join_all(asks).await;
-    let waiting = dispatch.fetch_items(us(), ids, terms(60)).await;
+    let waiting = dispatch.fetch_items(us(), asins('C', 5), terms(60)).await;
     let more = dispatch.fetch_items(us(), asins('D', 30), terms(60)).await;
-    advance(Duration::from_millis(450)).await;
-    dispatch.reports().await;
+    amazon.has_calls(before + 1).await;
+    sleep(Duration::from_millis(450)).await;
     assert_eq!(amazon.batches().len(), before + 1, "one probe");
     drop((waiting, more));
     let mut tries = std::collections::HashMap::<Asin, usize>::new();
