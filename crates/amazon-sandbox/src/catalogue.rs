@@ -54,6 +54,14 @@ impl Catalogue {
         &self.products
     }
 
+    /// The product at a place in the order by popularity, of those that an API shows with an offer.
+    pub(crate) fn offered(&self, place: usize) -> Option<&InventedProduct> {
+        let is_offered = |product: &&InventedProduct| {
+            product.accessible && !product.listings.is_empty() && !matches!(product.role, Role::Parent { .. })
+        };
+        self.products.iter().filter(is_offered).nth(place)
+    }
+
     /// The index of words, built at its first use: building it takes longer than generating the products.
     pub(crate) fn words(&self) -> &WordIndex {
         self.words.get_or_init(|| WordIndex::of(&self.products))

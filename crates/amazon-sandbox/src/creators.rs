@@ -7,7 +7,10 @@ use std::time::Instant;
 
 use serde_json::{Map, Value};
 
-use crate::{paapi5::AnswerContext, signature::ReceivedRequest};
+use crate::{
+    paapi5::{self, AnswerContext},
+    signature::ReceivedRequest,
+};
 use amazon_catalog::{Marketplace, Operation};
 
 pub use self::credentials::{credential, credential_versions, token_path};
@@ -16,6 +19,7 @@ pub(crate) use self::{
     errors::{CreatorsError, names as error_names},
     files::{FileError, is_file, open as open_file},
     grant::{TokenRequestError, answer as grant},
+    spelling::lower,
     tokens::TokenStore,
 };
 use self::{errors::InvalidField, files::FileCollection, tokens::TokenError};
@@ -91,13 +95,14 @@ pub(crate) fn authenticate(
 pub(crate) fn answer(
     (asked, marketplace): (CreatorsOperation, Marketplace),
     received: ReceivedRequest<'_>,
-    context: AnswerContext,
+    context: AnswerContext<'_>,
     base: &str,
     reviews: bool,
 ) -> Result<Value, CreatorsError> {
     let body = match asked {
         // A list needs no field, so an empty body is accepted.
         CreatorsOperation::List(_) if received.body.is_empty() => Map::new(),
+        _ if !is_json(received) => return Err(CreatorsError::named("CannotParse")),
         CreatorsOperation::Catalog(_) | CreatorsOperation::List(_) | CreatorsOperation::Link(_) => {
             serde_json::from_slice(received.body).map_err(|_| CreatorsError::named("CannotParse"))?
         }
@@ -112,6 +117,11 @@ pub(crate) fn answer(
             files::link(collection, marketplace, &body, base, context.now.unix_timestamp())
         }
     }
+}
+
+fn is_json(received: ReceivedRequest<'_>) -> bool {
+    let content_type = received.headers.get("content-type").and_then(|value| value.to_str().ok());
+    content_type.is_some_and(paapi5::is_json)
 }
 
 /// The token of an `Authorization` header and the credential version beside it. Tokens of versions 2.x need the version; tokens of

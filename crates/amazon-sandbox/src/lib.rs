@@ -18,8 +18,9 @@ use amazon_catalog::Marketplace;
 pub use self::{
     call_log::RecordedCall,
     creators::{credential, credential_versions, token_path},
-    faults::{FaultKind, InjectedFault, ScriptError},
+    faults::{ErrorForm, FaultKind, InjectedFault, ListedPage, ScriptError},
     hold::ResponseHold,
+    odd::{ODD_ANSWERS, OddAnswer},
     tls::{Tls, TlsError},
 };
 
@@ -30,6 +31,7 @@ pub mod examples;
 mod faults;
 mod hold;
 mod limits;
+mod odd;
 mod outcome;
 mod paapi5;
 mod search;

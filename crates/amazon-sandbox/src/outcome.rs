@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
-    FaultKind,
+    ErrorForm, FaultKind,
     creators::{self, TokenIssuer},
+    odd::Spelling,
     paapi5,
 };
 
@@ -69,7 +70,12 @@ impl CallOutcome {
     /// Applies a fault, if there is one, to the right answer.
     pub(crate) fn of(answer: HttpAnswer, fault: Option<FaultKind>, error_format: ErrorFormat) -> Self {
         Self::Answered(match fault {
-            None | Some(FaultKind::PartialErrors) => answer,
+            // Those change the answer where it is made.
+            None | Some(FaultKind::PartialErrors | FaultKind::Odd(_) | FaultKind::Pages(_)) => answer,
+            Some(FaultKind::ErrorForm { status, code, form }) => {
+                HttpAnswer { later: answer.later, ..HttpAnswer::json(status, &error_format.body(&code, form)) }
+            }
+            Some(FaultKind::RejectedId { id, is_named }) => error_format.rejected_id(is_named.then_some(&id)),
             Some(FaultKind::Error(name)) => error_format.error(name),
             Some(FaultKind::Status { status, body }) => {
                 HttpAnswer { status, content_type: "text/html", body: body.into(), ..answer }
@@ -99,6 +105,40 @@ impl ErrorFormat {
             Self::Paapi5 => paapi5::Paapi5Error::named(name).into(),
             Self::Creators => creators::CreatorsError::named(name).into(),
             Self::Token(issuer) => creators::TokenRequestError::of(issuer, name).into(),
+        }
+    }
+
+    /// The error of a `GetItems` with an invalid id, which it names or does not.
+    fn rejected_id(self, id: Option<&str>) -> HttpAnswer {
+        match (self, id) {
+            (Self::Creators, Some(id)) => creators::CreatorsError::invalid_ids(&format!("{id} is not an ASIN")).into(),
+            (Self::Creators, None) => creators::CreatorsError::invalid_ids("must be ASINs").into(),
+            (Self::Paapi5 | Self::Token(_), id) => {
+                let named = id.map_or("An ItemId".to_owned(), |id| format!("The ItemId {id}"));
+                let message = format!("{named} provided in the request is invalid.");
+                let error = json!({ "Code": "InvalidParameterValue", "Message": message });
+                let kind = "com.amazon.paapi5#ValidationException";
+                HttpAnswer::json(400, &json!({ "__type": kind, "Errors": [error] }))
+            }
+        }
+    }
+
+    /// An error of any code in one of Amazon's forms.
+    fn body(self, code: &str, form: ErrorForm) -> Value {
+        let spelling = match self {
+            Self::Paapi5 => Spelling::Paapi5,
+            Self::Creators | Self::Token(_) => Spelling::Creators,
+        };
+        let (code_key, message_key) = (spelling.key("Code"), spelling.key("Message"));
+        let message = "The request cannot be answered.";
+        let coral = format!("com.amazon.coral.availability#{code}");
+        match form {
+            ErrorForm::List => json!({ spelling.key("Errors"): [{ code_key: code, message_key: message }] }),
+            ErrorForm::Code => json!({ code_key: code, message_key: message }),
+            ErrorForm::Type => json!({ "type": code, "message": message }),
+            ErrorForm::Coral => json!({ "__type": coral, "message": message }),
+            ErrorForm::Envelope => json!({ "Output": { "__type": coral }, "Version": "1.0" }),
+            ErrorForm::Message => json!({ message_key: code }),
         }
     }
 

@@ -6,7 +6,9 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::{
-    ACCESS_KEY, SECRET_KEY, partner_tag,
+    ACCESS_KEY, ListedPage, SECRET_KEY,
+    odd::ListWindow,
+    partner_tag,
     signature::{KeyPair, ReceivedRequest, verify},
 };
 use amazon_catalog::{Marketplace, Operation};
@@ -37,7 +39,11 @@ pub(crate) const OPERATIONS: [Operation; 4] =
 
 /// The state that an answer depends on besides the request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct AnswerContext {
+pub(crate) struct AnswerContext<'a> {
+    /// Which places of the true list the pages of a list show.
+    pub(crate) window: ListWindow,
+    /// The pages of a scripted list; empty: the true list.
+    pub(crate) pages: &'a [ListedPage],
     pub(crate) now: OffsetDateTime,
     /// Whether the account meets Amazon's sales requirement.
     pub(crate) eligible: bool,
@@ -64,9 +70,31 @@ pub(crate) fn authenticate(
     let operation = operation
         .filter(|operation| received.method == "POST" && named == Some(operation.name()))
         .ok_or_else(|| Paapi5Error::named("UnknownOperation"))?;
+    if !has_required_headers(received) {
+        return Err(Paapi5Error::of_another_protocol());
+    }
     let region = host_marketplace(received).map(Marketplace::aws_region);
     verify(received, KeyPair { access_key: ACCESS_KEY, secret_key: SECRET_KEY }, region, now)?;
     Ok(operation)
+}
+
+/// Whether the request says that its body is Amazon's JSON. `amz-1.0` names no coding.
+fn has_required_headers(received: ReceivedRequest<'_>) -> bool {
+    let header = |name: &str| received.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    header("content-encoding") == "amz-1.0" && is_json(header("content-type"))
+}
+
+/// Whether a content type is JSON, in UTF-8.
+pub(crate) fn is_json(content_type: &str) -> bool {
+    let content_type = content_type.to_ascii_lowercase().replace(' ', "");
+    ["application/json", "application/json;charset=utf-8"].contains(&content_type.as_str())
+}
+
+impl AnswerContext<'_> {
+    /// The scripted page of this number, from 1; `None` where the list is the true one.
+    pub(crate) fn scripted_page(&self, number: usize) -> Option<&ListedPage> {
+        self.pages.get(number - 1).or(self.pages.last())
+    }
 }
 
 /// Answers a request that has been authenticated.
@@ -74,7 +102,7 @@ pub(crate) fn answer(
     operation: Operation,
     received: ReceivedRequest<'_>,
     body: &Value,
-    context: AnswerContext,
+    context: AnswerContext<'_>,
 ) -> Result<Value, Paapi5Error> {
     let fields = Fields::of(body)?;
     // The order of checks: the form of the request, then the account, then the data.
@@ -91,7 +119,7 @@ pub(crate) fn respond(
     marketplace: Marketplace,
     fields: &Fields<'_>,
     resources: &Resources<'_>,
-    context: AnswerContext,
+    context: AnswerContext<'_>,
 ) -> Result<Value, Paapi5Error> {
     let tag = fields.required_text("PartnerTag")?;
     let renderer = ItemRenderer::read(fields, marketplace, tag, resources, context.now)?;
@@ -107,11 +135,11 @@ pub(crate) fn respond(
         }),
         Operation::SearchItems => search_items::SearchItemsInput::read(fields, marketplace).and_then(|request| {
             checked()?;
-            Ok(request.answer(&renderer))
+            request.answer(&renderer, context)
         }),
         Operation::GetVariations => variations::GetVariationsInput::read(fields).and_then(|request| {
             checked()?;
-            Ok(request.answer(&renderer))
+            request.answer(&renderer, context)
         }),
         Operation::GetBrowseNodes => browse_nodes::ids(fields).and_then(|ids| {
             checked()?;

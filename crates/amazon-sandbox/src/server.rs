@@ -97,7 +97,7 @@ async fn call(state: Arc<SandboxState>, request: Request<Incoming>) -> Result<Re
     let outcome = state.decide(route, received, parts.uri.query().unwrap_or_default());
     let call = match route {
         Route::Paapi5(_) | Route::Creators(_) => Some(state.call_log.arrive(call_of(&parts, route.operation(), &raw))),
-        Route::Token(_) | Route::File | Route::Counts => None,
+        Route::Token(_) | Route::File | Route::Counts | Route::Faults => None,
     };
     match route {
         Route::Paapi5(_) | Route::Creators(_) => state.gate.pass().await,
@@ -105,7 +105,7 @@ async fn call(state: Arc<SandboxState>, request: Request<Incoming>) -> Result<Re
             state.tokens.requested();
             state.token_gate.pass().await;
         }
-        Route::File | Route::Counts => {}
+        Route::File | Route::Counts | Route::Faults => {}
     }
     let (answer, whole) = match outcome {
         CallOutcome::Answered(answer) => (answer, true),

@@ -20,6 +20,7 @@ use crate::{
     hold::ResponseGate,
     limits::RateLimits,
     locked,
+    odd::{ListWindow, Spelling, ids_of},
     outcome::{CallOutcome, ErrorFormat, HttpAnswer},
     paapi5::{self, AnswerContext},
     signature::ReceivedRequest,
@@ -28,6 +29,9 @@ use amazon_catalog::Operation;
 
 /// The path of the sandbox's own counters. Amazon has no such path.
 const COUNTS_PATH: &str = "/sandbox/calls";
+
+/// The path at which faults are queued, listed and removed.
+const FAULTS_PATH: &str = "/sandbox/faults";
 
 /// The state that all connections share.
 #[derive(Debug)]
@@ -57,6 +61,8 @@ pub(crate) enum Route {
     File,
     /// The sandbox's own counters.
     Counts,
+    /// The sandbox's pending faults.
+    Faults,
 }
 
 impl Route {
@@ -64,6 +70,8 @@ impl Route {
     pub(crate) fn of(received: ReceivedRequest<'_>) -> Self {
         if received.path == COUNTS_PATH {
             Self::Counts
+        } else if received.path == FAULTS_PATH {
+            Self::Faults
         } else if let Some(issuer) = TokenIssuer::at(received.path) {
             Self::Token(issuer)
         } else if creators::is_file(received.path) {
@@ -81,7 +89,7 @@ impl Route {
             Self::Paapi5(operation) => operation,
             Self::Creators(Some(CreatorsOperation::Catalog(operation))) => Some(operation),
             Self::Creators(Some(CreatorsOperation::List(_) | CreatorsOperation::Link(_))) => Some(Operation::Files),
-            Self::Creators(None) | Self::Token(_) | Self::File | Self::Counts => None,
+            Self::Creators(None) | Self::Token(_) | Self::File | Self::Counts | Self::Faults => None,
         }
     }
 }
@@ -109,13 +117,14 @@ impl SandboxState {
             Route::Paapi5(operation) => self.decide_paapi5(operation, received),
             Route::Creators(asked) => self.decide_creators(asked, received),
             Route::Token(issuer) => {
-                let fault = InjectedFault::take(&mut locked(&self.token_faults), None);
+                let fault = InjectedFault::take(&mut locked(&self.token_faults), None, &[]);
                 let granted = creators::grant(issuer, received, &self.tokens);
                 let answer = granted.map_or_else(HttpAnswer::from, |token| HttpAnswer::json(200, &token));
                 CallOutcome::of(answer, fault, ErrorFormat::Token(issuer))
             }
             Route::File => CallOutcome::Answered(file(received, query)),
             Route::Counts => CallOutcome::Answered(HttpAnswer::json(200, &self.counts())),
+            Route::Faults => CallOutcome::Answered(self.steer_faults(received)),
         }
     }
 
@@ -125,10 +134,12 @@ impl SandboxState {
             Ok(operation) => operation,
             Err(error) => return CallOutcome::Answered(error.into()),
         };
-        let fault = InjectedFault::take(&mut locked(&self.faults), Some(operation));
-        let body = serde_json::from_slice(received.body).unwrap_or_default();
+        let body: Value = serde_json::from_slice(received.body).unwrap_or_default();
+        let ids = ids_of(&body);
+        let fault = InjectedFault::take(&mut locked(&self.faults), Some(operation), &ids);
         let answer = paapi5::answer(operation, received, &body, self.context(fault.as_ref()));
-        let answer = answer.map_or_else(HttpAnswer::from, |answer| HttpAnswer::json(200, &answer));
+        let written = |answer| written(answer, fault.as_ref(), Spelling::Paapi5, Some(operation), &ids);
+        let answer = answer.map_or_else(HttpAnswer::from, written);
         CallOutcome::of(answer, fault, ErrorFormat::Paapi5)
     }
 
@@ -138,11 +149,36 @@ impl SandboxState {
             Ok(admitted) => admitted,
             Err(error) => return CallOutcome::Answered(error.into()),
         };
-        let fault = InjectedFault::take(&mut locked(&self.faults), Route::Creators(asked).operation());
+        let ids = ids_of(&serde_json::from_slice(received.body).unwrap_or_default());
+        let operation = Route::Creators(asked).operation();
+        let fault = InjectedFault::take(&mut locked(&self.faults), operation, &ids);
         let (context, base) = (self.context(fault.as_ref()), self.base(received));
         let answer = creators::answer(admitted, received, context, &base, self.creators_reviews);
-        let answer = answer.map_or_else(HttpAnswer::from, |answer| HttpAnswer::json(200, &answer));
+        let written = |answer| written(answer, fault.as_ref(), Spelling::Creators, operation, &ids);
+        let answer = answer.map_or_else(HttpAnswer::from, written);
         CallOutcome::of(answer, fault, ErrorFormat::Creators)
+    }
+
+    /// Queues the faults of a script (POST), lists those that are pending (GET), or removes them (DELETE).
+    fn steer_faults(&self, received: ReceivedRequest<'_>) -> HttpAnswer {
+        let mut faults = locked(&self.faults);
+        match received.method {
+            "GET" => {}
+            "DELETE" => faults.clear(),
+            "POST" => {
+                let script = String::from_utf8_lossy(received.body);
+                match InjectedFault::parse_script(&script) {
+                    Ok(script) => faults.extend(script),
+                    Err(error) => return HttpAnswer::of(400, "text/plain", format!("{error}\n")),
+                }
+            }
+            _ => return HttpAnswer::of(405, "text/plain", "GET, POST or DELETE\n"),
+        }
+        let pending = faults.iter().map(|fault| {
+            let operation = fault.operation.map(Operation::name);
+            json!({ "kind": fault.kind.name(), "operation": operation, "times": fault.times })
+        });
+        HttpAnswer::json(200, &json!({ "faults": pending.collect::<Vec<_>>() }))
     }
 
     /// The counters: calls received, calls answered by HTTP status, and calls over a limit.
@@ -160,8 +196,16 @@ impl SandboxState {
         locked(&self.limits).admits(Instant::now())
     }
 
-    fn context(&self, fault: Option<&FaultKind>) -> AnswerContext {
+    fn context<'a>(&self, fault: Option<&'a FaultKind>) -> AnswerContext<'a> {
         AnswerContext {
+            window: match fault {
+                Some(FaultKind::Odd(odd)) => odd.window(),
+                _ => ListWindow::default(),
+            },
+            pages: match fault {
+                Some(FaultKind::Pages(pages)) => pages,
+                _ => &[],
+            },
             now: OffsetDateTime::now_utc(),
             eligible: self.eligible.load(Ordering::Relaxed),
             hide_first: fault == Some(&FaultKind::PartialErrors),
@@ -175,6 +219,22 @@ impl SandboxState {
             (Some(host), Some((scheme, _))) => format!("{scheme}://{host}"),
             _ => self.url.clone(),
         }
+    }
+}
+
+/// The answer as it is sent, odd where the fault says so.
+fn written(
+    answer: Value,
+    fault: Option<&FaultKind>,
+    spelling: Spelling,
+    operation: Option<Operation>,
+    ids: &[String],
+) -> HttpAnswer {
+    match (fault, operation) {
+        (Some(FaultKind::Odd(odd)), Some(operation)) => {
+            HttpAnswer::of(200, "application/json", odd.apply(answer, spelling, operation, ids))
+        }
+        _ => HttpAnswer::json(200, &answer),
     }
 }
 

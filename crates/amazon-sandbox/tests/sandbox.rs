@@ -23,6 +23,9 @@ mod creators_files;
 #[path = "sandbox/creators_tokens.rs"]
 mod creators_tokens;
 #[cfg(test)]
+#[path = "sandbox/odd.rs"]
+mod odd;
+#[cfg(test)]
 #[path = "sandbox/requests.rs"]
 mod requests;
 #[cfg(test)]

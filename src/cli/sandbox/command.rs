@@ -20,9 +20,9 @@ Examples:
   stockroom sandbox --tls --ca-out ca.pem
   stockroom sandbox --faults faults.toml
 
-A script of faults is TOML, one [[fault]] each: kind (error, status, retry-after, latency, hang, reset, truncated, \
-malformed, wrong-shape or partial-errors), times (default 1), operation (default any), and what the kind needs: code, \
-status and body, seconds, or milliseconds.
+A script of faults is TOML, one [[fault]] each: kind, times (default 1), operation (default any), and what the kind needs. \
+docs/sandbox.md lists the kinds, as status, hang, truncated, no-counts, repeated-pages or bad-byte. POST /sandbox/faults \
+queues a script while the sandbox runs.
 
   [[fault]]
   kind = \"status\"
@@ -143,6 +143,23 @@ mod tests {
         let (toml, _) = toml.split_once("The Creators API").unwrap();
         let config = Config::from_settings(&Settings::default().file("stockroom.toml", toml)).unwrap();
         assert_eq!(config.accounts[0].partner_tags.len(), 22);
+    }
+
+    #[test]
+    fn the_documentation_lists_every_kind_of_fault() {
+        let page = include_str!("../../../docs/sandbox.md");
+        for kind in InjectedFault::kinds() {
+            assert!(
+                page.lines()
+                    .any(|line| line.starts_with(&format!("| `{kind}` |")) || line.starts_with(&format!("`{kind}` "))),
+                "{kind}"
+            );
+        }
+        for (_, name, operations, effect) in amazon_sandbox::ODD_ANSWERS {
+            let operations: Vec<_> = operations.iter().map(|operation| operation.name()).collect();
+            let row = format!("| `{name}` | {} | {effect} |", operations.join(", "));
+            assert!(page.lines().any(|line| line == row), "docs/sandbox.md has no row {row}");
+        }
     }
 
     #[test]

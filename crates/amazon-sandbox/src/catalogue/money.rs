@@ -5,6 +5,7 @@
 use std::{collections::HashMap, sync::LazyLock};
 
 use amazon_catalog::{Currency, Marketplace};
+use serde_json::Number;
 
 /// How many thousandths of each currency's unit a dollar buys.
 static RATES: LazyLock<HashMap<&'static str, u64>> = LazyLock::new(|| {
@@ -79,10 +80,14 @@ impl MarketPrice {
         Self { minor_units: self.minor_units / u64::from(parts.max(1)), ..self }
     }
 
-    /// The amount as a number of whole units, for JSON.
+    /// The amount in units, for JSON. As Amazon does, a whole amount is written without a point.
     #[expect(clippy::cast_precision_loss, reason = "a shop's prices are far below 2^52")]
-    pub(crate) fn in_units(self) -> f64 {
-        self.minor_units as f64 / scale(self.currency) as f64
+    pub(crate) fn in_units(self) -> Number {
+        let scale = scale(self.currency);
+        if self.minor_units % scale == 0 {
+            return (self.minor_units / scale).into();
+        }
+        Number::from_f64(self.minor_units as f64 / scale as f64).unwrap_or_else(|| 0.into())
     }
 }
 

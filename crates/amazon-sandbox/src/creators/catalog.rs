@@ -32,7 +32,7 @@ pub(crate) fn answer(
     operation: Operation,
     marketplace: Marketplace,
     body: &Map<String, Value>,
-    context: AnswerContext,
+    context: AnswerContext<'_>,
     reviews: bool,
 ) -> Result<Value, CreatorsError> {
     let wrong = rules::broken(rules::fields(operation), body);

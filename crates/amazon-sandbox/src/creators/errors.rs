@@ -105,6 +105,11 @@ impl CreatorsError {
         Self::named("FieldValidationFailed").with("fieldList", list.collect::<Value>())
     }
 
+    /// The error of ids that cannot be ids.
+    pub(crate) fn invalid_ids(message: &str) -> Self {
+        Self::fields(vec![InvalidField::new("itemIds", message)])
+    }
+
     /// The error of an unknown id; `kind` is as `Item`.
     pub(crate) fn not_found(kind: &str, id: &str) -> Self {
         let refusal = Self::named("ResourceNotFoundException").with("resourceType", kind).with("resourceId", id);

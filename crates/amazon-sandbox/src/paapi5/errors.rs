@@ -15,8 +15,18 @@ pub(crate) struct Paapi5Error {
     message: String,
     /// The parameter at fault.
     parameter: Option<String>,
-    /// Whether code and message are beside the type instead of in a list.
-    flat: bool,
+    form: BodyForm,
+}
+
+/// Where code and message are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BodyForm {
+    /// In a list.
+    List,
+    /// Beside the type.
+    Flat,
+    /// Nowhere: only the type, in the envelope of Amazon's other protocol.
+    Envelope,
 }
 
 const SIGNING: &str = "If you are using an AWS SDK, requests are signed for you automatically; otherwise, go to https://webservices.amazon.com/paapi5/documentation/sending-request.html#signing.";
@@ -129,7 +139,20 @@ impl Paapi5Error {
         let unknown = (name, 400, "Validation", name, "The request is refused.");
         let (_, status, exception, code, message) = TABLE.into_iter().find(|row| row.0 == name).unwrap_or(unknown);
         let message = message.replace("{key}", ACCESS_KEY).replace("{signing}", SIGNING);
-        Self { status, exception, code, message, parameter: None, flat: name == "RetiredFlat" }
+        Self {
+            status,
+            exception,
+            code,
+            message,
+            parameter: None,
+            form: if name == "RetiredFlat" { BodyForm::Flat } else { BodyForm::List },
+        }
+    }
+
+    /// The request lacks the headers that say which protocol it speaks. Amazon does not document the answer; its services send
+    /// this envelope to requests of another protocol.
+    pub(crate) fn of_another_protocol() -> Self {
+        Self { form: BodyForm::Envelope, ..Self::named("UnknownOperation") }
     }
 
     /// A required field is absent.
@@ -156,10 +179,14 @@ impl Paapi5Error {
     /// The body, in the form that the live API sends.
     pub(crate) fn body(&self) -> Value {
         let kind = format!("com.amazon.paapi5#{}Exception", self.exception);
-        if self.flat {
-            return json!({ "__type": kind, "Code": self.code, "Message": self.message });
+        match self.form {
+            BodyForm::List => json!({ "__type": kind, "Errors": [{ "Code": self.code, "Message": self.message }] }),
+            BodyForm::Flat => json!({ "__type": kind, "Code": self.code, "Message": self.message }),
+            BodyForm::Envelope => {
+                let kind = format!("com.amazon.coral.service#{}Exception", self.exception);
+                json!({ "Output": { "__type": kind }, "Version": "1.0" })
+            }
         }
-        json!({ "__type": kind, "Errors": [{ "Code": self.code, "Message": self.message }] })
     }
 }
 

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::{
-    catalogue::{money::PriceList, product::InventedProduct},
+    ListedPage,
+    catalogue::{Catalogue, money::PriceList, product::InventedProduct},
     paapi5::{
         browse_nodes, errors::Paapi5Error, fields::Fields, info, json_object::JsonObject, offers, offers_v2,
         resources::Resources,
@@ -89,6 +90,21 @@ impl<'a> ItemRenderer<'a> {
             .with_some("ItemInfo", info::info(product, self))
             .with_some("Offers", offers::offers(product, self))
             .with_some("OffersV2", offers_v2::offers(product, self))
+    }
+
+    /// The items of a scripted page; null for one that cannot be read.
+    pub(crate) fn scripted_items(
+        &self,
+        page: &ListedPage,
+        render: impl Fn(&InventedProduct) -> Value,
+    ) -> Result<Vec<Value>, Paapi5Error> {
+        if let Some(error) = page.error {
+            return Err(Paapi5Error::named(error));
+        }
+        let item = |place: &Option<usize>| {
+            place.and_then(|place| Catalogue::get().offered(place)).map_or(Value::Null, &render)
+        };
+        Ok(page.places.iter().map(item).collect())
     }
 
     /// A text of one value, with its label and locale.

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     catalogue::{Catalogue, categories::Departments, product::Delivery},
     paapi5::{
+        AnswerContext,
         errors::{Paapi5Error, no_results},
         fields::Fields,
         item::ItemRenderer,
@@ -77,13 +78,18 @@ impl<'a> SearchItemsInput<'a> {
     }
 
     /// The page, with the count of all matches. No match and a page beyond the last are answered with `NoResults`.
-    pub(crate) fn answer(self, renderer: &ItemRenderer<'_>) -> Value {
+    pub(crate) fn answer(self, renderer: &ItemRenderer<'_>, context: AnswerContext<'_>) -> Result<Value, Paapi5Error> {
         let query = Query { condition: renderer.condition, from_amazon: renderer.from_amazon, ..self.query };
+        if let Some(page) = context.scripted_page(self.page) {
+            let items = renderer.scripted_items(page, |product| renderer.item(product, "osi").into())?;
+            let result = JsonObject::new().with("Items", items).with_some("TotalResultCount", page.total);
+            return Ok(json!({ "SearchResult": Value::from(result) }));
+        }
         let found = search::search(Catalogue::get(), &query);
-        let page = found.iter().skip((self.page - 1) * self.count).take(self.count);
+        let page = found.iter().skip(context.window.start(self.page, self.count)).take(self.count);
         let items: Vec<Value> = page.map(|hit| renderer.item(hit.product, "osi").into()).collect();
         if items.is_empty() {
-            return no_results();
+            return Ok(no_results());
         }
         let asked = renderer.resources.has("SearchRefinements");
         let refinements = || Some(refinements(query.marketplace, &search::facets(query.marketplace, &found)));
@@ -92,7 +98,7 @@ impl<'a> SearchItemsInput<'a> {
             .with_asked(asked, "SearchRefinements", refinements)
             .with("SearchURL", search_url(&query, renderer.tag))
             .with("TotalResultCount", found.len());
-        json!({ "SearchResult": Value::from(result) })
+        Ok(json!({ "SearchResult": Value::from(result) }))
     }
 }
 

@@ -8,6 +8,7 @@ use crate::{
         product::{Dimension, InventedProduct},
     },
     paapi5::{
+        AnswerContext,
         errors::{Paapi5Error, no_results, not_accessible, unknown_id},
         fields::Fields,
         item::ItemRenderer,
@@ -36,22 +37,31 @@ impl<'a> GetVariationsInput<'a> {
     }
 
     /// The page with its summary. A product without a family and a page beyond the last are answered with `NoResults`.
-    pub(crate) fn answer(&self, renderer: &ItemRenderer<'_>) -> Value {
+    pub(crate) fn answer(&self, renderer: &ItemRenderer<'_>, context: AnswerContext<'_>) -> Result<Value, Paapi5Error> {
         let asin = Asin::parse(self.id).ok().filter(|asin| asin.as_str() == self.id);
         let Some(product) = asin.and_then(|asin| Catalogue::get().find(asin)) else {
-            return json!({ "Errors": [unknown_id("ASIN", self.id)] });
+            return Ok(json!({ "Errors": [unknown_id("ASIN", self.id)] }));
         };
         if !product.accessible {
-            return json!({ "Errors": [not_accessible(self.id)] });
+            return Ok(json!({ "Errors": [not_accessible(self.id)] }));
         }
-        let Some((_, children)) = Catalogue::get().family(product.asin) else { return no_results() };
-        let page = children.iter().skip((self.page - 1) * self.count).take(self.count);
+        if let Some(page) = context.scripted_page(self.page) {
+            let items = renderer.scripted_items(page, |product| variation(product, renderer))?;
+            let summary = JsonObject::new()
+                .with_some("PageCount", page.page_count)
+                .with_some("VariationCount", page.total)
+                .unless_empty();
+            let result = JsonObject::new().with("Items", items).with_some("VariationSummary", summary);
+            return Ok(json!({ "VariationsResult": Value::from(result) }));
+        }
+        let Some((_, children)) = Catalogue::get().family(product.asin) else { return Ok(no_results()) };
+        let page = children.iter().skip(context.window.start(self.page, self.count)).take(self.count);
         let items: Vec<Value> = page.map(|child| variation(child, renderer)).collect();
         if items.is_empty() {
-            return no_results();
+            return Ok(no_results());
         }
         let summary = self.summary(&children, renderer);
-        json!({ "VariationsResult": { "Items": items, "VariationSummary": summary } })
+        Ok(json!({ "VariationsResult": { "Items": items, "VariationSummary": summary } }))
     }
 
     fn summary(&self, children: &[&InventedProduct], renderer: &ItemRenderer<'_>) -> Value {
