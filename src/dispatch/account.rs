@@ -9,6 +9,12 @@
 //! fetching is taken out, and locks on the rest keep other replicas from fetching it too. A permit that is not needed is
 //! given back.
 //!
+//! # An id that Amazon rejects without naming it
+//!
+//! A rejected batch is halved until the id is alone. The calls differ in their ids only, so an id that is rejected alone, while
+//! ids of the same batch are answered, does not exist for Amazon. It is stored as not found, or each further batch with it
+//! would be halved again. Where nothing of the batch is answered, the request and not the id may be at fault.
+//!
 //! # Supervision
 //!
 //! A panic while a message or a result is handled ends neither the task nor the account: waiters are failed, and the actor
@@ -110,6 +116,8 @@ struct AccountActor {
     /// The last call, and when it was sent, while it may still be connecting. Nothing is sent before its request was
     /// written: a later call on an open connection would arrive too close to it.
     connecting: Option<(u64, Instant)>,
+    /// When Amazon last answered a call for items of each locale.
+    items_answered_at: HashMap<Locale, Instant>,
     counts: CallCounts,
     last_error: Option<String>,
 }
@@ -157,6 +165,7 @@ impl AccountActor {
             written,
             written_tx,
             connecting: None,
+            items_answered_at: HashMap::new(),
             counts: CallCounts::default(),
             last_error: None,
         }
@@ -555,11 +564,15 @@ impl AccountActor {
         }
         self.account_for(&completed).await;
         let Completed { batch, fillers, result, sent_at, .. } = completed;
+        let protocol = self.options.upstream.protocol();
+        // An answer is as old as its call: a purge while the call was in flight is stronger, in every replica.
+        let stamp = Snapshot { fetched_at: sent_at, protocol, content: Ok(bytes::Bytes::new()) };
+        let locale = batch.keys.first().and_then(FetchKey::batch_locale);
         match result {
             Ok(answer) => {
-                let protocol = self.options.upstream.protocol();
-                // An answer is as old as its call: a purge while the call was in flight is stronger, in every replica.
-                let stamp = Snapshot { fetched_at: sent_at, protocol, content: Ok(bytes::Bytes::new()) };
+                if let Some(locale) = locale {
+                    self.items_answered_at.insert(locale, Instant::now());
+                }
                 self.answer(&batch, answer, &stamp);
             }
             Err(error) => {
@@ -570,6 +583,25 @@ impl AccountActor {
                 };
                 fillers.iter().for_each(|due| self.options.refresh_queue.defer(due, pause));
                 self.retry_or_fail(&batch, error, may_retry);
+            }
+        }
+        if let Some(locale) = locale {
+            self.judge_suspects(locale, &stamp);
+        }
+    }
+
+    /// Decides about the ids of a locale that Amazon rejected alone, as soon as what was rejected with them has an outcome.
+    fn judge_suspects(&mut self, locale: Locale, stamp: &Snapshot) {
+        let answered_at = self.items_answered_at.get(&locale).copied();
+        for (key, error) in self.queue.suspects(locale) {
+            let FetchKey::Item(_, asin) = key else { continue };
+            if answered_at.is_some() && answered_at >= self.queue.rejected_at(&key) {
+                let snapshot = Snapshot { content: Err(Missing::NotFound), ..stamp.clone() };
+                self.options.answers.store_item(locale, asin, &snapshot);
+                let (waiters, calls) = self.queue.remove(&key);
+                waiters.into_iter().for_each(|waiter| waiter.answer_item(&key, &snapshot, &calls));
+            } else if !self.queue.has_rejected_company(locale) {
+                self.queue.fail(&key, &error);
             }
         }
     }
@@ -632,6 +664,8 @@ impl AccountActor {
             if may_retry && rejected_together {
                 let (waiters, calls) = self.queue.split(key, batch.keys.len() / 2, &cause);
                 waiters.into_iter().for_each(|waiter| waiter.fail(key, &cause, &calls));
+            } else if may_retry && error.may_be_about_an_item_id() && self.queue.rejected_at(key).is_some() {
+                self.queue.mark_suspect(key, &cause);
             } else if may_retry && retry::is_worthwhile(&error, attempts) && pause.is_none() {
                 let not_before = (now + retry::backoff(attempts)).max(self.budget.next(now));
                 let (waiters, calls) = self.queue.requeue(key, not_before, &cause);

@@ -17,7 +17,8 @@
 //!
 //! - Waiters that have gone are dropped before their key costs a call.
 //! - A batch that Amazon rejected is split: its ids are requeued with half the maximum batch size, until the id that Amazon
-//!   objects to is alone. Such an attempt is not counted.
+//!   objects to is alone. Such an attempt is not counted. An id that is rejected alone is a suspect until an id that was
+//!   rejected with it is answered.
 //! - A waiter whose deadline passes during a retry is answered with the failure that caused the retry.
 
 use std::{
@@ -94,6 +95,8 @@ struct Pending {
     attempts: u32,
     /// The largest batch that may carry it: smaller after Amazon rejected a batch it was in.
     max_batch: usize,
+    /// When Amazon first rejected a batch that it was in.
+    rejected_at: Option<Instant>,
     /// The calls that were made for it.
     calls: Vec<u64>,
     /// Why the last attempt failed.
@@ -108,6 +111,8 @@ enum State {
     Remote {
         until: Instant,
     },
+    /// Amazon rejected it alone, after a batch with it.
+    Suspect,
 }
 
 impl Waiter {
@@ -150,7 +155,7 @@ impl FetchKey {
     }
 
     /// The locale whose ids share its batches; `None` for a request that has a call of its own.
-    fn batch_locale(&self) -> Option<Locale> {
+    pub(super) fn batch_locale(&self) -> Option<Locale> {
         match self {
             Self::Item(locale, _) => Some(*locale),
             Self::Request(_) => None,
@@ -276,6 +281,7 @@ impl Queue {
             not_before: now,
             attempts: 0,
             max_batch: IDS_PER_CALL,
+            rejected_at: None,
             calls: Vec::new(),
             last_error: None,
         });
@@ -355,8 +361,37 @@ impl Queue {
     pub(super) fn split(&mut self, key: &FetchKey, max_batch: usize, error: &Error) -> (Vec<Waiter>, Calls) {
         if let Some(pending) = self.pending.get_mut(key) {
             (pending.max_batch, pending.attempts) = (max_batch.max(1), pending.attempts.saturating_sub(1));
+            pending.rejected_at.get_or_insert_with(Instant::now);
         }
         self.requeue(key, Instant::now(), error)
+    }
+
+    /// When Amazon first rejected a batch that the key was in.
+    pub(super) fn rejected_at(&self, key: &FetchKey) -> Option<Instant> {
+        self.pending.get(key)?.rejected_at
+    }
+
+    /// Keeps a key that Amazon rejected alone until it is known whether Amazon objects to the key.
+    pub(super) fn mark_suspect(&mut self, key: &FetchKey, error: &Error) {
+        if let Some(pending) = self.pending.get_mut(key) {
+            (pending.state, pending.last_error) = (State::Suspect, Some(error.clone()));
+        }
+    }
+
+    /// The suspects of a locale, and why each was rejected.
+    pub(super) fn suspects(&self, locale: Locale) -> Vec<(FetchKey, Error)> {
+        let suspects = self
+            .pending
+            .iter()
+            .filter(|(key, pending)| key.batch_locale() == Some(locale) && pending.state == State::Suspect);
+        suspects.filter_map(|(key, pending)| Some((key.clone(), pending.last_error.clone()?))).collect()
+    }
+
+    /// Whether an id of a locale whose batch was rejected has yet to be answered.
+    pub(super) fn has_rejected_company(&self, locale: Locale) -> bool {
+        self.pending.iter().any(|(key, pending)| {
+            key.batch_locale() == Some(locale) && pending.rejected_at.is_some() && pending.state != State::Suspect
+        })
     }
 
     /// Requeues a key that was not sent after all.
@@ -386,7 +421,7 @@ impl Queue {
     pub(super) fn remote(&self, now: Instant) -> Vec<(FetchKey, SystemTime, bool)> {
         let remote = |(key, pending): (&FetchKey, &Pending)| match pending.state {
             State::Remote { until } => Some((key.clone(), pending.known_at, until <= now)),
-            State::Waiting | State::InFlight => None,
+            State::Waiting | State::InFlight | State::Suspect => None,
         };
         self.pending.iter().filter_map(remote).collect()
     }
@@ -437,6 +472,7 @@ impl Queue {
             not_before: Instant::now(),
             attempts: 1,
             max_batch: IDS_PER_CALL,
+            rejected_at: None,
             calls: Vec::new(),
             last_error: None,
         };

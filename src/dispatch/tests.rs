@@ -30,6 +30,8 @@ struct Scripted {
     /// After so many calls Amazon does not answer any more.
     hangs_after: Option<usize>,
     credentials: std::sync::atomic::AtomicU64,
+    /// The code of the rejection of a poisoned id.
+    poison_code: Option<&'static str>,
     script: Mutex<VecDeque<amazon_catalog::Error>>,
     asked: Mutex<Vec<(Instant, CatalogRequest)>>,
     called: Notify,
@@ -63,7 +65,7 @@ impl Upstream for Scripted {
             match (scripted, question) {
                 (Some(error), _) => Err(error),
                 (None, _) if poisoned => Err(amazon_catalog::Error::Rejected {
-                    code: "Invalid".to_owned(),
+                    code: self.poison_code.unwrap_or("Invalid").to_owned(),
                     parameter: None,
                     request_id: None,
                 }),
@@ -591,6 +593,45 @@ async fn an_id_that_amazon_rejects_costs_no_other_its_answer_and_every_call_is_c
     assert!(calls <= 8, "halved again and again, not asked one by one: {:?}", amazon.batches());
     let counted: std::collections::HashSet<u64> = results.iter().flat_map(|item| item.calls.ids()).copied().collect();
     assert_eq!((counted.len(), dispatch.reports().await[0].day_spent as usize), (calls, calls));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_that_amazon_rejects_without_naming_it_is_remembered_as_not_found() {
+    for poisoned_first in [true, false] {
+        let code = Some("InvalidParameterValue");
+        let amazon = Arc::new(Scripted { poison: true, poison_code: code, ..Scripted::default() });
+        let answers = Arc::new(Stored::default());
+        let dispatch =
+            Dispatch::start(vec![Options { answers: Arc::clone(&answers) as Arc<dyn AnswerSink>, ..options(&amazon) }]);
+        let mut ids = [asins('B', 9), asins('P', 1)].concat();
+        if poisoned_first {
+            ids.rotate_right(1);
+        }
+        let results = all(dispatch.fetch_items(us(), ids, terms(60)).await).await;
+        let missing: Vec<_> = results
+            .iter()
+            .filter(|item| item.result.as_ref().is_ok_and(|known| known.content == Err(Missing::NotFound)))
+            .map(|item| item.asin)
+            .collect();
+        assert_eq!((results.len(), missing), (10, asins('P', 1)), "{results:?}");
+        assert!(results.iter().all(|item| item.result.is_ok()), "{results:?}");
+        assert!(amazon.batches().len() <= 8, "{:?}", amazon.batches());
+        assert_eq!(answers.0.lock().unwrap().len(), 10, "the absence is stored like the products");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ids_that_are_all_rejected_are_not_taken_for_missing() {
+    let code = Some("InvalidParameterValue");
+    let amazon = Arc::new(Scripted { poison: true, poison_code: code, ..Scripted::default() });
+    let answers = Arc::new(Stored::default());
+    let dispatch =
+        Dispatch::start(vec![Options { answers: Arc::clone(&answers) as Arc<dyn AnswerSink>, ..options(&amazon) }]);
+    let results = all(dispatch.fetch_items(us(), asins('P', 4), terms(60)).await).await;
+    assert!(results.iter().all(|item| matches!(&item.result, Err(Error::Upstream(_)))), "{results:?}");
+    let alone = all(dispatch.fetch_items(us(), asins('P', 1), terms(60)).await).await;
+    assert!(matches!(&alone[0].result, Err(Error::Upstream(_))), "{alone:?}");
+    assert!(answers.0.lock().unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

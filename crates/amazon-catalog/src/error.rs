@@ -195,6 +195,16 @@ impl From<Unsupported> for Error {
 }
 
 impl Error {
+    /// Whether Amazon may reject the request because of one of its item ids: a value is invalid, and no other parameter is
+    /// named.
+    pub fn may_be_about_an_item_id(&self) -> bool {
+        let Self::Rejected { code, parameter, .. } = self else { return false };
+        let code = code.to_ascii_lowercase();
+        let is_about_values = ["invalidparametervalue", "validation", "invaliditem", "invalidasin", "invalidid"];
+        is_about_values.iter().any(|part| code.contains(part))
+            && parameter.as_ref().is_none_or(|parameter| parameter.eq_ignore_ascii_case("itemIds"))
+    }
+
     /// Amazon's id of the call; `None` where the response had none, or where there was no response.
     pub fn request_id(&self) -> Option<&str> {
         match self {
