@@ -383,9 +383,10 @@ impl Oddity<'_> {
 
     fn mark_title(self, answer: &mut Value) {
         let [info, title, value] = ["ItemInfo", "Title", "DisplayValue"].map(|name| self.key(name));
+        let path = format!("/{title}/{value}");
         self.each_item(answer, |n, item| {
-            let text = item.get_mut(&info).map(|info| &mut info[&title][&value]).filter(|_| n == 0);
-            if let Some(text) = text {
+            let info = item.get_mut(&info).filter(|_| n == 0);
+            if let Some(text) = info.and_then(|info| info.pointer_mut(&path)) {
                 *text = json!(format!("{}{MARK}", text.as_str().unwrap_or_default()));
             }
         });

@@ -84,7 +84,7 @@ impl MarketPrice {
     #[expect(clippy::cast_precision_loss, reason = "a shop's prices are far below 2^52")]
     pub(crate) fn in_units(self) -> Number {
         let scale = scale(self.currency);
-        if self.minor_units % scale == 0 {
+        if self.minor_units.is_multiple_of(scale) {
             return (self.minor_units / scale).into();
         }
         Number::from_f64(self.minor_units as f64 / scale as f64).unwrap_or_else(|| 0.into())
