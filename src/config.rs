@@ -1,12 +1,19 @@
 //! The configuration: typed, checked and complete before anything starts.
 //!
-//! Terms: a *setting* is a text with a path and an origin (a line of a file, an environment variable, a flag). The *table of
-//! keys* (`keys`) says for each path what it accepts, its default and when a change takes effect. The *effective
-//! configuration* is the value of every key that the gateway uses.
+//! # Terms
 //!
-//! [`Settings`] collects settings. [`Config::from_settings`] converts them once and reports every error together. A gateway
-//! starts with any configuration that passes this conversion: files are read and parsed here, and no later code reads the
-//! environment or a file again.
+//! - A *setting* is a text as somebody wrote it, with the path of its key and its origin: a line of a file, an environment
+//!   variable, or a command line flag.
+//! - The *table of keys* (`keys`) says for each path what it accepts (its `Kind`), its default, and when a change takes
+//!   effect.
+//! - A *value* is a setting or a default that its kind has parsed.
+//! - The *effective configuration* is the value and the origin of every key that the gateway uses.
+//!
+//! # Rule
+//!
+//! [`Settings`] collects the settings of all sources. [`Config::from_settings`] converts them once, and reports every error
+//! together. A gateway can be built from any configuration that passes this conversion. Files with secrets and certificates
+//! are read here, and no later code reads the environment or a file.
 
 use std::{fmt, net::SocketAddr, time::Duration};
 
@@ -19,9 +26,9 @@ pub use self::{
     convert::SandboxAccount,
     effective::{Change, Effective},
     error::{ConfigError, ConfigErrors},
-    keys::Reload,
+    http_url::HttpUrl,
+    keys::TakesEffect,
     raw::{Origin, Settings},
-    redis_url::without_credentials,
     redis_url::{RedisDeployment, RedisUrl, RedisUrlError},
     reference::{reference, schema},
     units::parse_duration,
@@ -32,10 +39,12 @@ mod ca_file;
 mod convert;
 mod effective;
 mod error;
+mod http_url;
 mod keys;
 mod kind;
 mod raw;
 mod reader;
+mod redaction;
 mod redis_url;
 mod reference;
 mod units;
@@ -85,21 +94,21 @@ pub struct Account {
     pub calls_per_second: f64,
     /// The calls in any 24 hours that Amazon allows. Default 8,640 (Amazon's, for a new account).
     pub calls_per_day: u32,
-    /// Another address to send calls to, as that of a sandbox. Signatures still name Amazon's host.
-    pub endpoint: Option<String>,
-    /// Certificate authorities to trust for that address in addition to the system's.
+    /// The address to send calls to in place of Amazon's, for example that of a sandbox. Signatures still name Amazon's host.
+    pub endpoint: Option<HttpUrl>,
+    /// Certificate authorities to trust for the account's connections, in addition to the system's.
     pub ca_file: Option<CaFile>,
     /// A proxy for calls to Amazon. Default: none; the proxy settings of the environment are not read.
-    pub proxy: Option<String>,
+    pub proxy: Option<HttpUrl>,
     /// The longest wait for a connection. Default 2 s.
     pub connect_timeout: Duration,
     /// The longest wait for a whole answer. Default 5 s.
     pub timeout: Duration,
-    /// The largest answer that is read. Default 4 MiB; ten full products are about 150 KiB.
+    /// The largest response body that is read. Default 4 MiB; ten full products are about 150 KiB.
     pub max_body_bytes: usize,
-    /// The number of ids and other calls that may wait in the queue. Default 1,000.
+    /// The number of entries that may wait in the queue: ASINs, and requests of other kinds. Default 1,000.
     pub queue_capacity: usize,
-    /// The Amazon entity that the content notice names, by marketplace. There is no default.
+    /// The Amazon company that the content notice names, by marketplace. There is no default.
     pub content_notice_entities: Vec<(Marketplace, String)>,
 }
 
@@ -121,8 +130,8 @@ pub enum Credentials {
         credential_secret: SecretString,
         /// The version, which names the kind of token and the group of marketplaces.
         version: Version,
-        /// Another address to fetch tokens from.
-        token_endpoint: Option<String>,
+        /// The address to fetch tokens from. `None`: a path below the account's endpoint, or Amazon's.
+        token_endpoint: Option<HttpUrl>,
     },
 }
 
@@ -148,13 +157,14 @@ pub struct Caller {
 pub struct Cache {
     /// The capacity of the memory tier, including keys. Default 256 MiB.
     pub memory_bytes: u64,
-    /// How long an answer is fresh for a request that wants offers. Default and maximum 50 min.
+    /// The age up to which an answer is fresh for a request that wants offers. Default and maximum 50 min.
     pub offers_fresh: Duration,
-    /// How long an answer is fresh for any other request. Default and maximum 12 h.
+    /// The age up to which an answer is fresh for any other request. Default and maximum 12 h.
     pub catalog_fresh: Duration,
-    /// The age up to which an answer with offers is returned while the gateway refreshes it. Default 6 h, maximum 24 h.
+    /// The age up to which an answer is returned to a request that wants offers while the gateway refreshes it. Default 6 h,
+    /// maximum 24 h.
     pub offers_stale: Duration,
-    /// The age up to which any answer is returned, also when Amazon fails. Default and maximum 24 h.
+    /// The age from which no answer is returned, also when Amazon fails. Default and maximum 24 h.
     pub ceiling: Duration,
 }
 
@@ -165,7 +175,7 @@ pub struct Redis {
     pub url: RedisUrl,
     /// The prefix of every key. Letters, digits, `-`, `_`, `.` and `:`. Default `stockroom`.
     pub prefix: String,
-    /// The longest wait for Redis. A command is tried once. Default 50 ms.
+    /// The longest wait for an answer of Redis. No command is repeated. Default 50 ms.
     pub timeout: Duration,
     /// Certificate authorities to trust instead of the system's.
     pub ca_file: Option<CaFile>,
@@ -182,14 +192,14 @@ pub struct Server {
     pub max_concurrent_calls: usize,
     /// The number of connections that may be open at once. Default 1,024.
     pub max_connections: usize,
-    /// How long calls may continue after SIGTERM. Default 20 s.
+    /// How long calls in progress may continue once the port is closed after SIGTERM. Default 20 s.
     pub drain: Duration,
-    /// How long the port stays open but not ready after SIGTERM, so that load balancers notice. Default 0 s.
+    /// How long the port stays open after SIGTERM while health reports NOT_SERVING. Default 0 s.
     pub lame_duck: Duration,
     /// Whether gRPC reflection is served. Default true.
     pub reflection: bool,
-    /// Whether AdminService answers anonymous callers on a port off loopback where no callers are configured. Default
-    /// false.
+    /// Whether AdminService answers anonymous callers. It matters only where no callers are configured and the address is
+    /// not a loopback address. Default false.
     pub admin_open: bool,
 }
 
@@ -207,7 +217,7 @@ pub struct Admin {
 pub struct Log {
     /// The format of a line.
     pub format: LogFormat,
-    /// Which lines to log, as `info` or `stockroom=debug,warn`.
+    /// Which lines to log, for example `info` or `stockroom=debug,warn`.
     pub filter: String,
 }
 

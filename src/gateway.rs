@@ -81,9 +81,9 @@ fn way(account: &Account) -> Result<UpstreamClient, Error> {
     let ca_pem = account.ca_file.as_ref().map(|file| file.pem().to_vec());
     let partner_tags = account.partner_tags.iter().cloned().collect();
     let transport = TransportOptions {
-        endpoint: account.endpoint.clone(),
+        endpoint: account.endpoint.as_ref().map(|url| url.expose().to_owned()),
         ca_pem,
-        proxy: account.proxy.clone(),
+        proxy: account.proxy.as_ref().map(|url| url.expose().to_owned()),
         connect_timeout: account.connect_timeout,
         max_body_bytes: account.max_body_bytes,
     };
@@ -98,11 +98,43 @@ fn way(account: &Account) -> Result<UpstreamClient, Error> {
                 credential_secret,
                 version,
                 partner_tags,
-                token_endpoint,
+                token_endpoint: token_endpoint.map(|url| url.expose().to_owned()),
                 transport,
             })
             .map(|client| UpstreamClient::Creators(Arc::new(client)))
         }
     };
     way.map_err(|source| Error::Upstream { account: account.name.clone(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Settings;
+
+    const PAAPI5: &str = "protocol = \"paapi5\"\naccess_key = \"key\"\nsecret_key = \"secret\"\n";
+    const CREATORS: &str = "credential_id = \"id\"\ncredential_secret = \"s\"\ncredential_version = \"v3.1\"\n";
+
+    /// Values that the configuration accepts and that a client of HTTP or Redis could refuse.
+    const ACCEPTED: &[(&str, &str)] = &[
+        ("proxy = \"http://me:a%20word@proxy.example:3128/\"\n", "url = \"redis://user:p%40ss@[::1]:7000/3\""),
+        ("proxy = \"https://[::1]:3128\"\n", "url = \"rediss://h\""),
+        ("proxy = \"http://a%zz:b%zz@h\"\n", "url = \"rediss-cluster://:word@a,b:7000\""),
+        ("proxy = \"http://@h\"\n", "url = \"redis-sentinel://u:w@a,b/primary/2\""),
+        ("proxy = \"http://a_b.example\"\n", "url = \"redis://under_score.example\""),
+        ("endpoint = \"http://me:word@h:1/a//b/\"\n", "url = \"redis://:word@h/9223372036854775807\""),
+        ("endpoint = \"https://bücher.example/%zz\"\n", "url = \"redis://bücher.example\""),
+    ];
+
+    #[tokio::test]
+    async fn a_gateway_is_built_from_whatever_the_configuration_accepts() {
+        for (account, redis) in ACCEPTED {
+            for credentials in [PAAPI5, CREATORS] {
+                let tag = "partner_tags.US = \"ä tag\"\n";
+                let toml = format!("[accounts.main]\n{credentials}{account}{tag}[redis]\n{redis}\n");
+                let config = Config::from_settings(&Settings::default().file("f", &toml)).expect(&toml);
+                assert!(build(&config).is_ok(), "{toml}: {:?}", build(&config).err());
+            }
+        }
+    }
 }

@@ -9,14 +9,14 @@ use amazon_catalog::{Marketplace, creators::Version};
 pub(super) fn read_accounts(read: &mut Reader<'_>) -> Vec<Account> {
     let names = read.names_below("accounts");
     if names.is_empty() {
-        read.error("accounts", "no Amazon account is configured; add [accounts.main] with its keys and partner tags, or try invented products with `stockroom serve --sandbox`");
+        read.add_error("accounts", "no Amazon account is configured; add [accounts.main] with its keys and partner tags, or try invented products with `stockroom serve --sandbox`");
     }
     let accounts: Vec<Account> = names.into_iter().filter_map(|name| read_account(read, name)).collect();
     let mut served: Vec<(Marketplace, &str)> = Vec::new();
     for account in &accounts {
         for (marketplace, _) in &account.partner_tags {
             match served.iter().find(|(other, _)| other == marketplace) {
-                Some((_, first)) => read.error(
+                Some((_, first)) => read.add_error(
                     &format!("accounts.{}.partner_tags.{}", account.name, marketplace.code()),
                     format!("account {first} already serves this marketplace; only one account may"),
                 ),
@@ -31,7 +31,7 @@ fn read_account(read: &mut Reader<'_>, name: &str) -> Option<Account> {
     let at = |key: &str| format!("accounts.{name}.{key}");
     let partner_tags = by_marketplace(read, &at("partner_tags"));
     if partner_tags.is_empty() && read.names_below(&at("partner_tags")).is_empty() {
-        read.error(
+        read.add_error(
             &at("partner_tags"),
             "it is not set; give one tag for each marketplace to serve, as { US = \"mytag-20\" }",
         );
@@ -76,7 +76,7 @@ fn read_credentials(read: &mut Reader<'_>, name: &str, served: &[(Marketplace, S
             let problem = format!(
                 "it belongs to protocol = \"{other}\", and this account has \"{protocol}\"; change one of the two"
             );
-            read.error(&at(key), problem);
+            read.add_error(&at(key), problem);
         }
         return None;
     }
@@ -95,14 +95,17 @@ fn read_creators(read: &mut Reader<'_>, name: &str, served: &[(Marketplace, Stri
     let token_endpoint = read.get(&at("token_endpoint"));
     let version: Option<Version> = read.get(&at("credential_version"));
     if version.is_none() && !read.is_set(&at("credential_version")) {
-        read.error(&at("credential_version"), "it is not set; Amazon prints it beside the credential, as 2.1 or 3.2");
+        read.add_error(
+            &at("credential_version"),
+            "it is not set; Amazon prints it beside the credential, as 2.1 or 3.2",
+        );
     }
     let version = version?;
     for (marketplace, _) in served.iter().filter(|(served, _)| served.region_group() != version.region_group()) {
         let (code, group) = (marketplace.code(), marketplace.region_group());
         let problem =
             format!("a credential of version {version} is for {}, and {code} is in {group}", version.region_group());
-        read.error(&at("credential_version"), problem);
+        read.add_error(&at("credential_version"), problem);
     }
     Some(Credentials::Creators {
         credential_id: id?.expose_secret().to_owned(),
@@ -136,7 +139,7 @@ pub(super) fn read_callers(read: &mut Reader<'_>) -> Vec<Caller> {
                 theirs.into_iter().flatten().any(|other| other.expose_secret() == token.expose_secret())
             };
             if let Some(first) = callers.iter().find(has) {
-                read.error(&at(key), format!("caller {} has the same token; each needs its own", first.name));
+                read.add_error(&at(key), format!("caller {} has the same token; each needs its own", first.name));
             }
         }
         let (admin, calls_per_day) = (read.get_or_zero(&at("admin")), read.get(&at("calls_per_day")));

@@ -10,7 +10,8 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 
-/// A PEM file with at least one usable certificate authority.
+/// A PEM file with at least one certificate, each of which TLS can use as a trust anchor. Equal only if path and content
+/// are.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CaFile {
     path: PathBuf,

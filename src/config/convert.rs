@@ -11,13 +11,11 @@ use super::{
 };
 use amazon_catalog::Marketplace;
 
-/// An account whose Amazon is a sandbox.
+/// An account whose Amazon is a sandbox. Its endpoint is set in the [`Config`] once the sandbox has a port.
 #[derive(Clone, Debug)]
 pub struct SandboxAccount {
     /// The account's name.
     pub name: String,
-    /// The sandbox's URL.
-    pub endpoint: String,
     /// The credentials that the sandbox accepts; their kind says which API the account uses.
     pub credentials: Credentials,
     /// The partner tags that the sandbox accepts.
@@ -48,7 +46,7 @@ impl Config {
     pub fn for_sandbox(settings: &Settings, accounts: Vec<SandboxAccount>) -> Result<(Self, Effective), ConfigErrors> {
         let mut read = Reader::new(settings);
         if !read.names_below("accounts").is_empty() {
-            read.error(
+            read.add_error(
                 "accounts",
                 "accounts are configured, and --sandbox would serve invented products; remove one of the two",
             );
@@ -66,7 +64,7 @@ impl From<SandboxAccount> for Account {
             partner_tags: account.partner_tags,
             calls_per_second: account.calls_per_second,
             calls_per_day: account.calls_per_day,
-            endpoint: Some(account.endpoint),
+            endpoint: None,
             ca_file: None,
             proxy: None,
             connect_timeout: Duration::from_secs(2),
@@ -90,8 +88,8 @@ fn read_config(read: &mut Reader<'_>, accounts: Vec<Account>) -> Option<Config> 
         default_marketplace: default_marketplace?,
         accounts,
         callers,
-        cache,
-        server,
+        cache: cache?,
+        server: server?,
         admin,
         log,
         redis,
@@ -106,23 +104,29 @@ fn read_default_marketplace(read: &mut Reader<'_>, accounts: &[Account]) -> Opti
     let named: Option<Marketplace> = read.get("default_marketplace");
     let Some(named) = named else {
         let chosen = served.iter().find(|marketplace| marketplace.code() == "US").or(served.first()).copied()?;
-        read.replace("default_marketplace", Value::Marketplace(chosen));
+        read.set_derived("default_marketplace", Value::Marketplace(chosen));
         return Some(chosen);
     };
     if !served.is_empty() && !served.contains(&named) {
         let codes: Vec<&str> = served.iter().map(|marketplace| marketplace.code()).collect();
-        read.error("default_marketplace", format!("no account serves it; served are {}", codes.join(", ")));
+        read.add_error("default_marketplace", format!("no account serves it; served are {}", codes.join(", ")));
     }
     Some(named)
 }
 
-fn read_cache(read: &mut Reader<'_>) -> Cache {
-    let memory_bytes = read.get_or_zero("cache.memory");
-    let ceiling: Duration = read.get_or_zero("cache.ceiling");
-    let offers_stale = read.duration_within("cache.offers_stale", ceiling, "cache.ceiling");
-    let offers_fresh = read.duration_within("cache.offers_fresh", offers_stale, "cache.offers_stale");
-    let catalog_fresh = read.duration_within("cache.catalog_fresh", ceiling, "cache.ceiling");
-    Cache { memory_bytes, offers_fresh, catalog_fresh, offers_stale, ceiling }
+fn read_cache(read: &mut Reader<'_>) -> Option<Cache> {
+    let memory_bytes = read.get("cache.memory");
+    let ceiling = read.get("cache.ceiling");
+    let offers_stale = read.duration_up_to("cache.offers_stale", "cache.ceiling", ceiling);
+    let offers_fresh = read.duration_up_to("cache.offers_fresh", "cache.offers_stale", offers_stale);
+    let catalog_fresh = read.duration_up_to("cache.catalog_fresh", "cache.ceiling", ceiling);
+    Some(Cache {
+        memory_bytes: memory_bytes?,
+        offers_fresh: offers_fresh?,
+        catalog_fresh: catalog_fresh?,
+        offers_stale: offers_stale?,
+        ceiling: ceiling?,
+    })
 }
 
 fn read_redis(read: &mut Reader<'_>) -> Option<Redis> {
@@ -133,18 +137,19 @@ fn read_redis(read: &mut Reader<'_>) -> Option<Redis> {
     Some(Redis { url: url?, prefix: prefix?, timeout, ca_file })
 }
 
-fn read_server(read: &mut Reader<'_>) -> Server {
-    let max_deadline = read.get_or_zero("server.max_deadline");
-    Server {
-        default_deadline: read.duration_within("server.default_deadline", max_deadline, "server.max_deadline"),
-        max_deadline,
+fn read_server(read: &mut Reader<'_>) -> Option<Server> {
+    let max_deadline = read.get("server.max_deadline");
+    let default_deadline = read.duration_up_to("server.default_deadline", "server.max_deadline", max_deadline);
+    Some(Server {
+        default_deadline: default_deadline?,
+        max_deadline: max_deadline?,
         max_concurrent_calls: read.get_or_zero("server.max_concurrent_calls"),
         max_connections: read.get_or_zero("server.max_connections"),
         drain: read.get_or_zero("server.drain"),
         lame_duck: read.get_or_zero("server.lame_duck"),
         reflection: read.get_or_zero("server.reflection"),
         admin_open: read.get_or_zero("server.admin_open"),
-    }
+    })
 }
 
 fn read_log(read: &mut Reader<'_>) -> Log {

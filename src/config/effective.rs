@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    keys::{KEYS, Key, NAME, Reload},
+    keys::{KEYS, Key, TakesEffect},
     raw::Origin,
     value::Value,
 };
@@ -17,33 +17,35 @@ pub struct Effective {
     warnings: Vec<String>,
 }
 
-/// A key whose value the gateway uses.
+/// A key that the gateway has read, with the value that it uses.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) path: String,
     pub(super) key: &'static Key,
     /// `None`: the key is not set and has no default.
     pub(super) value: Option<Value>,
-    /// `None`: the value is the default.
+    /// Where the value was written. `None` for a default, for a value that follows from other keys, and without a value.
     pub(super) origin: Option<Origin>,
 }
 
-/// A key that two configurations set differently.
+/// A key whose effective value differs in two configurations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The key, as `accounts.main.timeout`.
     pub key: String,
     /// When the new value takes effect.
-    pub reload: Reload,
+    pub takes_effect: TakesEffect,
 }
 
 impl Effective {
     pub(super) fn new(mut entries: Vec<Entry>, warnings: Vec<String>) -> Self {
+        // Groups of tables in the order of the reference, in each group the tables by name (`accounts.eu`, `accounts.us`), in
+        // each table the keys in the order of the reference.
         entries.sort_by_cached_key(|entry| {
-            let (table, first_part) = (entry.table(), entry.path.split('.').next());
-            let index = KEYS.iter().position(|key| key.path == entry.key.path);
-            let start = KEYS.iter().position(|key| key.path.split('.').next() == first_part);
-            (if table.is_empty() { index } else { start }, table, index, entry.path.clone())
+            let first_part = entry.path.split('.').next();
+            let group = KEYS.iter().position(|key| key.path.split('.').next() == first_part);
+            let row = KEYS.iter().position(|key| key.path == entry.key.path);
+            (group, entry.table(), row, entry.path.clone())
         });
         Self { entries, warnings }
     }
@@ -61,7 +63,7 @@ impl Effective {
                 table = entry.table();
                 text.push_str(&format!("\n[{table}]\n"));
             }
-            let key = entry.path.strip_prefix(&table).map_or(entry.path.as_str(), |rest| rest.trim_start_matches('.'));
+            let key = entry.path.strip_prefix(&table).unwrap_or(&entry.path).trim_start_matches('.');
             text.push_str(&match &entry.value {
                 Some(value) => format!("{key} = {} # {}\n", toml_text(&value.shown()), entry.origin_text()),
                 None => format!("# {key} = (not set)\n"),
@@ -75,14 +77,14 @@ impl Effective {
         let (mut settings, mut origins) = (Json::Object(Map::new()), Map::new());
         for entry in &self.entries {
             let Some(value) = &entry.value else { continue };
-            insert(&mut settings, &entry.path, value.shown());
+            insert_at(&mut settings, &entry.path, value.shown());
             origins.insert(entry.path.clone(), json!(entry.origin_text()));
         }
         json!({ "settings": settings, "origins": origins })
     }
 
-    /// What a newer configuration sets differently, in the order of keys. Values are compared with the content of the files
-    /// that they name.
+    /// The keys whose value differs in a newer configuration, in alphabetical order. Values are compared with the content of
+    /// the files that they name.
     pub fn changes(&self, newer: &Self) -> Vec<Change> {
         let differs = |entry: &Entry, others: &Self| match (&entry.value, others.value(&entry.path)) {
             (Some(value), Some(other)) => !value.is_same(other),
@@ -91,15 +93,17 @@ impl Effective {
         };
         let changed = self.entries.iter().filter(|entry| differs(entry, newer));
         let added = newer.entries.iter().filter(|entry| self.entry(&entry.path).is_none() && entry.value.is_some());
-        let mut changes: Vec<Change> =
-            changed.chain(added).map(|entry| Change { key: entry.path.clone(), reload: entry.key.reload }).collect();
+        let mut changes: Vec<Change> = changed
+            .chain(added)
+            .map(|entry| Change { key: entry.path.clone(), takes_effect: entry.key.takes_effect })
+            .collect();
         changes.sort_by(|one, other| one.key.cmp(&other.key));
         changes
     }
 
     /// Takes the values of a newer configuration that take effect at a reload, and keeps all others.
     pub fn adopt_live(&mut self, newer: Self) {
-        let is_live = |entry: &Entry| entry.key.reload == Reload::Live;
+        let is_live = |entry: &Entry| entry.key.takes_effect == TakesEffect::OnReload;
         let kept = self.entries.drain(..).filter(|entry| !is_live(entry));
         let taken = newer.entries.into_iter().filter(is_live);
         *self = Self::new(kept.chain(taken).collect(), newer.warnings);
@@ -122,11 +126,7 @@ impl Effective {
 impl Entry {
     /// The TOML table of the key: `accounts.main` for `accounts.main.partner_tags.US`, empty for `listen`.
     fn table(&self) -> String {
-        let parts = if self.key.path.split('.').nth(1) == Some(NAME) { 2 } else { 1 };
-        match self.path.contains('.') {
-            true => self.path.split('.').take(parts).collect::<Vec<_>>().join("."),
-            false => String::new(),
-        }
+        self.path.split('.').take(self.key.table_depth()).collect::<Vec<_>>().join(".")
     }
 
     fn origin_text(&self) -> String {
@@ -142,10 +142,13 @@ fn toml_text(value: &Json) -> String {
     }
 }
 
-fn insert(object: &mut Json, path: &str, value: Json) {
+/// Puts a value at a path of a JSON object, and the objects on the way to it.
+fn insert_at(object: &mut Json, path: &str, value: Json) {
     let Json::Object(fields) = object else { return };
     match path.split_once('.') {
-        Some((first, rest)) => insert(fields.entry(first).or_insert_with(|| json!({})), rest, value),
-        None => drop(fields.insert(path.to_owned(), value)),
+        Some((first, rest)) => insert_at(fields.entry(first).or_insert_with(|| json!({})), rest, value),
+        None => {
+            fields.insert(path.to_owned(), value);
+        }
     }
 }

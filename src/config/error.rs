@@ -11,16 +11,17 @@ use super::Origin;
 pub struct ConfigError {
     /// The key, as `accounts.main.timeout`; empty where the problem belongs to no single key.
     pub key: String,
-    /// The value as written, without passwords; `None` for a secret and where no value was written.
+    /// The value as written, without the user and password of a URL. `None` for a secret, for an unknown key, which may be
+    /// that of a secret, and where no value was written or the value is no text.
     pub value: Option<String>,
-    /// Where the value was written.
+    /// Where the value was written; `None` where none was.
     #[serde(serialize_with = "as_text")]
     pub origin: Option<Origin>,
     /// The problem, and what is accepted.
     pub problem: String,
 }
 
-/// All problems of a configuration; at least one.
+/// All problems of a configuration. The checks of this module return it only with at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigErrors(pub Vec<ConfigError>);
 

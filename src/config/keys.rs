@@ -1,8 +1,13 @@
 //! The table of known keys. One row holds everything about a key: what it accepts, its default, when a change takes effect, and
 //! its text in the reference.
 //!
-//! The parser, the effective view, the reload, the reference and the JSON Schema all read this table. A new key is a row here,
-//! a field of a struct in `config.rs`, and the line that reads the one into the other.
+//! `raw` (is the key known?), `reader` (its value), `effective` (its place in the output, and what a reload changes) and
+//! `reference` (documentation and JSON Schema) read this table. A new key is a row here, a field of a struct in
+//! `config.rs`, and a line in `convert.rs` or `accounts.rs` that reads the key into the field.
+//!
+//! Terms: a *path* is the parts of a key, with dots between them. In this table a part may be a *placeholder*: [`NAME`], for
+//! a name that the operator chooses, or [`MARKETPLACE`]. The *table* of a key is its path without the last parts, as
+//! `accounts.NAME` or `cache`; at the top level it is empty.
 
 use std::time::Duration;
 
@@ -20,89 +25,90 @@ pub(super) struct Key {
     pub(super) path: &'static str,
     /// What the key accepts.
     pub(super) kind: Kind,
-    /// The value of a key that is not set; empty: none.
+    /// The text that is parsed where the key is not set. Empty where there is no default, or where code computes it;
+    /// `meaning` then describes it.
     pub(super) default: &'static str,
     /// When a changed value takes effect.
-    pub(super) reload: Reload,
+    pub(super) takes_effect: TakesEffect,
     /// What the key is for, in Markdown.
     pub(super) meaning: &'static str,
 }
 
 /// When a changed value takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reload {
-    /// At the next reload.
-    Live,
-    /// At the next start.
-    Restart,
+pub enum TakesEffect {
+    /// When the running gateway reads its configuration again.
+    OnReload,
+    /// When the gateway starts again.
+    OnRestart,
 }
 
 /// All known keys, in the order of the reference.
 #[rustfmt::skip]
 pub(super) static KEYS: &[Key] = &[
-    restart("listen", Kind::Address, "127.0.0.1:50051", "The address of the gRPC port."),
-    restart("default_marketplace", Kind::Marketplace, "", "The marketplace of a request that names none. Default: `US` if an account serves it, otherwise the first marketplace that is served."),
-    restart("replicas", Kind::Count(1..=1000), "1", "The number of replicas that may run at once, including those of a rolling update; the same for all of them. With Redis they share the budget as needed. Without Redis each replica keeps to its share."),
-    restart("accounts.NAME.protocol", Kind::Choice(&["creators", "paapi5"]), "creators", "The Amazon API that the account uses. The gateway never changes it by itself."),
-    live("accounts.NAME.credential_id", Kind::Secret, "", "Creators: the credential's id. This or its file is required."),
-    live("accounts.NAME.credential_id_file", Kind::ValueFile, "", "Creators: a file that holds the credential's id."),
-    live("accounts.NAME.credential_secret", Kind::Secret, "", "Creators: the credential's secret. This or its file is required."),
-    live("accounts.NAME.credential_secret_file", Kind::ValueFile, "", "Creators: a file that holds the secret."),
-    restart("accounts.NAME.credential_version", Kind::CredentialVersion, "", "Creators: the credential's version. Its region group must be that of the marketplaces served."),
-    restart("accounts.NAME.token_endpoint", Kind::HttpUrl, "", "Creators: another address to fetch tokens from. Default: Amazon's, or that of `endpoint`."),
-    live("accounts.NAME.access_key", Kind::Secret, "", "PA-API 5.0: the access key. This or its file is required."),
-    live("accounts.NAME.access_key_file", Kind::ValueFile, "", "PA-API 5.0: a file that holds the access key."),
-    live("accounts.NAME.secret_key", Kind::Secret, "", "PA-API 5.0: the secret key. This or its file is required."),
-    live("accounts.NAME.secret_key_file", Kind::ValueFile, "", "PA-API 5.0: a file that holds the secret key."),
-    restart("accounts.NAME.partner_tags.MARKETPLACE", Kind::Text, "", "The partner tag for a marketplace. It also says that the account serves this marketplace. At least one is required."),
-    restart("accounts.NAME.calls_per_second", Kind::Rate(0.01..=10.0), "1", "The calls a second that Amazon allows."),
-    restart("accounts.NAME.calls_per_day", Kind::Count(1..=10_000_000), "8640", "The calls in any 24 hours that Amazon allows."),
-    restart("accounts.NAME.endpoint", Kind::HttpUrl, "", "Another address to send calls to, as that of a sandbox."),
-    restart("accounts.NAME.ca_file", Kind::CaFile, "", "Certificate authorities to trust for that address in addition to the system's, in PEM."),
-    restart("accounts.NAME.proxy", Kind::HttpUrl, "", "A proxy for calls to Amazon."),
-    restart("accounts.NAME.connect_timeout", Kind::Duration(millis(10)..=secs(60)), "2s", "The longest wait for a connection to Amazon."),
-    restart("accounts.NAME.timeout", Kind::Duration(millis(100)..=secs(60)), "5s", "The longest wait for a whole answer."),
-    restart("accounts.NAME.max_body", Kind::Size(64 << 10..=64 << 20), "4MiB", "The largest answer that is read."),
-    restart("accounts.NAME.queue_capacity", Kind::Count(1..=1_000_000), "1000", "The number of ids and other calls that may wait in the queue."),
-    restart("accounts.NAME.content_notice_entities.MARKETPLACE", Kind::Text, "", "The Amazon entity that the content notice names for a marketplace."),
-    live("callers.NAME.token", Kind::Secret, "", "The caller's bearer token. This or `token_file` is required."),
-    live("callers.NAME.token_file", Kind::ValueFile, "", "A file that holds the token."),
-    live("callers.NAME.previous_token", Kind::Secret, "", "A second token that is accepted too, while the caller changes from it to `token`."),
-    live("callers.NAME.previous_token_file", Kind::ValueFile, "", "A file that holds the second token."),
-    live("callers.NAME.admin", Kind::Flag, "false", "Whether the caller may use AdminService."),
-    live("callers.NAME.calls_per_day", Kind::Count(1..=10_000_000), "", "The calls to Amazon that the caller may cause in any 24 hours. Default: no quota of its own."),
-    live("callers.NAME.weight", Kind::Rate(0.01..=100.0), "1", "The caller's weight when callers compete for calls: weight 2 gets twice as many calls as weight 1."),
-    restart("cache.memory", Kind::Size(1 << 20..=1 << 40), "256MiB", "The capacity of the memory tier, including keys."),
-    restart("cache.offers_fresh", Kind::Horizon(mins(50)), "50m", "How long an answer with offers is fresh."),
-    restart("cache.catalog_fresh", Kind::Horizon(hours(12)), "12h", "How long any other answer is fresh."),
-    restart("cache.offers_stale", Kind::Horizon(hours(24)), "6h", "The age up to which an answer with offers is returned while the gateway refreshes it."),
-    restart("cache.ceiling", Kind::Horizon(hours(24)), "24h", "The age up to which any answer is returned, also when Amazon fails."),
-    restart("redis.url", Kind::RedisUrl, "", "The Redis that all replicas share: `redis://[user:password@]host[:port][/database]`, `redis-sentinel://…/service` or `redis-cluster://…`; with `rediss` for TLS. This or `url_file`. Without either each replica works alone."),
-    restart("redis.url_file", Kind::ValueFile, "", "A file that holds the URL."),
-    restart("redis.prefix", Kind::KeyPrefix, "stockroom", "The prefix of every key in Redis."),
-    restart("redis.timeout", Kind::Duration(millis(5)..=secs(1)), "50ms", "The longest wait for Redis. A command is tried once."),
-    restart("redis.ca_file", Kind::CaFile, "", "Certificate authorities to trust for Redis instead of the system's, in PEM."),
-    restart("server.default_deadline", Kind::Duration(millis(10)..=secs(600)), "10s", "The deadline of a call that has none."),
-    restart("server.max_deadline", Kind::Duration(millis(10)..=secs(600)), "60s", "The longest deadline of a call."),
-    restart("server.max_concurrent_calls", Kind::Count(1..=1_000_000), "1024", "The number of calls that may be in progress at once."),
-    restart("server.max_connections", Kind::Count(1..=1_000_000), "1024", "The number of connections that may be open at once."),
-    restart("server.drain", Kind::Duration(secs(0)..=secs(3600)), "20s", "How long calls may continue after SIGTERM."),
-    restart("server.lame_duck", Kind::Duration(secs(0)..=secs(600)), "0s", "How long the port stays open but not ready after SIGTERM, so that load balancers notice."),
-    restart("server.reflection", Kind::Flag, "true", "Whether gRPC reflection is served."),
-    restart("server.admin_open", Kind::Flag, "false", "Whether AdminService answers anonymous callers on a port off loopback where no callers are configured."),
-    restart("admin.listen", Kind::AddressOrOff, "127.0.0.1:9464", "The address of the admin port: HTTP with `/livez`, `/readyz`, `/metrics` and a status page. It has no authentication. If the default address is in use, the gateway starts without the port."),
-    restart("log.format", Kind::Choice(&["auto", "pretty", "json"]), "auto", "The format of log lines; `auto` is `pretty` on a terminal and `json` otherwise."),
-    live("log.filter", Kind::LogFilter, "info", "Which lines to log, as `info` or `stockroom=debug,warn`."),
+    on_restart("listen", Kind::Address, "127.0.0.1:50051", "The address of the gRPC port."),
+    on_restart("default_marketplace", Kind::Marketplace, "", "The marketplace of a request that names none. Default: `US` if an account serves it, otherwise the first marketplace that is served."),
+    on_restart("replicas", Kind::Count(1..=1000), "1", "The number of replicas that may run at once, including those of a rolling update; the same for all of them. With Redis the replicas share the budget of each account as they need it. Without Redis each replica uses an equal part of it."),
+    on_restart("accounts.NAME.protocol", Kind::Choice(&["creators", "paapi5"]), "creators", "The Amazon API that the account uses."),
+    on_reload("accounts.NAME.credential_id", Kind::Secret, "", "Creators: the credential's id. This or its file is required."),
+    on_reload("accounts.NAME.credential_id_file", Kind::ValueFile, "", "Creators: a file that holds the credential's id."),
+    on_reload("accounts.NAME.credential_secret", Kind::Secret, "", "Creators: the credential's secret. This or its file is required."),
+    on_reload("accounts.NAME.credential_secret_file", Kind::ValueFile, "", "Creators: a file that holds the secret."),
+    on_restart("accounts.NAME.credential_version", Kind::CredentialVersion, "", "Creators: the credential's version, which Amazon prints beside it. Each version is for the marketplaces of one region group (NA, EU or FE); `partner_tags` may name only those. Required."),
+    on_restart("accounts.NAME.token_endpoint", Kind::HttpUrl, "", "Creators: the address to fetch tokens from. Default: with `endpoint` a path below it, otherwise Amazon's."),
+    on_reload("accounts.NAME.access_key", Kind::Secret, "", "PA-API 5.0: the access key. This or its file is required."),
+    on_reload("accounts.NAME.access_key_file", Kind::ValueFile, "", "PA-API 5.0: a file that holds the access key."),
+    on_reload("accounts.NAME.secret_key", Kind::Secret, "", "PA-API 5.0: the secret key. This or its file is required."),
+    on_reload("accounts.NAME.secret_key_file", Kind::ValueFile, "", "PA-API 5.0: a file that holds the secret key."),
+    on_restart("accounts.NAME.partner_tags.MARKETPLACE", Kind::Text, "", "The partner tag for a marketplace. It also says that the account serves this marketplace. At least one is required."),
+    on_restart("accounts.NAME.calls_per_second", Kind::Decimal(0.01..=10.0), "1", "The number of calls a second that Amazon allows; its value for a new account is the default."),
+    on_restart("accounts.NAME.calls_per_day", Kind::Count(1..=10_000_000), "8640", "The number of calls in any 24 hours that Amazon allows; its value for a new account is the default."),
+    on_restart("accounts.NAME.endpoint", Kind::HttpUrl, "", "The address to send calls to in place of Amazon's, for example that of a sandbox."),
+    on_restart("accounts.NAME.ca_file", Kind::CaFile, "", "Certificate authorities to trust for the account's connections, in addition to the system's, in PEM."),
+    on_restart("accounts.NAME.proxy", Kind::HttpUrl, "", "A proxy for calls to Amazon."),
+    on_restart("accounts.NAME.connect_timeout", Kind::Duration(millis(10)..=secs(60)), "2s", "The longest wait for a connection to Amazon."),
+    on_restart("accounts.NAME.timeout", Kind::Duration(millis(100)..=secs(60)), "5s", "The longest wait for a whole answer."),
+    on_restart("accounts.NAME.max_body", Kind::Size(64 << 10..=64 << 20), "4MiB", "The largest response body that is read."),
+    on_restart("accounts.NAME.queue_capacity", Kind::Count(1..=1_000_000), "1000", "The number of entries that may wait in the account's queue: ASINs, and requests of other kinds."),
+    on_restart("accounts.NAME.content_notice_entities.MARKETPLACE", Kind::Text, "", "The Amazon company that the content notice of a marketplace names, as the operating agreement states it. ListMarketplaces returns the notice. Default: no notice."),
+    on_reload("callers.NAME.token", Kind::Secret, "", "The caller's bearer token. This or `token_file` is required."),
+    on_reload("callers.NAME.token_file", Kind::ValueFile, "", "A file that holds the token."),
+    on_reload("callers.NAME.previous_token", Kind::Secret, "", "A second token that is accepted too, while the caller changes from it to `token`."),
+    on_reload("callers.NAME.previous_token_file", Kind::ValueFile, "", "A file that holds the second token."),
+    on_reload("callers.NAME.admin", Kind::Boolean, "false", "Whether the caller may use AdminService."),
+    on_reload("callers.NAME.calls_per_day", Kind::Count(1..=10_000_000), "", "The calls to Amazon that the caller may cause in any 24 hours. Default: no quota of its own."),
+    on_reload("callers.NAME.weight", Kind::Decimal(0.01..=100.0), "1", "The caller's weight when callers compete for calls: weight 2 gets twice as many calls as weight 1."),
+    on_restart("cache.memory", Kind::Size(1 << 20..=1 << 40), "256MiB", "The capacity of the memory tier, including keys."),
+    on_restart("cache.offers_fresh", Kind::Duration(secs(1)..=mins(50)), "50m", "The age up to which an answer is fresh for a request that wants offers. It may not exceed `offers_stale`."),
+    on_restart("cache.catalog_fresh", Kind::Duration(secs(1)..=hours(12)), "12h", "The age up to which an answer is fresh for any other request. It may not exceed `ceiling`."),
+    on_restart("cache.offers_stale", Kind::Duration(secs(1)..=hours(24)), "6h", "The age up to which an answer is returned to a request that wants offers while the gateway refreshes it. Above it the answer is returned only if Amazon fails. It may not exceed `ceiling`."),
+    on_restart("cache.ceiling", Kind::Duration(secs(1)..=hours(24)), "24h", "The age from which no answer is returned, also when Amazon fails. Amazon's terms set the maximum."),
+    on_restart("redis.url", Kind::RedisUrl, "", "The Redis that all replicas share: `redis://[user:password@]host[:port][/database]`, `redis-sentinel://…/service` or `redis-cluster://…`; with `rediss` for TLS. Default: none, unless `url_file` names one; each replica then works alone. Required where another key of this table is set."),
+    on_restart("redis.url_file", Kind::ValueFile, "", "A file that holds the URL."),
+    on_restart("redis.prefix", Kind::KeyPrefix, "stockroom", "The prefix of every key in Redis."),
+    on_restart("redis.timeout", Kind::Duration(millis(5)..=secs(1)), "50ms", "The longest wait for an answer of Redis. No command is repeated."),
+    on_restart("redis.ca_file", Kind::CaFile, "", "Certificate authorities to trust for Redis, in place of the system's, in PEM."),
+    on_restart("server.default_deadline", Kind::Duration(millis(10)..=secs(600)), "10s", "The deadline of a call that has none."),
+    on_restart("server.max_deadline", Kind::Duration(millis(10)..=secs(600)), "60s", "The longest deadline of a call."),
+    on_restart("server.max_concurrent_calls", Kind::Count(1..=1_000_000), "1024", "The number of calls that may be in progress at once."),
+    on_restart("server.max_connections", Kind::Count(1..=1_000_000), "1024", "The number of connections that may be open at once."),
+    on_restart("server.drain", Kind::Duration(secs(0)..=secs(3600)), "20s", "How long calls in progress may continue once the port is closed after SIGTERM."),
+    on_restart("server.lame_duck", Kind::Duration(secs(0)..=secs(600)), "0s", "How long the port stays open after SIGTERM while health reports NOT_SERVING, so that load balancers notice. `drain` begins after it."),
+    on_restart("server.reflection", Kind::Boolean, "true", "Whether gRPC reflection is served."),
+    on_restart("server.admin_open", Kind::Boolean, "false", "Whether AdminService answers anonymous callers. It matters only where no callers are configured and `listen` is not a loopback address."),
+    on_restart("admin.listen", Kind::AddressOrOff, "127.0.0.1:9464", "The address of the admin port: HTTP with `/livez`, `/readyz`, `/metrics` and a status page. It has no authentication. If the default address is in use, the gateway starts without the port."),
+    on_restart("log.format", Kind::Choice(&["auto", "pretty", "json"]), "auto", "The format of log lines; `auto` is `pretty` on a terminal and `json` otherwise."),
+    on_reload("log.filter", Kind::LogFilter, "info", "Which lines to log, for example `info` or `stockroom=debug,warn`."),
 ];
 
-/// A key whose changes take effect at the next reload.
-const fn live(path: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Key {
-    Key { path, kind, default, reload: Reload::Live, meaning }
+/// A row whose changes take effect at the next reload.
+const fn on_reload(path: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Key {
+    Key { path, kind, default, takes_effect: TakesEffect::OnReload, meaning }
 }
 
-/// A key whose changes take effect at the next start.
-const fn restart(path: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Key {
-    Key { path, kind, default, reload: Reload::Restart, meaning }
+/// A row whose changes take effect at the next start.
+const fn on_restart(path: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Key {
+    Key { path, kind, default, takes_effect: TakesEffect::OnRestart, meaning }
 }
 
 const fn millis(n: u64) -> Duration {
@@ -126,33 +132,56 @@ impl Key {
     pub(super) fn variable(&self) -> String {
         format!("STOCKROOM_{}", self.path.to_ascii_uppercase().replace('.', "__"))
     }
+
+    /// The number of parts that the TOML table of the key has: two for `accounts.NAME.timeout`, none for `listen`.
+    pub(super) fn table_depth(&self) -> usize {
+        match self.path.split('.').collect::<Vec<_>>().as_slice() {
+            [_, NAME, ..] => 2,
+            [_, _, ..] => 1,
+            _ => 0,
+        }
+    }
 }
 
-/// The key of a path whose placeholders are filled in.
+/// The row of a written path. A placeholder accepts any text; `raw` checks names and marketplaces.
 pub(super) fn find(path: &[&str]) -> Option<&'static Key> {
-    KEYS.iter().find(|key| {
-        let mut parts = key.path.split('.');
-        path.iter().all(|written| parts.next().is_some_and(|part| is_placeholder(part) || part == *written))
-            && parts.next().is_none()
-    })
+    KEYS.iter().find(|key| key.path.split('.').count() == path.len() && has_prefix(key, path))
 }
 
-/// Whether a path is inside one of the tables, so that it cannot be meant for another program.
+/// Whether keys can be inside a written path: `cache` and `accounts.main`, but not `listen`.
 pub(super) fn is_table(path: &[&str]) -> bool {
-    let in_table = |key: &&Key| key.path.contains('.') && key.path.split('.').next() == path.first().copied();
-    path.len() > 1 && KEYS.iter().any(|key| in_table(&key))
+    KEYS.iter().any(|key| key.path.split('.').count() > path.len() && has_prefix(key, path))
 }
 
-/// The known path that an unknown one is probably a misspelling of.
+/// Whether a written path names something inside a known top-level table.
+pub(super) fn is_in_known_table(path: &[&str]) -> bool {
+    path.len() > 1 && path.first().is_some_and(|table| is_table(&[table]))
+}
+
+/// Whether the operator chooses the last part of a written path, which is a table: `callers.web`.
+pub(super) fn is_named_table(path: &[&str]) -> bool {
+    KEYS.iter().any(|key| has_prefix(key, path) && key.path.split('.').nth(path.len() - 1) == Some(NAME))
+}
+
+/// Whether the first parts of a row's path accept the written ones.
+fn has_prefix(key: &Key, path: &[&str]) -> bool {
+    let mut parts = key.path.split('.');
+    path.iter().all(|written| parts.next().is_some_and(|part| is_placeholder(part) || part == *written))
+}
+
+/// The known path that an unknown one is probably a misspelling of: the one with the fewest edits, if they are at most one
+/// and a quarter of the written characters.
 pub(super) fn nearest(path: &[&str]) -> Option<String> {
     let written = path.join(".");
-    let spelled = KEYS.iter().map(|key| {
+    // The operator's own names are no misspellings, so they replace the placeholders before the comparison.
+    let with_written_names = KEYS.iter().map(|key| {
         let parts = key.path.split('.').enumerate();
-        let named = parts.map(|(i, part)| if is_placeholder(part) { path.get(i).unwrap_or(&part) } else { part });
-        named.collect::<Vec<_>>().join(".")
+        let parts = parts.map(|(i, part)| if is_placeholder(part) { path.get(i).unwrap_or(&part) } else { part });
+        parts.collect::<Vec<_>>().join(".")
     });
-    let (distance, nearest) = spelled.map(|known| (strsim::damerau_levenshtein(&written, &known), known)).min()?;
-    (distance <= 1 + written.len() / 4).then_some(nearest)
+    let (edits, nearest) =
+        with_written_names.map(|known| (strsim::damerau_levenshtein(&written, &known), known)).min()?;
+    (edits <= 1 + written.len() / 4).then_some(nearest)
 }
 
 /// Whether a part of a path is a placeholder.
@@ -176,7 +205,7 @@ mod tests {
         for key in KEYS.iter().filter(|key| matches!(key.kind, Kind::ValueFile)) {
             let path = key.path.strip_suffix("_file").unwrap();
             let value = KEYS.iter().find(|other| other.path == path).unwrap();
-            assert_eq!(value.reload, key.reload, "{path}");
+            assert_eq!(value.takes_effect, key.takes_effect, "{path}");
         }
     }
 

@@ -1,8 +1,12 @@
 //! Collects settings from a file, the environment and flags: texts by path, each with its origin.
 //!
-//! A setting that is added later overrides an earlier one. This module checks that keys are known. It does not check values.
+//! This module checks that keys are known and that names and marketplaces in paths are valid. It does not check values.
+//!
+//! A setting of a later source overrides that of an earlier one, so the sources are added in the order file, environment,
+//! flags. Two settings of one key from the same source are an error: a file can name a marketplace in two ways, and a
+//! variable can be written in two cases.
 
-use std::{collections::BTreeMap, ffi::OsString, fmt, net::SocketAddr};
+use std::{collections::BTreeMap, ffi::OsString, fmt, mem, net::SocketAddr};
 
 use toml::{
     Spanned,
@@ -16,8 +20,8 @@ use super::{
 use amazon_catalog::Marketplace;
 
 const PREFIX: &str = "STOCKROOM_";
-/// Variables of the command line, which are no keys.
-const NOT_KEYS: [&str; 6] = [
+/// Variables that the commands of `stockroom` read. They belong to no key.
+const COMMAND_VARIABLES: [&str; 6] = [
     "STOCKROOM_CONFIG",
     "STOCKROOM_SERVER",
     "STOCKROOM_TOKEN",
@@ -92,19 +96,21 @@ impl Settings {
 
     /// Adds the variables of the environment whose names are `STOCKROOM_` and a path in upper case, with `__` for each dot.
     ///
-    /// A name that looks like a misspelled key is an error. Any other name that begins with `STOCKROOM_` is a warning.
+    /// A part that the operator chose is found without case, and `_` in a variable is also `-` in the file. The variables of
+    /// the commands and those that Kubernetes sets for a Service are ignored. An unknown name is an error if it is inside a
+    /// known table or resembles a key, and a warning otherwise: another program may own it.
     pub fn environment(mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         for (name, value) in variables {
             let Some(name) = name.to_str() else { continue };
             let Some(key) = name.strip_prefix(PREFIX) else { continue };
-            if NOT_KEYS.contains(&name) || is_service_link(name) {
+            if COMMAND_VARIABLES.contains(&name) || is_service_link(name) {
                 continue;
             }
             let origin = Origin::Environment(name.to_owned());
             let path: Vec<String> = key.split("__").map(str::to_ascii_lowercase).collect();
             let path = self.with_known_name(path);
             let parts: Vec<&str> = path.iter().map(String::as_str).collect();
-            if keys::find(&parts).is_none() && !keys::is_table(&parts) && keys::nearest(&parts).is_none() {
+            if keys::find(&parts).is_none() && !keys::is_in_known_table(&parts) && keys::nearest(&parts).is_none() {
                 self.warnings.push(format!("{name} is not the variable of any key; it has no effect"));
                 continue;
             }
@@ -116,10 +122,10 @@ impl Settings {
         self
     }
 
-    /// Adds the value of a flag, if it was given.
-    pub fn flag(mut self, key: &str, flag: &str, value: Option<&str>) -> Self {
+    /// Adds the value of a command line flag, if it was given, as the setting at `path`.
+    pub fn flag(mut self, path: &str, flag: &str, value: Option<&str>) -> Self {
         if let Some(value) = value {
-            let path: Vec<String> = key.split('.').map(str::to_owned).collect();
+            let path: Vec<String> = path.split('.').map(str::to_owned).collect();
             self.put(&path, value.to_owned(), Origin::Flag(flag.to_owned()));
         }
         self
@@ -155,13 +161,8 @@ impl Settings {
         &self.errors
     }
 
+    /// Adds everything in a table of the file, whose path is `above`.
     fn put_table(&mut self, above: &[String], table: &DeTable<'_>, origin: &impl Fn(usize) -> Origin) {
-        if let [_, _] = above
-            && table.is_empty()
-        {
-            // An empty [callers.web] would otherwise vanish, and with it the need for a token.
-            self.errors.push(ConfigError::new(above.join("."), "the table is empty; set its keys or remove it"));
-        }
         for (key, value) in table {
             let path: Vec<String> = above.iter().cloned().chain([key.get_ref().clone().into_owned()]).collect();
             self.put_value(&path, value, origin);
@@ -171,7 +172,10 @@ impl Settings {
     fn put_value(&mut self, path: &[String], value: &Spanned<DeValue<'_>>, origin: &impl Fn(usize) -> Origin) {
         let at = origin(value.span().start);
         let text = match value.get_ref() {
-            DeValue::Table(table) => return self.put_table(path, table, origin),
+            DeValue::Table(table) => match table_problem(path, table) {
+                Some(problem) => return self.errors.push(ConfigError::new(path.join("."), problem).at(&at)),
+                None => return self.put_table(path, table, origin),
+            },
             DeValue::Array(_) => {
                 let problem = "a list is not accepted here";
                 return self.errors.push(ConfigError::new(path.join("."), problem).at(&at));
@@ -188,45 +192,66 @@ impl Settings {
     fn put(&mut self, path: &[String], text: String, origin: Origin) {
         let parts: Vec<&str> = path.iter().map(String::as_str).collect();
         let Some(key) = keys::find(&parts) else {
-            // The value is left out: a misspelled key may be that of a secret.
-            let advice = keys::nearest(&parts).map_or(String::new(), |known| format!("; did you mean {known}?"));
-            let problem = format!("there is no such key{advice}");
-            return self.errors.push(ConfigError::new(parts.join("."), problem).at(&origin));
+            // The value is omitted: a misspelled key may be that of a secret.
+            return self.errors.push(ConfigError::new(parts.join("."), unknown_key(&parts)).at(&origin));
         };
         let mut canonical = Vec::new();
         for (part, known) in parts.iter().zip(key.path.split('.')) {
-            let named = match known {
+            let checked = match known {
                 NAME => is_name(part).then(|| (*part).to_owned()).ok_or("a name consists of letters, digits, - and _"),
                 MARKETPLACE => Marketplace::parse(part)
                     .map(|marketplace| marketplace.code().to_owned())
                     .ok_or("there is no such marketplace; write it as US or www.amazon.com"),
                 _ => Ok((*part).to_owned()),
             };
-            match named {
+            match checked {
                 Ok(part) => canonical.push(part),
                 Err(problem) => return self.errors.push(ConfigError::new(parts.join("."), problem).at(&origin)),
             }
         }
-        let file = |origin: &Origin| matches!(origin, Origin::File { .. });
         match self.values.get(&canonical) {
-            Some(first) if file(&first.origin) && file(&origin) => {
-                let problem = format!("it is already set ({})", first.origin);
+            Some(earlier) if mem::discriminant(&earlier.origin) == mem::discriminant(&origin) => {
+                let problem = format!("it is already set ({})", earlier.origin);
                 self.errors.push(ConfigError::new(parts.join("."), problem).at(&origin));
             }
-            _ => drop(self.values.insert(canonical, Setting { text, origin })),
+            _ => {
+                self.values.insert(canonical, Setting { text, origin });
+            }
         }
     }
 
-    /// A path from the environment, with the name spelled as in a file: a variable has no `-` and no case.
+    /// A path from the environment, with the operator's name as the file spells it: shells accept no `-` in a variable,
+    /// and all variables are in upper case.
     fn with_known_name(&self, mut path: Vec<String>) -> Vec<String> {
-        if let [kind, name, _, ..] = path.as_mut_slice() {
+        if let [table, name, _, ..] = path.as_mut_slice() {
             let plain = |name: &str| name.to_ascii_lowercase().replace('-', "_");
-            if let Some(known) = self.names_below(kind).into_iter().find(|known| plain(known) == *name) {
+            if let Some(known) = self.names_below(table).into_iter().find(|known| plain(known) == *name) {
                 *name = known.to_owned();
             }
         }
         path
     }
+}
+
+/// What is wrong with a table of the file, apart from its keys. Without this check an empty table would vanish: `listen = {}`
+/// would mean the default, and an empty `[callers.web]` no caller, and with it no need for a token.
+fn table_problem(path: &[String], table: &DeTable<'_>) -> Option<String> {
+    let parts: Vec<&str> = path.iter().map(String::as_str).collect();
+    if let Some(key) = keys::find(&parts) {
+        return Some(format!("a table is not accepted here; expected {}", key.kind));
+    }
+    if !table.is_empty() {
+        return None;
+    }
+    if !keys::is_table(&parts) {
+        return Some(unknown_key(&parts));
+    }
+    keys::is_named_table(&parts).then(|| "the table is empty; set its keys or remove it".to_owned())
+}
+
+fn unknown_key(path: &[&str]) -> String {
+    let advice = keys::nearest(path).map_or(String::new(), |known| format!("; did you mean {known}?"));
+    format!("there is no such key{advice}")
 }
 
 fn is_name(text: &str) -> bool {

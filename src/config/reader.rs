@@ -1,6 +1,7 @@
-//! Reads settings as typed values, by the table of keys, and collects everything that is wrong with them.
+//! Reads settings as typed values and collects everything that is wrong with them.
 //!
-//! The reader records each value that it reads. The record is the effective configuration.
+//! The row of a key (`keys`) says how its text is parsed. The reader keeps an [`Entry`] for each key that it has read; the
+//! entries are the effective configuration. Each key is read once.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
 
@@ -14,7 +15,7 @@ use super::{
     value::{FromValue, Value},
 };
 
-/// Reads the settings. A value that cannot be used adds an error and reads as `None`.
+/// Reads the settings. A value that cannot be used adds an error and is read as `None`.
 pub(super) struct Reader<'a> {
     settings: &'a Settings,
     errors: Vec<ConfigError>,
@@ -32,7 +33,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The outcome, once everything is read.
+    /// The outcome, once everything is read: the value and the effective configuration, or all errors. The value may be
+    /// `None` only if there are errors.
     pub(super) fn finish<T>(self, value: Option<T>) -> Result<(T, Effective), ConfigErrors> {
         match value {
             Some(value) if self.errors.is_empty() => Ok((value, Effective::new(self.entries, self.warnings))),
@@ -50,8 +52,8 @@ impl<'a> Reader<'a> {
         self.settings.get(path).is_some()
     }
 
-    /// Adds an error about a key, with its value as written.
-    pub(super) fn error(&mut self, path: &str, problem: impl Into<String>) {
+    /// Adds an error about a key, with its value as written but for secrets.
+    pub(super) fn add_error(&mut self, path: &str, problem: impl Into<String>) {
         let mut error = ConfigError::new(path, problem);
         if let Some(setting) = self.settings.get(path) {
             error.origin = Some(setting.origin.clone());
@@ -60,7 +62,10 @@ impl<'a> Reader<'a> {
         self.errors.push(error);
     }
 
-    /// The value of a key, or its default. `None` without either, which is no error, and for a value that is wrong.
+    /// The value of a key, or its default.
+    ///
+    /// `None` has two meanings: the key is not set and has no default, which is no error; or its value is wrong, and an
+    /// error has been added. A text that is set to nothing is a value, which few kinds accept.
     pub(super) fn get<T: FromValue>(&mut self, path: &str) -> Option<T> {
         let key = key_at(path)?;
         let text = match self.settings.get(path) {
@@ -77,39 +82,41 @@ impl<'a> Reader<'a> {
                 T::from_value(value)
             }
             Err(problem) => {
-                self.error(path, problem);
+                self.add_error(path, problem);
                 None
             }
         }
     }
 
-    /// The value of a key with a default.
+    /// The value of a key that has a default. If the value is wrong, an error is added and the result is the zero of the
+    /// type, which nobody uses: a configuration with errors is refused.
     pub(super) fn get_or_zero<T: FromValue + Default>(&mut self, path: &str) -> T {
-        // Without a value there is an error, so the zero is never used.
         self.get(path).unwrap_or_default()
     }
 
-    /// A duration that may not exceed that of another key. A default is lowered to it; a longer value that is set is an error.
-    pub(super) fn duration_within(&mut self, path: &str, most: Duration, other: &str) -> Duration {
-        let duration: Duration = self.get_or_zero(path);
-        if duration <= most {
-            return duration;
+    /// A duration that may not exceed the value of another key, `limit_path`, which is `limit`. A default is lowered to the
+    /// limit; a longer value that is set is an error. `None` if this value or the limit is wrong.
+    pub(super) fn duration_up_to(&mut self, path: &str, limit_path: &str, limit: Option<Duration>) -> Option<Duration> {
+        let (duration, limit): (Duration, Duration) = (self.get(path)?, limit?);
+        if duration <= limit {
+            return Some(duration);
         }
         if self.is_set(path) {
-            self.error(path, format!("it may not be longer than {other}, which is {}", show_duration(most)));
+            self.add_error(path, format!("it may not be longer than {limit_path}, which is {}", show_duration(limit)));
+            return None;
         }
-        self.replace(path, Value::Duration(most));
-        most
+        self.set_derived(path, Value::Duration(limit));
+        Some(limit)
     }
 
     /// The value of a key that may instead be in the file that `{path}_file` names. `None` if neither is set.
     pub(super) fn get_or_file<T: FromValue>(&mut self, path: &str) -> Option<T> {
-        let in_file = format!("{path}_file");
-        match (self.settings.get(path), self.settings.get(&in_file)) {
-            (None, Some(_)) => T::from_value(self.in_file(path, &in_file)?),
+        let file_path = format!("{path}_file");
+        match (self.settings.get(path), self.settings.get(&file_path)) {
+            (None, Some(_)) => T::from_value(self.read_value_file(path, &file_path)?),
             (Some(_), Some(file)) => {
-                let problem = format!("{in_file} is set as well ({}); keep one of the two", file.origin);
-                self.error(path, problem);
+                let problem = format!("{file_path} is set as well ({}); keep one of the two", file.origin);
+                self.add_error(path, problem);
                 None
             }
             (_, None) => self.get(path),
@@ -118,20 +125,23 @@ impl<'a> Reader<'a> {
 
     /// As [`Self::get_or_file`], with an error if neither is set.
     pub(super) fn required<T: FromValue>(&mut self, path: &str) -> Option<T> {
-        let in_file = format!("{path}_file");
-        if !self.is_set(path) && !self.is_set(&in_file) {
-            self.error(path, format!("it is not set; set it or {in_file}"));
+        let file_path = format!("{path}_file");
+        if !self.is_set(path) && !self.is_set(&file_path) {
+            self.add_error(path, format!("it is not set; set it or {file_path}"));
             return None;
         }
         self.get_or_file(path)
     }
 
-    fn in_file(&mut self, path: &str, file_path: &str) -> Option<Value> {
+    /// The value of the key `path`, from the file that the key `file_path` names. White space at the end of the file is not
+    /// part of the value.
+    fn read_value_file(&mut self, path: &str, file_path: &str) -> Option<Value> {
         let (key, file_key) = (key_at(path)?, key_at(file_path)?);
         let file = self.settings.get(file_path)?.text.clone();
-        let read = fs::read_to_string(&file).map_err(|error| format!("the file cannot be read: {error}"));
-        let content = read.and_then(|text| {
-            key.kind.parse(text.trim_end()).map_err(|problem| format!("the content of the file is wrong: {problem}"))
+        let content = file_key.kind.parse(&file).and_then(|_| {
+            let text = fs::read_to_string(&file).map_err(|error| format!("the file cannot be read: {error}"))?;
+            let content = key.kind.parse(text.trim_end());
+            content.map_err(|problem| format!("the content of the file is wrong: {problem}"))
         });
         match content {
             Ok(content) => {
@@ -140,19 +150,19 @@ impl<'a> Reader<'a> {
                         "{file_path}: every user of this machine can read {file}; change its mode to 0400"
                     ));
                 }
-                let value = Value::InFile { path: file, content: Box::new(content) };
+                let value = Value::FromFile { path: file, content: Box::new(content) };
                 self.record(file_path, file_key, Some(value.clone()));
                 Some(value)
             }
             Err(problem) => {
-                self.error(file_path, problem);
+                self.add_error(file_path, problem);
                 None
             }
         }
     }
 
-    /// Records a value that follows from others, for a key that is not set.
-    pub(super) fn replace(&mut self, path: &str, value: Value) {
+    /// Sets the effective value of a key that is not set and whose value follows from other keys.
+    pub(super) fn set_derived(&mut self, path: &str, value: Value) {
         if let Some(entry) = self.entries.iter_mut().find(|entry| entry.path == path) {
             entry.value = Some(value);
         }

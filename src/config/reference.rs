@@ -1,8 +1,8 @@
 //! The reference of all keys: Markdown for people, JSON Schema for editors. Both are made from the table of keys.
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
-use super::keys::{KEYS, Key, MARKETPLACE, NAME, Reload};
+use super::keys::{KEYS, Key, MARKETPLACE, NAME, TakesEffect};
 
 const INTRODUCTION: &str = "\
 # Configuration
@@ -18,13 +18,14 @@ The environment overrides the file, and flags override the environment.
 
 `stockroom config` checks the configuration without starting anything and prints each value with its source.
 The check collects all errors and reports them together, each with its key, its value without passwords, its place and what is accepted.
-A configuration with an error stops `stockroom serve` with exit code 64 before it opens a port; a configuration that `stockroom config` accepts does not.
+`stockroom serve` makes the same check before it opens a port, and exits with code 64 if the configuration has an error.
 `stockroom config --json` prints the configuration or its errors as JSON, and `stockroom config --schema` a JSON Schema of the file for editors.
 
-In the tables, `NAME` stands for a name of your choice and `MARKETPLACE` for a marketplace, as `US` or `www.amazon.de`.
-In a variable both are written in upper case.
-A key that ends in `_file` and accepts a path reads the value of the key without `_file` from that file; the file holds only the value.
-*Reload* says when a changed value takes effect: `live` when the running gateway reads its configuration again, `restart` at the next start.
+In the tables, `NAME` stands for a name of your choice and `MARKETPLACE` for a marketplace, for example `US` or `www.amazon.de`.
+In a variable both are written in upper case, and `-` in a name as `_`.
+A secret can be in a file of its own: `token_file` names the file that holds the value of `token`, and nothing else. Set only one of such a pair.
+The paths of files are relative to the working directory.
+*Takes effect* says when a changed value is used: `on reload` when the running gateway reads its configuration again, `on restart` at the next start.
 [`stockroom.example.toml`](../stockroom.example.toml) is a commented example.
 ";
 
@@ -33,21 +34,25 @@ pub fn reference() -> String {
     let mut text = INTRODUCTION.to_owned();
     let mut section = None;
     for key in KEYS {
-        let table = key.table();
+        let table = table(key);
         if section.as_ref() != Some(&table) {
             let title = if table.is_empty() { "Top level".to_owned() } else { format!("`[{table}]`") };
-            text.push_str(&format!("\n## {title}\n\n| Key | Meaning | Default | Reload | Environment variable |\n"));
+            text.push_str(&format!(
+                "\n## {title}\n\n| Key | Meaning | Default | Takes effect | Environment variable |\n"
+            ));
             text.push_str("| --- | --- | --- | --- | --- |\n");
             section = Some(table.clone());
         }
         let name = key.path.strip_prefix(&table).unwrap_or(key.path).trim_start_matches('.');
         let default = if key.default.is_empty() { String::new() } else { format!("`{}`", key.default) };
-        let reload = match key.reload {
-            Reload::Live => "live",
-            Reload::Restart => "restart",
+        let takes_effect = match key.takes_effect {
+            TakesEffect::OnReload => "on reload",
+            TakesEffect::OnRestart => "on restart",
         };
         let (meaning, kind, variable) = (key.meaning, &key.kind, key.variable());
-        text.push_str(&format!("| `{name}` | {meaning} Accepts {kind}. | {default} | {reload} | `{variable}` |\n"));
+        text.push_str(&format!(
+            "| `{name}` | {meaning} Accepts {kind}. | {default} | {takes_effect} | `{variable}` |\n"
+        ));
     }
     text
 }
@@ -64,7 +69,7 @@ pub fn schema() -> Json {
             }
         }
         let path: Vec<&str> = key.path.split('.').collect();
-        insert(&mut root, &path, schema);
+        insert_schema(&mut root, &path, schema);
     }
     if let Json::Object(fields) = &mut root {
         fields.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
@@ -73,42 +78,32 @@ pub fn schema() -> Json {
     root
 }
 
-impl Key {
-    /// The TOML table of the key, as `accounts.NAME`; empty at the top level.
-    fn table(&self) -> String {
-        let parts: Vec<&str> = self.path.split('.').collect();
-        match parts.as_slice() {
-            [table, NAME, ..] => format!("{table}.{NAME}"),
-            [table, _, ..] => (*table).to_owned(),
-            _ => String::new(),
-        }
-    }
+/// The TOML table of a key, as `accounts.NAME`; empty at the top level.
+fn table(key: &Key) -> String {
+    key.path.split('.').take(key.table_depth()).collect::<Vec<_>>().join(".")
 }
 
 fn table_schema() -> Json {
     json!({ "type": "object", "additionalProperties": false, "properties": {}, "patternProperties": {} })
 }
 
-fn insert(table: &mut Json, path: &[&str], schema: Json) {
+/// Puts the schema of a key at its path, and the schemas of the tables on the way to it.
+fn insert_schema(table: &mut Json, path: &[&str], schema: Json) {
     let Some((first, rest)) = path.split_first() else { return };
-    let (kind, name) = match *first {
+    let (field, name) = match *first {
         NAME => ("patternProperties", "^[A-Za-z0-9_-]+$".to_owned()),
         MARKETPLACE => ("patternProperties", "^[A-Za-z.]+$".to_owned()),
         name => ("properties", name.to_owned()),
     };
-    let Some(Json::Object(properties)) = table.get_mut(kind) else { return };
-    insert_into(properties, name, rest, schema);
-}
-
-fn insert_into(properties: &mut Map<String, Json>, name: String, rest: &[&str], schema: Json) {
+    let Some(Json::Object(properties)) = table.get_mut(field) else { return };
     if rest.is_empty() {
         properties.insert(name, schema);
     } else {
-        insert(properties.entry(name).or_insert_with(table_schema), rest, schema);
+        insert_schema(properties.entry(name).or_insert_with(table_schema), rest, schema);
     }
 }
 
-/// A default as the type that its schema names.
+/// A default as the type that its schema names. A test parses every default.
 fn default_value(key: &Key) -> Json {
     key.kind.parse(key.default).map_or(Json::Null, |value| value.shown())
 }
@@ -124,12 +119,12 @@ mod tests {
             assert!(reference.contains(&key.variable()), "{}", key.path);
             let mut at = &schema;
             for part in key.path.split('.') {
-                let kind = if matches!(part, NAME | MARKETPLACE) { "patternProperties" } else { "properties" };
-                let properties = at[kind].as_object().unwrap();
-                at = if kind == "properties" { &properties[part] } else { properties.values().next().unwrap() };
+                let field = if matches!(part, NAME | MARKETPLACE) { "patternProperties" } else { "properties" };
+                let properties = at[field].as_object().unwrap();
+                at = if field == "properties" { &properties[part] } else { properties.values().next().unwrap() };
             }
             assert!(at["description"].as_str().unwrap().contains(key.meaning), "{}", key.path);
         }
-        assert!(reference.contains("from `1s` to `50m`; it can only be shortened. | `50m` | restart |"));
+        assert!(reference.contains("from `1s` to `50m`. | `50m` | on restart |"));
     }
 }

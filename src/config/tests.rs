@@ -95,17 +95,15 @@ fn each_error_names_its_key_its_value_what_is_accepted_and_its_place() {
             "listen = \"here\"\nlisten_adress = 1\n",
             &[
                 "listen_adress: there is no such key (stockroom.toml:2)",
-                "listen = \"here\": expected an address and port, as `127.0.0.1:50051` (stockroom.toml:1)",
+                "listen = \"here\": expected an IP address and a port, such as `127.0.0.1:50051` (stockroom.toml:1)",
             ],
         ),
         (
             "[cache]\nmemmory = \"1MiB\"\noffers_fresh = \"2h\"\ncatalog_fresh = 5\n",
             &[
                 "cache.memmory: there is no such key; did you mean cache.memory? (stockroom.toml:2)",
-                "cache.offers_fresh = \"2h\": expected a duration with its unit, from `1s` to `50m`; it can only be \
-                 shortened (stockroom.toml:3)",
-                "cache.catalog_fresh = \"5\": expected a duration with its unit, from `1s` to `12h`; it can only be \
-                 shortened (stockroom.toml:4)",
+                "cache.offers_fresh = \"2h\": expected a duration with its unit, from `1s` to `50m` (stockroom.toml:3)",
+                "cache.catalog_fresh = \"5\": expected a duration with its unit, from `1s` to `12h` (stockroom.toml:4)",
             ],
         ),
         (
@@ -142,8 +140,8 @@ fn each_error_names_its_key_its_value_what_is_accepted_and_its_place() {
                 "accounts.two.partner_tags: it is not set; give one tag for each marketplace to serve, as { US = \"mytag-20\" }",
                 "accounts.two.secret_key_file = \"/nowhere/secret\": the file cannot be read: No such file or directory \
                  (os error 2) (stockroom.toml:3)",
-                "accounts.two.endpoint = \"ftp://host\": expected a URL that starts with `http://` or `https://` \
-                 (stockroom.toml:4)",
+                "accounts.two.endpoint = \"ftp://host\": expected a URL that starts with `http://` or `https://`, \
+                 without a query (stockroom.toml:4)",
             ],
         ),
         (
@@ -168,6 +166,26 @@ fn each_error_names_its_key_its_value_what_is_accepted_and_its_place() {
             &["this is not valid TOML: invalid basic string, expected `\"` (stockroom.toml:1)"],
         ),
         ("listen = [1]\n", &["listen: a list is not accepted here (stockroom.toml:1)"]),
+        (
+            "listen = {}\n[server.drain]\n[weather]\n[redis]\nur = {}\nurl = { host = \"h\" }\n",
+            &[
+                "listen: a table is not accepted here; expected an IP address and a port, such as `127.0.0.1:50051` \
+                 (stockroom.toml:1)",
+                "redis.ur: there is no such key; did you mean redis.url? (stockroom.toml:5)",
+                "redis.url: a table is not accepted here; expected the URL of a Redis (stockroom.toml:6)",
+                "server.drain: a table is not accepted here; expected a duration with its unit, from `0s` to `1h` \
+                 (stockroom.toml:2)",
+                "weather: there is no such key (stockroom.toml:3)",
+            ],
+        ),
+        (
+            "[cache]\nceiling = \"25h\"\noffers_stale = \"2h\"\n[redis]\nurl_file = \"\"\n[log]\nfilter = \"\"\n",
+            &[
+                "redis.url_file = \"\": expected the path of a file (stockroom.toml:5)",
+                "cache.ceiling = \"25h\": expected a duration with its unit, from `1s` to `24h` (stockroom.toml:2)",
+                "log.filter = \"\": expected levels, and levels of targets, with commas between (stockroom.toml:7)",
+            ],
+        ),
     ];
     for (toml, expected) in cases {
         let alone = toml.is_empty();
@@ -234,12 +252,16 @@ fn no_secret_is_ever_shown() {
     let good =
         format!("{ACCOUNT}proxy = \"http://me:hush-hush@proxy.example\"\n[callers.web]\ntoken = \"hush-hush\"\n");
     let settings_of = |toml: &str| settings(toml).environment(variables(&[]));
-    let config = Config::from_settings(&settings_of(&good)).unwrap();
     let bad = good.replace("hush-hush", "hush-hush and more") + "tokn = \"hush-hush\"\n";
     let unfinished = "[callers.web]\ntoken = \"hush-hush\n";
+    let (config, effective) = Config::with_effective(&settings_of(&good)).unwrap();
+    // A Redis URL without its `@`, and URLs at keys of other kinds.
+    let misplaced = "listen = \"redis://:hush@h\"\n[redis]\nurl = \"redis://:hush/1\"\nurl_file = \"hush@h\"\n";
+    let misplaced = format!("{misplaced}[accounts.main]\nendpoint = \"me:hush@h\"\n");
     let shown = [
-        format!("{:?}", config.accounts[0].credentials),
-        format!("{:?}", config.callers),
+        format!("{config:?}"),
+        format!("{effective:?}"),
+        Config::from_settings(&settings_of(&misplaced)).unwrap_err().to_string(),
         Config::with_effective(&settings_of(&good)).unwrap().1.to_toml(),
         format!("{:?}", settings_of(&good)),
         Config::from_settings(&settings_of(&bad)).unwrap_err().to_string(),
@@ -273,7 +295,6 @@ fn a_sandbox_is_the_only_account_and_contradicts_others() {
         let credentials = Credentials::Paapi5 { access_key: "key".to_owned(), secret_key: "secret".into() };
         vec![SandboxAccount {
             name: "sandbox".to_owned(),
-            endpoint: "http://127.0.0.1:9".to_owned(),
             credentials,
             partner_tags: Marketplace::all().map(|marketplace| (marketplace, "sandbox-20".to_owned())).collect(),
             calls_per_second: 10.0,
@@ -324,7 +345,8 @@ fn every_error_of_files_and_addresses_is_reported_with_its_place() {
     let expected = [
         "accounts.main.ca_file = \"/nonexistent.pem\": the file cannot be read: No such file or directory (os error 2) \
          (stockroom.toml:7)",
-        "accounts.main.proxy = \"http://(hidden)@\": expected a URL that starts with `http://` or `https://` (stockroom.toml:8)",
+        "accounts.main.proxy = \"http://(hidden)\": expected a URL that starts with `http://` or `https://`, without a query \
+         (stockroom.toml:8)",
         "redis.url = \"redis://(hidden)@h\": expected the URL of a Redis: write `/`, `#`, `?` and `%` of a user or password as \
          `%2F`, `%23`, `%3F` and `%25` (stockroom.toml:10)",
         "redis.prefix = \"{x}\": expected letters, digits, `-`, `_`, `.` and `:` (stockroom.toml:12)",
@@ -343,7 +365,7 @@ fn every_error_of_files_and_addresses_is_reported_with_its_place() {
 fn a_table_without_keys_is_an_error_so_that_no_caller_vanishes() {
     assert_eq!(
         errors(&settings(&format!("{ACCOUNT}[callers.web]\n[cache]\n"))),
-        ["callers.web: the table is empty; set its keys or remove it"]
+        ["callers.web: the table is empty; set its keys or remove it (stockroom.toml:7)"]
     );
 }
 
@@ -362,6 +384,15 @@ fn a_variable_that_resembles_no_key_is_a_warning() {
 }
 
 #[test]
+fn two_variables_of_one_key_are_an_error() {
+    let both = variables(&[("STOCKROOM_LISTEN", "127.0.0.1:1"), ("STOCKROOM_Listen", "127.0.0.1:2")]);
+    assert_eq!(
+        errors(&settings(ACCOUNT).environment(both)),
+        ["listen: it is already set (environment variable STOCKROOM_LISTEN) (environment variable STOCKROOM_Listen)"]
+    );
+}
+
+#[test]
 fn a_change_is_found_in_files_too_and_says_when_it_takes_effect() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");
@@ -373,16 +404,16 @@ fn a_change_is_found_in_files_too_and_says_when_it_takes_effect() {
     let running = effective("before", ACCOUNT.to_owned());
     let changes = |newer: &Effective| {
         let changes = running.changes(newer).into_iter();
-        changes.map(|change| format!("{} {:?}", change.key, change.reload)).collect::<Vec<_>>()
+        changes.map(|change| format!("{} {:?}", change.key, change.takes_effect)).collect::<Vec<_>>()
     };
     assert_eq!(changes(&effective("before", ACCOUNT.to_owned())), [""; 0]);
-    assert_eq!(changes(&effective("after", ACCOUNT.to_owned())), ["callers.web.token_file Live"]);
+    assert_eq!(changes(&effective("after", ACCOUNT.to_owned())), ["callers.web.token_file OnReload"]);
     let other_keys = ACCOUNT.replace("hush-hush", "other");
-    assert_eq!(changes(&effective("before", other_keys)), ["accounts.main.secret_key Live"]);
+    assert_eq!(changes(&effective("before", other_keys)), ["accounts.main.secret_key OnReload"]);
     let other_tag = ACCOUNT.replace("demo-21", "other-21");
-    assert_eq!(changes(&effective("before", other_tag)), ["accounts.main.partner_tags.UK Restart"]);
+    assert_eq!(changes(&effective("before", other_tag)), ["accounts.main.partner_tags.UK OnRestart"]);
     let more = format!("listen = \"127.0.0.1:7\"\nreplicas = 2\n{ACCOUNT}");
-    assert_eq!(changes(&effective("before", more)), ["listen Restart", "replicas Restart"]);
+    assert_eq!(changes(&effective("before", more)), ["listen OnRestart", "replicas OnRestart"]);
 }
 
 #[test]

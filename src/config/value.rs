@@ -7,12 +7,14 @@ use serde_json::{Value as Json, json};
 
 use super::{
     ca_file::CaFile,
-    redis_url::{RedisUrl, without_credentials},
+    http_url::HttpUrl,
+    redaction::HIDDEN,
+    redis_url::RedisUrl,
     units::{show_duration, show_size},
 };
 use amazon_catalog::{Marketplace, creators::Version};
 
-/// A parsed value. `Debug` shows no secret.
+/// A parsed value. `Debug` shows no secret: each variant that may hold one hides it by its own type.
 #[derive(Clone, Debug)]
 pub(super) enum Value {
     Address(SocketAddr),
@@ -21,16 +23,16 @@ pub(super) enum Value {
     Text(String),
     Secret(SecretString),
     CaFile(CaFile),
-    HttpUrl(String),
+    HttpUrl(HttpUrl),
     RedisUrl(RedisUrl),
     CredentialVersion(Version),
-    Flag(bool),
+    Boolean(bool),
     Count(u64),
-    Rate(f64),
+    Decimal(f64),
     Size(u64),
     Duration(Duration),
-    /// A value that was read from a file.
-    InFile {
+    /// The value of a key that a [`Kind::ValueFile`](super::kind::Kind::ValueFile) holds.
+    FromFile {
         path: String,
         content: Box<Value>,
     },
@@ -44,34 +46,36 @@ impl Value {
             Self::AddressOrOff(address) => json!(address.map_or("off".to_owned(), |address| address.to_string())),
             Self::Marketplace(marketplace) => json!(marketplace.code()),
             Self::Text(text) => json!(text),
-            Self::Secret(_) => json!("(hidden)"),
+            Self::Secret(_) => json!(HIDDEN),
             Self::CaFile(file) => json!(file.path().display().to_string()),
-            Self::HttpUrl(url) => json!(without_credentials(url)),
+            Self::HttpUrl(url) => json!(url.to_string()),
             Self::RedisUrl(url) => json!(url.to_string()),
             Self::CredentialVersion(version) => json!(version.name()),
-            Self::Flag(flag) => json!(flag),
+            Self::Boolean(boolean) => json!(boolean),
             Self::Count(count) => json!(count),
-            Self::Rate(rate) if rate.fract() == 0.0 => json!(*rate as u64),
-            Self::Rate(rate) => json!(rate),
+            // `1`, as in the documentation, and not `1.0`.
+            Self::Decimal(number) if number.fract() == 0.0 => json!(*number as u64),
+            Self::Decimal(number) => json!(number),
             Self::Size(bytes) => json!(show_size(*bytes)),
             Self::Duration(duration) => json!(show_duration(*duration)),
-            Self::InFile { path, .. } => json!(path),
+            Self::FromFile { path, .. } => json!(path),
         }
     }
 
-    /// The file that the value was read from.
+    /// The file that the value was read from, if it was read from one of its own.
     pub(super) fn file(&self) -> Option<PathBuf> {
         match self {
-            Self::InFile { path, .. } => Some(path.into()),
+            Self::FromFile { path, .. } => Some(path.into()),
             Self::CaFile(file) => Some(file.path().to_owned()),
             _ => None,
         }
     }
 
-    /// Whether both mean the same to a running gateway, including the content of files.
+    /// Whether both values of one key mean the same to a running gateway. Secrets and files count by their content, also
+    /// where [`Self::shown`] hides it.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::InFile { content, .. }, other) | (other, Self::InFile { content, .. }) => other.is_same(content),
+            (Self::FromFile { content: one, .. }, Self::FromFile { content: other, .. }) => one.is_same(other),
             (Self::Secret(one), Self::Secret(other)) => one.expose_secret() == other.expose_secret(),
             (Self::RedisUrl(one), Self::RedisUrl(other)) => one == other,
             (Self::HttpUrl(one), Self::HttpUrl(other)) => one == other,
@@ -83,7 +87,8 @@ impl Value {
 
 /// A type that a [`Value`] can be read as.
 pub(super) trait FromValue: Sized {
-    /// The value; `None` where the key's kind has another type.
+    /// The value as this type. `None` where the key has a kind of another type, which is a defect of the caller, or where
+    /// the number does not fit.
     fn from_value(value: Value) -> Option<Self>;
 }
 
@@ -92,7 +97,7 @@ macro_rules! from_value {
         $(impl FromValue for $type {
             fn from_value(value: Value) -> Option<Self> {
                 match value {
-                    Value::InFile { content, .. } => Self::from_value(*content),
+                    Value::FromFile { content, .. } => Self::from_value(*content),
                     $(Value::$variant(value) => Self::try_from(value).ok(),)+
                     _ => None,
                 }
@@ -105,15 +110,16 @@ from_value!(
     SocketAddr: Address,
     Option<SocketAddr>: AddressOrOff,
     Marketplace: Marketplace,
-    String: Text | HttpUrl,
+    String: Text,
+    HttpUrl: HttpUrl,
     SecretString: Secret,
     CaFile: CaFile,
     RedisUrl: RedisUrl,
     Version: CredentialVersion,
-    bool: Flag,
+    bool: Boolean,
     u64: Count | Size,
     u32: Count,
     usize: Count | Size,
-    f64: Rate,
+    f64: Decimal,
     Duration: Duration,
 );

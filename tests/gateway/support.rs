@@ -5,7 +5,7 @@ use std::{fmt::Debug, net::SocketAddr, time::Duration};
 use amazon_catalog::{Marketplace, creators::Version};
 use amazon_sandbox::{RecordedCall, Sandbox};
 use stockroom::{
-    config::{Account, Admin, Cache, Caller, Config, Credentials, Log, Server},
+    config::{Account, Admin, Cache, Caller, Config, Credentials, HttpUrl, Log, Server},
     gateway, server,
 };
 use stockroom_proto::pb;
@@ -61,7 +61,7 @@ impl TestGateway {
         change(&mut options);
         let sandbox = Sandbox::start(local().await, options.sandbox).await.unwrap();
         for account in &mut options.config.accounts {
-            account.endpoint.get_or_insert(sandbox.url());
+            account.endpoint.get_or_insert_with(|| HttpUrl::parse(&sandbox.url()).unwrap());
         }
         let listener = local().await;
         let address = listener.local_addr().unwrap();

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::Protocol;
 use crate::{
     cli::{exit::Failure, serve::bind},
-    config::{Config, Credentials, SandboxAccount},
+    config::{Config, Credentials, HttpUrl, SandboxAccount},
 };
 use amazon_catalog::{Marketplace, creators::Version};
 use amazon_sandbox::{Sandbox, examples};
@@ -23,7 +23,7 @@ pub(in crate::cli) const EXAMPLE_ASINS: Option<[&str; 2]> = {
     Some([first, second])
 };
 
-/// The accounts, which together serve every marketplace. Their endpoint is unknown until [`start`] sets it.
+/// The accounts, which together serve every marketplace. [`start`] sets their endpoint.
 pub(in crate::cli) fn accounts(protocol: Protocol) -> Result<Vec<SandboxAccount>, Failure> {
     Ok(match protocol {
         Protocol::Paapi5 => {
@@ -43,7 +43,7 @@ pub(in crate::cli) async fn start(config: &mut Config) -> Result<Sandbox, Failur
     let options = options(config.accounts.len());
     let sandbox = Sandbox::start(listener, options).await.map_err(Failure::local("the sandbox cannot start"))?;
     for account in &mut config.accounts {
-        account.endpoint = Some(sandbox.url());
+        account.endpoint = HttpUrl::parse(&sandbox.url());
     }
     Ok(sandbox)
 }
@@ -71,7 +71,6 @@ fn account(name: &str, credentials: Credentials, serves: impl Fn(Marketplace) ->
     let served = Marketplace::all().filter(|marketplace| serves(*marketplace));
     SandboxAccount {
         name: name.to_owned(),
-        endpoint: String::new(),
         credentials,
         partner_tags: served.map(|marketplace| (marketplace, amazon_sandbox::partner_tag(marketplace))).collect(),
         calls_per_second: CALLS_PER_SECOND,

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     cli::sandbox,
-    config::{Account, Config, LogFormat, without_credentials},
+    config::{Account, Config, LogFormat},
     format,
 };
 
@@ -23,7 +23,7 @@ fn one_line(config: &Config, address: SocketAddr, admin: Option<SocketAddr>) -> 
         json!({
             "name": account.name,
             "marketplaces": codes(account),
-            "endpoint": account.endpoint.as_deref().map(without_credentials),
+            "endpoint": account.endpoint.as_ref().map(ToString::to_string),
             "calls_per_second": account.calls_per_second,
             "calls_per_day": account.calls_per_day,
         })
@@ -47,7 +47,7 @@ fn for_people(config: &Config, address: SocketAddr, admin: Option<SocketAddr>) -
         text.push_str(&format!("  status page and metrics: http://{}\n", reachable(admin)));
     }
     for account in &config.accounts {
-        let from = account.endpoint.as_deref().map_or("Amazon".to_owned(), without_credentials);
+        let from = account.endpoint.as_ref().map_or("Amazon".to_owned(), ToString::to_string);
         let calls = if account.calls_per_second == 1.0 { "call" } else { "calls" };
         let day = format::number(account.calls_per_day);
         let rate = format!("{} {calls} a second, {day} a day", account.calls_per_second);

@@ -3,7 +3,7 @@
 //! Reasons to read: SIGHUP, a call of `AdminService.Reload`, and a change of a file that the configuration comes from. Files
 //! are polled, which also works for the symbolic links of a mounted ConfigMap or Secret.
 //!
-//! Keys with [`Reload::Live`](When::Live) take effect at once: credentials, callers and the filter of the log. Every other
+//! Keys with [`TakesEffect::OnReload`] take effect at once: credentials, callers and the filter of the log. Every other
 //! change is reported and takes effect at the next start. A configuration with errors changes nothing.
 
 use std::{
@@ -19,7 +19,7 @@ use tokio::{signal::unix::Signal, time::interval};
 use super::{Running, Serve};
 use crate::{
     cli::exit::Failure,
-    config::{Change, Config, ConfigErrors, Effective, Reload as When},
+    config::{Change, Config, ConfigErrors, Effective, TakesEffect},
     gateway::CredentialRotator,
     metrics::ReloadResult,
     server::{Operations, ReloadRequests},
@@ -99,7 +99,7 @@ impl Reload {
     fn apply(&mut self, config: &Config, effective: Effective) -> (pb::ReloadResponse, ReloadResult) {
         let changes = self.running.effective.changes(&effective);
         let (live, later): (Vec<Change>, Vec<Change>) =
-            changes.into_iter().partition(|change| change.reload == When::Live);
+            changes.into_iter().partition(|change| change.takes_effect == TakesEffect::OnReload);
         let mut response = pb::ReloadResponse {
             applied: live.into_iter().map(|change| change.key).collect(),
             restart_required: later.into_iter().map(|change| change.key).collect(),
