@@ -2,13 +2,16 @@
 //!
 //! An entry is a [`Snapshot`]: an encoded message, or that there is none, with the time of the call that brought it. A hit
 //! goes to the wire without being decoded. Whether an entry may be returned is decided by `freshness` at each read. The
-//! cache drops entries that are expired for every read, that are purged, and that exceed its bytes. An answer replaces the
-//! one before it: there is no history.
+//! cache drops entries that are expired for every read or purged, and the least useful ones where its bytes do not suffice.
+//! An answer replaces the one before it: there is no history.
 //!
 //! The shared tier saves calls to Amazon and is never waited for longer than `redis.timeout`: any failure of it is a miss.
-//! Redis is not asked for what memory has fresh.
+//! Redis is not asked for an entry that is fresh in memory.
 //!
-//! The young answer wins: an older one, from a call that took long or from Redis, never replaces a younger one in memory.
+//! A read of a product in memory also marks it in the refresh queue, from which the dispatcher fills the free places of its
+//! batches.
+//!
+//! The youngest answer wins: an older one, from a call that took long or from Redis, never replaces a younger one in memory.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -36,7 +39,7 @@ mod purge_log;
 mod shared_tier;
 mod stats;
 
-/// The cache, for everybody in this process.
+/// The cache of one process.
 #[derive(Debug)]
 pub struct Cache {
     memory: Arc<Memory>,
@@ -123,7 +126,7 @@ impl Cache {
         }
     }
 
-    /// An empty memory before the Redis that all replicas share; `tags` are the partner tags of the marketplaces that are
+    /// An empty memory tier, and the shared tier in the Redis of all replicas; `tags` are the partner tags of the marketplaces that are
     /// served. Starts tasks that end with the cache, so it needs a runtime.
     pub fn shared(
         options: &config::Cache,
@@ -136,7 +139,7 @@ impl Cache {
         Self { shared: Some(shared), ..local }
     }
 
-    /// The same with another clock, for simulations.
+    /// Replaces the clock, for simulations.
     pub fn with_clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
     }
@@ -151,9 +154,11 @@ impl Cache {
         Arc::clone(&self.refresh_queue)
     }
 
-    /// Reads answers, in the order of the keys. An answer that the requirement does not allow is not found.
+    /// Reads answers, in the order of the keys. `None` where there is no answer, or where it is expired for this requirement.
+    /// `now` is the time of the read, by the cache's clock.
     ///
-    /// Redis is asked, once for all, for what memory has not or has stale: another replica may have refreshed it.
+    /// One command asks Redis for all keys that memory does not have fresh, because another replica may have refreshed them.
+    /// An answer in Redis counts only if it is younger than that in memory.
     pub async fn get_many(
         &self,
         keys: &[Key],
@@ -162,16 +167,17 @@ impl Cache {
     ) -> Vec<Option<CacheHit>> {
         let mut hits: Vec<_> = keys.iter().map(|key| self.read_memory(key, requirement, now)).collect();
         if let Some(shared) = &self.shared {
-            let is_open = |hit: &Option<CacheHit>| hit.as_ref().is_none_or(|hit| hit.freshness != Freshness::Fresh);
-            let open: Vec<_> = keys.iter().zip(&mut hits).filter(|(_, hit)| is_open(hit)).collect();
-            if !open.is_empty() {
-                self.read_shared(shared, open, requirement, now).await;
+            let is_stale = |hit: &Option<CacheHit>| hit.as_ref().is_none_or(|hit| hit.freshness != Freshness::Fresh);
+            let stale: Vec<_> = keys.iter().zip(&mut hits).filter(|(_, hit)| is_stale(hit)).collect();
+            if !stale.is_empty() {
+                self.read_shared(shared, stale, requirement, now).await;
             }
         }
         hits
     }
 
-    /// Stores an answer in place of an older one. An answer from before a purge of it is not stored.
+    /// Stores an answer in both tiers, unless memory has a younger one or the answer is older than a purge that covers it.
+    /// Does not wait for Redis.
     pub fn put(&self, key: Key, snapshot: Snapshot) {
         if self.remember(&key, &snapshot)
             && let Some(shared) = &self.shared
@@ -210,12 +216,12 @@ impl Cache {
         self.memory.get(key).map(|entry| entry.snapshot.fetched_at)
     }
 
-    /// How long answers stay fresh.
+    /// The freshness policy of this configuration.
     pub fn policy(&self) -> &FreshnessPolicy {
         &self.policy
     }
 
-    /// Drops answers: here at once, and in the shared tier and every replica as soon as they learn of it.
+    /// Drops answers: in this memory at once, in the other replicas as soon as they read the purge in Redis' journal.
     pub async fn purge(&self, what: &Purge) -> Purged {
         let at = self.now();
         self.purge_log.add(purge_log::targets(what), at);
@@ -234,7 +240,7 @@ impl Cache {
         }
     }
 
-    /// How each tier does, nearest first.
+    /// The statistics of each tier, memory first.
     pub fn stats(&self) -> Vec<Stats> {
         [Some(self.memory.stats()), self.shared.as_ref().map(SharedTier::stats)].into_iter().flatten().collect()
     }
@@ -243,7 +249,8 @@ impl Cache {
         let entry = self.memory.get(key);
         if let (Key::Product(locale, asin), Some(entry)) = (key, &entry)
             && entry.snapshot.content.is_ok()
-            && entry.is_first_read(requirement.offers)
+            // The queue learns of the first read only: it costs a lock.
+            && entry.mark_as_read(requirement.offers)
         {
             let fresh = self.policy.freshness_lifetime(None, &FreshnessRequirement { max_age: None, ..*requirement });
             let (key, age) = (FetchKey::Item(*locale, *asin), entry.snapshot.age(now));
@@ -257,13 +264,13 @@ impl Cache {
     async fn read_shared(
         &self,
         shared: &SharedTier,
-        open: Vec<(&Key, &mut Option<CacheHit>)>,
+        stale: Vec<(&Key, &mut Option<CacheHit>)>,
         requirement: &FreshnessRequirement,
         now: SystemTime,
     ) {
-        let keys: Vec<&Key> = open.iter().map(|(key, _)| *key).collect();
+        let keys: Vec<&Key> = stale.iter().map(|(key, _)| *key).collect();
         let found = shared.read(&keys, now).await;
-        for ((key, hit), snapshot) in open.into_iter().zip(found) {
+        for ((key, hit), snapshot) in stale.into_iter().zip(found) {
             let newer = snapshot
                 .filter(|found| hit.as_ref().is_none_or(|hit| hit.snapshot.fetched_at < found.fetched_at))
                 .filter(|found| self.remember(key, found))
@@ -287,10 +294,12 @@ impl Cache {
         (freshness != Freshness::Expired).then_some(CacheHit { snapshot, source, freshness })
     }
 
-    /// Puts an answer into memory; `false` where it has been purged.
+    /// Puts an answer into memory, unless memory has a younger one; `false` if a purge covers the answer, which is then not
+    /// stored.
     fn remember(&self, key: &Key, snapshot: &Snapshot) -> bool {
         self.memory.put(key.clone(), snapshot.clone());
-        // A purge is logged first and swept after, so one that comes while this runs is seen here or sweeps this.
+        // `purge` first adds to the log and then drops entries. A purge that runs at the same time therefore either is in the
+        // log by now, or drops the entry that was put above.
         let is_purged = self.purge_log.covers(key, snapshot);
         if is_purged && self.memory.get(key).is_some_and(|entry| entry.snapshot.fetched_at <= snapshot.fetched_at) {
             self.memory.forget(key);

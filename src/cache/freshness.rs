@@ -8,13 +8,14 @@
 //!
 //! # Rule
 //!
-//! The age of an answer counts from when its call was sent.
+//! The age of an answer counts from when its call to Amazon was sent. The ages in brackets are the defaults.
 //!
 //! | age | a read that wants offers | a read that does not |
 //! | --- | --- | --- |
 //! | up to `offers_fresh` (50 min) | fresh | fresh |
-//! | up to `offers_stale` (6 h) | stale-while-revalidate | fresh up to `catalog_fresh` (12 h), |
-//! | up to `ceiling` (24 h) | stale-if-error | then stale-while-revalidate |
+//! | up to `offers_stale` (6 h) | stale-while-revalidate | fresh |
+//! | up to `catalog_fresh` (12 h) | stale-if-error | fresh |
+//! | up to `ceiling` (24 h) | stale-if-error | stale-while-revalidate |
 //! | from `ceiling` on | expired | expired |
 //!
 //! Offers are fresh for 50 minutes and not for an hour, because a price that is an hour old must be shown with its time.
@@ -56,7 +57,7 @@ pub struct FreshnessPolicy {
 /// What one read requires of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FreshnessRequirement {
-    /// Whether the read wants offers, which age fast.
+    /// Whether the read wants offers, whose prices age fast.
     pub offers: bool,
     /// The freshness lifetime for this read, in place of the policy's.
     pub max_age: Option<Duration>,
@@ -90,7 +91,8 @@ impl From<&config::Cache> for FreshnessPolicy {
 }
 
 impl FreshnessPolicy {
-    /// Classifies an answer of this age for one read; with `missing`, the answer is that there is nothing.
+    /// Classifies an answer of this age for one read. With `missing`, the answer is that there is no such product; why is
+    /// irrelevant here.
     pub fn classify(&self, age: Duration, missing: Option<Missing>, requirement: &FreshnessRequirement) -> Freshness {
         if age >= self.retention(missing) {
             return Freshness::Expired;
@@ -109,7 +111,7 @@ impl FreshnessPolicy {
         }
     }
 
-    /// Up to which age an answer is fresh for one read.
+    /// The age up to which an answer is fresh for one read.
     pub fn freshness_lifetime(&self, missing: Option<Missing>, requirement: &FreshnessRequirement) -> Duration {
         let lifetime = match (missing, requirement.offers) {
             (Some(_), _) => MISSING_FRESH_LIFETIME,
@@ -154,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn each_age_stands_as_the_terms_and_the_wish_say() {
+    fn an_age_is_classified_by_the_policy_and_the_requirement() {
         use Freshness::{Expired, Fresh, StaleIfError, StaleWhileRevalidate};
         let only_cached = FreshnessRequirement { cache_only: true, ..requirement(true) };
         let within = |max_age| FreshnessRequirement { max_age: Some(max_age), ..requirement(true) };
@@ -180,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn absence_holds_for_an_hour_and_is_then_forgotten() {
+    fn an_absence_is_fresh_for_an_hour_and_then_expired() {
         let absent = Some(Missing::NotFound);
         assert_eq!(policy().classify(59 * MINUTE, absent, &requirement(true)), Freshness::Fresh);
         assert_eq!(policy().classify(HOUR, absent, &requirement(false)), Freshness::Expired);

@@ -1,7 +1,7 @@
 //! The nearest tier: this process's memory, bounded by bytes.
 //!
-//! An entry is dropped when it may not be returned to anybody any more, or when the bytes are needed. Each entry records
-//! whether it was read since it was fetched: what nobody reads is not refreshed.
+//! An entry is dropped when it is expired for every read, or when its bytes are needed for others. Each entry records whether
+//! it was read since it was fetched: an entry that nobody reads is not refreshed.
 
 use std::{
     sync::{
@@ -38,15 +38,16 @@ pub(crate) struct MemoryEntry {
 }
 
 impl MemoryEntry {
-    /// Whether this is its first read, of those that want offers or of the others.
-    pub(crate) fn is_first_read(&self, offers: bool) -> bool {
+    /// Marks the entry as read. `true` if this is the first read since the fetch, among the reads that want offers or among the
+    /// others.
+    pub(crate) fn mark_as_read(&self, offers: bool) -> bool {
         let mark = 1 << u8::from(offers);
         // Most reads are not the first: looking before marking keeps the line of the cache shared among cores.
         self.read.load(Ordering::Relaxed) & mark == 0 && self.read.fetch_or(mark, Ordering::Relaxed) & mark == 0
     }
 }
 
-/// Drops entries that may not be returned to anybody any more.
+/// Drops entries that are expired for every read.
 struct EntryExpiry(FreshnessPolicy);
 
 impl EntryExpiry {

@@ -10,7 +10,7 @@
 //!
 //! Everything that answers a gRPC call is inside the edge, so each call has one line in the log, and each error carries
 //! the request's id. A call ends at its deadline: unanswered ones here, streams in `tracked_body`, and streams whose peer
-//! does not read in `stream_watchdog`. A panic of a handler is an answer.
+//! does not read in `stream_watchdog`. A handler that panics ends its call with INTERNAL and the reason PANIC.
 //!
 //! # Edge cases
 //!
@@ -252,8 +252,8 @@ fn overloaded(what: &str) -> ErrorDescriptor {
     ErrorDescriptor::new(ErrorReason::Overloaded, message).retry_in(OVERLOAD_RETRY_DELAY)
 }
 
-/// The id that the caller gave the request, if it is valid in a log line, or a new one: a random UUID, which nobody has
-/// to be unable to guess. Asking the kernel for each one would be a system call.
+/// The id that the caller gave the request, if it is valid in a log line, or a random UUID. The UUID need not be
+/// unguessable, so it does not cost a system call for the kernel's randomness.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
     let given = headers
         .get(REQUEST_ID)

@@ -42,7 +42,7 @@ impl TrackedBody {
         Self::track(response, record, Some(held))
     }
 
-    /// The body of an HTTP answer that is no gRPC call's.
+    /// The body of an HTTP response to a request that was no gRPC call.
     pub(crate) fn plain(text: Bytes) -> Self {
         Self { inner: Body::new(Full::new(text)), deadline: None, record: None, _held: None }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// An Amazon Standard Identification Number: ten upper-case letters and digits.
 ///
-/// Amazon's own check is wider than "B0 and eight more": ISBN-10s of books are ASINs too, so any ten will do.
+/// Most begin with `B0`, but the ISBN-10 of a book is an ASIN too, so any ten letters and digits are accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Asin([u8; 10]);
 

@@ -1,4 +1,4 @@
-//! Dates as Amazon writes them: whole instants, and dates of which only the year or month is known.
+//! Dates as Amazon writes them: instants, and dates of which only the year or the month may be known.
 
 use prost_types::Timestamp;
 use time::{Date, Month, OffsetDateTime, format_description::well_known::Iso8601};
@@ -11,9 +11,11 @@ pub(crate) fn timestamp(text: &str) -> Option<Timestamp> {
     Some(Timestamp { seconds: instant.unix_timestamp(), nanos: i32::try_from(instant.nanosecond()).ok()? })
 }
 
-/// Reads a date as far as it is known; a text that is no date is kept as it is. `None` where there is no text.
+/// Reads a date: a year, a year and a month, or all three; zero stands for a part that the text does not have. A time after it
+/// is ignored. A text that is no date, such as `2005-02-30`, has zero for all three. The text is kept in any case. `None`
+/// without a text.
 ///
-/// Seen of Amazon: `2019-07-01T00:00:01Z`, `2005-03-26`, `2005-03`, `2005-03T`, `1997T`.
+/// Amazon writes `2019-07-01T00:00:01Z`, `2005-03-26`, `2005-03`, `2005-03T`, `1997T`.
 pub(crate) fn partial(text: String) -> Option<pb::PartialDate> {
     if text.is_empty() {
         return None;

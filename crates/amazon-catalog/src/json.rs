@@ -8,14 +8,15 @@
 //! # Rule
 //!
 //! Every field is kept as unparsed JSON ([`RawValue`]) and read on its own, through [`FromJson`]. A field that is missing,
-//! or whose value does not fit, is the type's default. A list drops the elements that do not fit.
+//! or whose value does not fit, is the type's default. A list drops the elements that do not fit, but a list of `Option`
+//! keeps their places as `None`, because an `Option` fits every value.
 //!
 //! Field names are compared without case and without `_`. The two APIs use one schema in two spellings: `DetailPageURL` and
 //! `detailPageURL` both fill the field `detail_page_url` of a [`json_struct!`].
 //!
 //! # Edge cases
 //!
-//! Numbers are also read from strings, and a string field accepts a number's digits, because Amazon sends ids both ways.
+//! Numbers and booleans are also read from strings, and a string field accepts a number's digits, because Amazon sends ids both ways.
 //! A string of white space is absent. A number is rounded to what its field holds; it is absent only where it is no number,
 //! or larger than the field.
 
@@ -84,7 +85,8 @@ impl<'de> Deserialize<'de> for Object<'de> {
     }
 }
 
-/// Declares a struct that is read from a JSON object, field by field.
+/// Declares a struct that is read from a JSON object, field by field. The name of a field is the key in the JSON, apart from
+/// case and `_`. The struct and its fields are `pub(crate)`.
 macro_rules! json_struct {
     ($(#[$attribute:meta])* struct $name:ident { $($(#[$note:meta])* $field:ident: $type:ty,)+ }) => {
         $(#[$attribute])*
@@ -124,7 +126,7 @@ fn is_same_name(key: &str, field: &str) -> bool {
 }
 
 impl FromJson for String {
-    /// A string that is not blank, unchanged; or the digits of a number.
+    /// A string that is not blank, unchanged; or a number as it is written.
     fn read(json: &RawValue) -> Option<Self> {
         text(json).map(Cow::into_owned).filter(|text| !text.trim().is_empty())
     }
@@ -161,6 +163,7 @@ impl FromJson for f64 {
 }
 
 impl<T: FromJson> FromJson for Option<T> {
+    /// Never fails: a value that does not fit is `Some(None)`.
     fn read(json: &RawValue) -> Option<Self> {
         Some(T::read(json))
     }

@@ -95,8 +95,6 @@ mod unsupported;
 #[cfg(any(feature = "paapi5", feature = "creators"))]
 mod dates;
 #[cfg(any(feature = "paapi5", feature = "creators"))]
-mod enum_names;
-#[cfg(any(feature = "paapi5", feature = "creators"))]
 mod error_body;
 #[cfg(any(feature = "paapi5", feature = "creators"))]
 mod http_response;
@@ -104,6 +102,8 @@ mod http_response;
 mod json;
 #[cfg(any(feature = "paapi5", feature = "creators"))]
 mod json_text;
+#[cfg(any(feature = "paapi5", feature = "creators"))]
+mod request_fields;
 #[cfg(any(feature = "paapi5", feature = "creators"))]
 mod response_body;
 #[cfg(any(feature = "paapi5", feature = "creators"))]

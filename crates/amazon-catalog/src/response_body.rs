@@ -149,7 +149,7 @@ impl Decoding<'_> {
         self.require_list(listed.is_some(), result)?;
         let mut nodes: Vec<pb::BrowseNode> = Vec::new();
         let mut found = Vec::new();
-        for node in listed.unwrap_or_default().into_iter().filter_map(BrowseNode::message) {
+        for node in listed.unwrap_or_default().into_iter().filter_map(BrowseNode::into_message) {
             let id = asked.ids.iter().find(|id| id.to_string() == node.id);
             if let Some(id) = id.filter(|id| !found.contains(*id)) {
                 found.push(*id);
@@ -282,8 +282,8 @@ fn decode_result(request: &CatalogRequest, result: &RawValue) -> Option<CatalogR
             Some(CatalogResponse::Variations(Some(VariationsResult::read(result)?.page(marketplace)?)))
         }
         CatalogRequest::Files(_) => {
-            let entries = Vec::<files::Entry>::read(result)?;
-            Some(CatalogResponse::Files(entries.into_iter().filter_map(files::Entry::message).collect()))
+            let entries = Vec::<files::FileEntry>::read(result)?;
+            Some(CatalogResponse::Files(entries.into_iter().filter_map(files::FileEntry::into_message).collect()))
         }
         CatalogRequest::FileLink(_) => {
             let url = String::read(result).filter(|url| !url.is_empty())?;

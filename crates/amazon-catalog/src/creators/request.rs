@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::resources;
 use crate::{
     Asin, CatalogRequest, FileKind, IDS_PER_CALL, SearchFilter, SearchItems, Unsupported,
-    enum_names::{self, merge_stated},
+    request_fields::{self, merge_stated},
 };
 use stockroom_proto::pb;
 
@@ -75,10 +75,10 @@ fn search_fields(search: &SearchItems) -> Value {
         "maxPrice": search.max_price_minor_units,
         "minReviewsRating": search.min_rating,
         "minSavingPercent": search.min_saving_percent,
-        "deliveryFlags": enum_names::delivery_flags(&search.delivery_flags),
-        "condition": enum_names::condition(search.condition),
-        "availability": enum_names::availability(search.availability),
-        "sortBy": enum_names::sort_by(search.sort),
+        "deliveryFlags": request_fields::delivery_flags(&search.delivery_flags),
+        "condition": request_fields::condition(search.condition),
+        "availability": request_fields::availability(search.availability),
+        "sortBy": request_fields::sort_by(search.sort),
         // The SDK lets 100 through; the documentation says 10.
         "itemCount": IDS_PER_CALL,
         "itemPage": search.page,

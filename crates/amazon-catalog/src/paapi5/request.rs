@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::resources;
 use crate::{
     Asin, CatalogRequest, IDS_PER_CALL, SearchItems,
-    enum_names::{self, merge_stated},
+    request_fields::{self, merge_stated},
 };
 use stockroom_proto::pb;
 
@@ -62,11 +62,11 @@ fn search_fields(search: &SearchItems) -> Value {
         "MaxPrice": search.max_price_minor_units,
         "MinReviewsRating": search.min_rating,
         "MinSavingPercent": search.min_saving_percent,
-        "DeliveryFlags": enum_names::delivery_flags(&search.delivery_flags),
-        "Condition": enum_names::condition(search.condition),
-        "Availability": enum_names::availability(search.availability),
+        "DeliveryFlags": request_fields::delivery_flags(&search.delivery_flags),
+        "Condition": request_fields::condition(search.condition),
+        "Availability": request_fields::availability(search.availability),
         "Merchant": merchant(search.merchant),
-        "SortBy": enum_names::sort_by(search.sort),
+        "SortBy": request_fields::sort_by(search.sort),
         "ItemCount": IDS_PER_CALL,
         "ItemPage": search.page,
     })

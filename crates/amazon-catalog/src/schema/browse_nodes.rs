@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use crate::json::{FromJson, Object, json_struct};
 use stockroom_proto::pb;
 
-/// Amazon's tree is about ten levels deep; this only bounds what a broken answer can cost.
+/// The most ancestors that are read. Amazon's tree is about ten levels deep; the bound limits the cost of a malformed answer.
 const MAX_ANCESTORS: usize = 32;
 
 json_struct! {
@@ -44,39 +44,42 @@ json_struct! {
     }
 }
 
-/// The nodes above one, each of which Amazon puts inside the one below it; parent first.
+/// The ancestors of a node, its parent first. In Amazon's JSON each ancestor is nested in its child.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Ancestors(Vec<NodeName>);
 
 impl FromJson for Ancestors {
     fn read(json: &RawValue) -> Option<Self> {
         let mut names = Vec::new();
-        let mut above = Some(json);
-        while let Some(node) = above.and_then(Object::read).filter(|_| names.len() < MAX_ANCESTORS) {
-            names.extend(above.and_then(NodeName::read));
-            above = node.get("ancestor");
+        let mut next = Some(json);
+        while let Some(json) = next.filter(|_| names.len() < MAX_ANCESTORS) {
+            let Some(name) = NodeName::read(json) else { break };
+            names.push(name);
+            next = Object::read(json).and_then(|node| node.get("ancestor"));
         }
         Some(Self(names))
     }
 }
 
+/// The contract calls browse nodes categories.
 impl From<BrowseNodeInfo> for pb::ProductCategories {
     fn from(info: BrowseNodeInfo) -> Self {
-        let nodes = info.browse_nodes.into_iter().filter_map(BrowseNode::message).collect();
-        Self { nodes, website_sales_rank: info.website_sales_rank.message() }
+        let nodes = info.browse_nodes.into_iter().filter_map(BrowseNode::into_message).collect();
+        Self { nodes, website_sales_rank: info.website_sales_rank.into_message() }
     }
 }
 
 impl WebsiteSalesRank {
-    fn message(self) -> Option<pb::SalesRank> {
+    /// The message; `None` without the rank itself.
+    fn into_message(self) -> Option<pb::SalesRank> {
         let Self { id, display_name, context_free_name, sales_rank } = self;
         Some(pb::SalesRank { id, display_name, context_free_name, rank: sales_rank? })
     }
 }
 
 impl BrowseNode {
-    /// The message; `None` for a node without an id, which nobody could ask for.
-    pub(crate) fn message(self) -> Option<pb::BrowseNode> {
+    /// The message; `None` for a node without an id. Its ancestors and children are names to show and may lack one.
+    pub(crate) fn into_message(self) -> Option<pb::BrowseNode> {
         let children = self.children.into_iter().map(|NodeName { id, display_name, context_free_name }| {
             pb::BrowseNode { id, display_name, context_free_name, ..Default::default() }
         });

@@ -1,11 +1,12 @@
-//! Lists of feeds and reports: one shape, with names of their own for the same fields.
+//! Lists of an account's feeds and reports. Both have the same fields under different names. The Creators API alone has them.
 
 use crate::{dates, json::json_struct};
 use stockroom_proto::pb;
 
 json_struct! {
-    /// An entry of either list, which states one name, one type and one time.
-    struct Entry {
+    /// An entry of either list: a feed states `feed_name`, `feed_type` and `last_updated`, a report `filename`, `report_type`
+    /// and `last_modified`.
+    struct FileEntry {
         feed_name: String,
         filename: String,
         feed_type: String,
@@ -17,9 +18,10 @@ json_struct! {
     }
 }
 
-impl Entry {
-    /// The file; `None` where it has no name by which anybody could ask for it.
-    pub(crate) fn message(self) -> Option<pb::AccountFile> {
+impl FileEntry {
+    /// The file; `None` without a name, by which links are requested.
+    pub(crate) fn into_message(self) -> Option<pb::AccountFile> {
+        // Of each pair of fields one is empty.
         let (name, text) = (self.feed_name + &self.filename, self.last_updated + &self.last_modified);
         (!name.is_empty()).then(|| pb::AccountFile {
             name,

@@ -6,12 +6,13 @@ use stockroom_proto::pb;
 json_struct! {
     struct Images {
         primary: ImageType,
+        /// Further pictures of the same item.
         variants: Vec<ImageType>,
     }
 }
 
 json_struct! {
-    /// One picture in several sizes.
+    /// One picture in several sizes; `ImageType` is Amazon's name.
     struct ImageType {
         small: ImageSize,
         medium: ImageSize,
@@ -41,16 +42,17 @@ impl From<Images> for pb::ProductImages {
 impl From<ImageType> for pb::ImageSet {
     fn from(image: ImageType) -> Self {
         Self {
-            small: image.small.message(),
-            medium: image.medium.message(),
-            large: image.large.message(),
-            hi_res: image.hi_res.message(),
+            small: image.small.into_message(),
+            medium: image.medium.into_message(),
+            large: image.large.into_message(),
+            hi_res: image.hi_res.into_message(),
         }
     }
 }
 
 impl ImageSize {
-    fn message(self) -> Option<pb::Image> {
+    /// The message; `None` without a link.
+    fn into_message(self) -> Option<pb::Image> {
         let Self { url, height, width } = self;
         (!url.is_empty()).then_some(pb::Image { url, height, width })
     }

@@ -1,4 +1,4 @@
-//! `ItemInfo`: what the item is.
+//! `ItemInfo`: what the item is, apart from its price.
 
 use serde_json::value::RawValue;
 
@@ -127,11 +127,11 @@ json_struct! {
     }
 }
 
-/// A value that Amazon wraps with a label and a locale, as `{"DisplayValue": …}`.
+/// A value that Amazon puts into an object, as `{"DisplayValue": …, "Label": …, "Locale": …}`. Label and locale are not read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Single<T>(T);
 
-/// A list wrapped likewise, as `{"DisplayValues": […]}`.
+/// A list of values in such an object, as `{"DisplayValues": […]}`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Multi<T>(Vec<T>);
 
@@ -147,6 +147,7 @@ impl<T: FromJson> FromJson for Multi<T> {
     }
 }
 
+/// `pb::ProductInfo` is the whole of `ItemInfo`; Amazon's own `ProductInfo` is a part of it.
 impl From<ItemInfo> for pb::ProductInfo {
     fn from(info: ItemInfo) -> Self {
         let ItemInfo { by_line_info, content_info, product_info, .. } = info;
@@ -197,18 +198,24 @@ impl From<ContentLanguage> for pb::ContentLanguage {
 impl From<ItemDimensions> for pb::Dimensions {
     fn from(dimensions: ItemDimensions) -> Self {
         let ItemDimensions { height, length, width, weight } = dimensions;
-        Self { height: height.message(), length: length.message(), width: width.message(), weight: weight.message() }
+        Self {
+            height: height.into_message(),
+            length: length.into_message(),
+            width: width.into_message(),
+            weight: weight.into_message(),
+        }
     }
 }
 
 impl UnitBased {
-    fn message(self) -> Option<pb::Measure> {
+    /// The message; `None` without a number. A number without a unit is still a measure.
+    fn into_message(self) -> Option<pb::Measure> {
         Some(pb::Measure { value: self.display_value?, unit: self.unit })
     }
 }
 
 impl From<TradeInInfo> for pb::TradeIn {
     fn from(trade_in: TradeInInfo) -> Self {
-        Self { is_eligible: trade_in.is_eligible_for_trade_in, price: trade_in.price.message() }
+        Self { is_eligible: trade_in.is_eligible_for_trade_in, price: trade_in.price.into_message() }
     }
 }

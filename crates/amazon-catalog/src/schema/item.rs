@@ -1,10 +1,10 @@
-//! An item, whole.
+//! An item, which becomes a `pb::Product`.
 
 use crate::{
     Asin, IDS_PER_CALL, Marketplace,
     json::{json_struct, unless_empty},
     schema::{
-        browse_nodes::BrowseNodeInfo, images::Images, info::ItemInfo, offers::OffersV2, offers_v1::Offers,
+        browse_nodes::BrowseNodeInfo, images::Images, info::ItemInfo, offers::OffersV2, offers_v1::OffersV1,
         product_offers::product_offers, reviews::CustomerReviews,
     },
 };
@@ -15,13 +15,15 @@ json_struct! {
         asin: String,
         detail_page_url: String,
         parent_asin: String,
+        /// Amazon's relevance score in a search. Amazon does not document it.
         score: Option<f64>,
         variation_attributes: Vec<VariationAttribute>,
         browse_node_info: BrowseNodeInfo,
         customer_reviews: Option<CustomerReviews>,
         images: Images,
         item_info: ItemInfo,
-        offers: Option<Offers>,
+        /// The first version of offers. PA-API 5.0 alone has it.
+        offers: Option<OffersV1>,
         offers_v2: Option<OffersV2>,
     }
 }
@@ -34,7 +36,10 @@ json_struct! {
 }
 
 impl Item {
-    /// The product; `None` for an item without an ASIN, which belongs to no request.
+    /// The product. `None` for an item without a valid ASIN: answers are matched to requests and cached by it.
+    ///
+    /// Offers and reviews that Amazon states without content stay stated, so that they differ from those that it does not
+    /// state.
     pub(crate) fn product(self, marketplace: Marketplace) -> Option<pb::Product> {
         Some(pb::Product {
             asin: Asin::parse(&self.asin).ok()?.to_string(),
@@ -53,8 +58,9 @@ impl Item {
     }
 }
 
-/// The products of one page of a list in Amazon's places, at most [`IDS_PER_CALL`]. A place whose item cannot be read is
-/// `None`. The whole is `None` where the list has places and none of them can be read: such a page says nothing.
+/// The products of one page of a list, one for each of Amazon's places, at most [`IDS_PER_CALL`]. A place whose item cannot
+/// be read, or has no valid ASIN, is `None`. The whole is `None` where there are places and none of them can be read: such a
+/// page does not say that nothing was found. An empty list does.
 pub(crate) fn places(items: Vec<Option<Item>>, marketplace: Marketplace) -> Option<Vec<Option<pb::Product>>> {
     let products = items.into_iter().take(IDS_PER_CALL).map(|item| item?.product(marketplace));
     let places: Vec<_> = products.collect();

@@ -1,4 +1,4 @@
-//! Amounts of money.
+//! `Money`, as the resource groups contain it. `crate::money` parses the amounts.
 
 use serde_json::value::RawValue;
 
@@ -25,15 +25,15 @@ pub(crate) struct Amount {
 }
 
 impl Money {
-    /// The message; `None` where the amount or its currency is not stated.
-    pub(crate) fn message(self) -> Option<pb::Money> {
-        self.amount?.message(self.currency, self.display_amount)
+    /// The message; `None` where the amount or its currency is absent or cannot be read.
+    pub(crate) fn into_message(self) -> Option<pb::Money> {
+        self.amount?.into_message(self.currency, self.display_amount)
     }
 }
 
 impl Amount {
     /// The message; `None` without a currency, as a bare number is no price.
-    pub(crate) fn message(self, currency_code: String, display: String) -> Option<pb::Money> {
+    pub(crate) fn into_message(self, currency_code: String, display: String) -> Option<pb::Money> {
         let Self { units, nanos } = self;
         (!currency_code.is_empty()).then_some(pb::Money { currency_code, units, nanos, display })
     }
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn an_amount_without_a_currency_is_no_price() {
-        let read = |json| Money::read(serde_json::from_str(json).unwrap()).unwrap().message();
+        let read = |json| Money::read(serde_json::from_str(json).unwrap()).unwrap().into_message();
         assert_eq!(read(r#"{"Amount": 3, "DisplayAmount": "3"}"#), None);
         assert_eq!(read(r#"{"Currency": "EUR", "DisplayAmount": "3 €"}"#), None);
         assert_eq!(read(r#"{"Amount": 3, "Currency": "EUR"}"#).unwrap().units, 3);

@@ -1,4 +1,6 @@
-//! `OffersV2`: what an item costs, who sells it and whether it is available.
+//! `OffersV2`, the second version of offers: what an item costs, who sells it and whether it is available.
+//!
+//! The first version (`offers_v1`) uses some of these conversions; `product_offers` merges both.
 
 use prost_types::Duration;
 use serde_json::value::RawValue;
@@ -60,7 +62,7 @@ json_struct! {
 }
 
 json_struct! {
-    /// A deal; its presence means that it is on now.
+    /// A deal. Amazon states it only while it runs.
     struct DealDetails {
         access_type: String,
         badge: String,
@@ -115,11 +117,11 @@ impl From<Listing> for pb::Offer {
         let mut offer = Self {
             r#type: listing.r#type,
             condition_text: condition_text(&condition.value),
-            condition: condition_of(&condition.value).into(),
+            condition: parse_condition(&condition.value).into(),
             sub_condition: sub_condition(condition.sub_condition, &condition.value),
             condition_note: condition.condition_note,
-            price: price.money.message(),
-            price_per_unit: price.price_per_unit.message(),
+            price: price.money.into_message(),
+            price_per_unit: price.price_per_unit.into_message(),
             saving: unless_empty(price.savings.into()),
             saving_basis: unless_empty(price.saving_basis.into()),
             availability: unless_empty(listing.availability.into()),
@@ -136,8 +138,8 @@ impl From<Listing> for pb::Offer {
     }
 }
 
-/// Takes out of an offer whose price may be seen only in Amazon's cart every amount that the price can be told from. In Japan
-/// the loyalty points are a share of the price.
+/// Removes the price from an offer whose price may be seen only in Amazon's cart, and everything that the price can be
+/// computed from. In Japan the loyalty points are a share of the price. Shipping charges do not depend on it and stay.
 pub(super) fn withhold_price(offer: &mut pb::Offer) {
     offer.price_withheld = true;
     offer.price = None;
@@ -148,8 +150,8 @@ pub(super) fn withhold_price(offer: &mut pb::Offer) {
     offer.promotions.clear();
 }
 
-/// The condition that a word of Amazon's stands for.
-pub(super) fn condition_of(word: &str) -> pb::Condition {
+/// The condition that Amazon's name stands for. `request_fields` has the opposite direction.
+pub(super) fn parse_condition(word: &str) -> pb::Condition {
     match word {
         "New" => pb::Condition::New,
         "Used" => pb::Condition::Used,
@@ -161,11 +163,12 @@ pub(super) fn condition_of(word: &str) -> pb::Condition {
 
 /// Amazon's name of a condition that the contract has no value for. Amazon calls a condition that it does not know `Unknown`.
 pub(super) fn condition_text(word: &str) -> String {
-    let is_unknown = condition_of(word) == pb::Condition::Unspecified && word != "Unknown";
+    let is_unknown = parse_condition(word) == pb::Condition::Unspecified && word != "Unknown";
     if is_unknown { word.to_owned() } else { String::new() }
 }
 
-/// The finer word for a condition, unless it only repeats the condition or says that there is none.
+/// The finer name of a condition (`LikeNew` of `Used`). Empty where it repeats the condition, or where Amazon knows none and
+/// says `Unknown`.
 pub(super) fn sub_condition(word: String, condition: &str) -> String {
     if word == "Unknown" || word == condition { String::new() } else { word }
 }
@@ -201,12 +204,13 @@ impl From<DealDetails> for pb::Deal {
             start_time: dates::timestamp(&deal.start_time),
             end_time: dates::timestamp(&deal.end_time),
             percent_claimed: deal.percent_claimed,
-            early_access: deal.early_access_duration_in_milliseconds.and_then(milliseconds),
+            early_access: deal.early_access_duration_in_milliseconds.and_then(duration_from_millis),
         }
     }
 }
 
-fn milliseconds(count: i64) -> Option<Duration> {
+/// `None` for a negative count.
+fn duration_from_millis(count: i64) -> Option<Duration> {
     std::time::Duration::from_millis(u64::try_from(count).ok()?).try_into().ok()
 }
 
@@ -216,20 +220,24 @@ impl From<MerchantInfo> for pb::Merchant {
     }
 }
 
-/// A saving: what is not above zero is none, and above 100 percent is no percentage.
-pub(super) fn saving(money: Money, percent: Option<i32>) -> pb::Saving {
-    let amount = money.message().filter(|amount| amount.units > 0 || amount.nanos > 0);
+/// A saving. An amount that is not above zero is absent, and so is a percentage outside 1 to 100.
+pub(super) fn checked_saving(money: Money, percent: Option<i32>) -> pb::Saving {
+    let amount = money.into_message().filter(|amount| amount.units > 0 || amount.nanos > 0);
     pb::Saving { amount, percent: percent.filter(|percent| (1..=100).contains(percent)) }
 }
 
 impl From<Savings> for pb::Saving {
     fn from(savings: Savings) -> Self {
-        saving(savings.money, savings.percentage)
+        checked_saving(savings.money, savings.percentage)
     }
 }
 
 impl From<SavingBasis> for pb::SavingBasis {
     fn from(basis: SavingBasis) -> Self {
-        Self { price: basis.money.message(), r#type: basis.saving_basis_type, label: basis.saving_basis_type_label }
+        Self {
+            price: basis.money.into_message(),
+            r#type: basis.saving_basis_type,
+            label: basis.saving_basis_type_label,
+        }
     }
 }

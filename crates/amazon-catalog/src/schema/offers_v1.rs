@@ -1,7 +1,8 @@
-//! `Offers`: the first version of offers, which Amazon is taking away and only PA-API 5.0 has.
+//! `Offers`, the first version of offers. PA-API 5.0 alone has it, and Amazon is replacing it by the second (`offers`).
 //!
-//! It knows of an offer what `OffersV2` does not: its id, delivery, promotions, programmes and the merchant's feedback;
-//! and the span of prices over all sellers.
+//! Only this version states the id, delivery, promotions and programmes of an offer, and the feedback and country of its
+//! merchant. It also has summaries: for each condition the number of offers, and the lowest and the highest price over all
+//! sellers. Types that differ from those of the second version end in `V1`.
 
 use serde_json::value::RawValue;
 
@@ -10,7 +11,7 @@ use crate::{
     schema::{
         money::{Amount, Money},
         offers::{
-            Availability, LoyaltyPoints, Restriction, condition_of, condition_text, saving, sub_condition,
+            Availability, LoyaltyPoints, Restriction, checked_saving, condition_text, parse_condition, sub_condition,
             withhold_price,
         },
     },
@@ -18,39 +19,40 @@ use crate::{
 use stockroom_proto::pb;
 
 json_struct! {
-    struct Offers {
-        listings: Vec<Listing>,
+    struct OffersV1 {
+        listings: Vec<ListingV1>,
         summaries: Vec<Summary>,
     }
 }
 
 json_struct! {
-    struct Listing {
+    struct ListingV1 {
         id: String,
         availability: Availability,
-        condition: Condition,
+        condition: ConditionV1,
         delivery_info: DeliveryInfo,
         is_buy_box_winner: Option<bool>,
         loyalty_points: LoyaltyPoints,
-        merchant_info: MerchantInfo,
-        price: Priced<Price>,
+        merchant_info: MerchantInfoV1,
+        price: WithMoney<PriceV1>,
         program_eligibility: ProgramEligibility,
-        promotions: Vec<Priced<Promotion>>,
-        saving_basis: Priced<Price>,
+        promotions: Vec<WithMoney<Promotion>>,
+        saving_basis: WithMoney<PriceV1>,
         violates_map: Restriction,
     }
 }
 
 json_struct! {
-    struct Condition {
+    struct ConditionV1 {
         value: String,
-        sub_condition: ConditionWord,
-        condition_note: ConditionWord,
+        sub_condition: WrappedText,
+        condition_note: WrappedText,
     }
 }
 
 json_struct! {
-    struct ConditionWord {
+    /// A text that Amazon puts inside an object, as `{"Value": "New"}`.
+    struct WrappedText {
         value: String,
     }
 }
@@ -60,7 +62,7 @@ json_struct! {
         is_amazon_fulfilled: Option<bool>,
         is_free_shipping_eligible: Option<bool>,
         is_prime_eligible: Option<bool>,
-        shipping_charges: Vec<Priced<ShippingCharge>>,
+        shipping_charges: Vec<WithMoney<ShippingCharge>>,
     }
 }
 
@@ -72,7 +74,7 @@ json_struct! {
 }
 
 json_struct! {
-    struct MerchantInfo {
+    struct MerchantInfoV1 {
         id: String,
         name: String,
         default_shipping_country: String,
@@ -96,56 +98,58 @@ json_struct! {
 }
 
 json_struct! {
-    struct Price {
+    /// What a price states beside its amount; the price of a saving basis states no unit price and no savings.
+    struct PriceV1 {
         price_per_unit: Option<Amount>,
         price_type: String,
         price_type_label: String,
-        savings: Priced<Savings>,
+        savings: WithMoney<SavingsV1>,
     }
 }
 
 json_struct! {
-    struct Savings {
+    struct SavingsV1 {
         percentage: Option<i32>,
     }
 }
 
 json_struct! {
-    /// The span of prices of one condition.
+    /// The offers of all sellers for one condition.
     struct Summary {
-        condition: ConditionWord,
+        condition: WrappedText,
         lowest_price: Money,
         highest_price: Money,
         offer_count: Option<i32>,
     }
 }
 
-/// An amount whose fields stand among others that say more of it.
+/// An object that has the fields of [`Money`] and those of `T` side by side, as `{"Amount": 1, "Currency": "USD",
+/// "Percentage": 7}`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Priced<T> {
+pub(crate) struct WithMoney<T> {
     money: Money,
     more: T,
 }
 
-impl<T: FromJson> FromJson for Priced<T> {
+impl<T: FromJson> FromJson for WithMoney<T> {
     fn read(json: &RawValue) -> Option<Self> {
         Some(Self { money: Money::read(json)?, more: T::read(json)? })
     }
 }
 
-impl From<Listing> for pb::Offer {
-    fn from(listing: Listing) -> Self {
-        let Listing { condition, price: Priced { money, more: price }, .. } = listing;
+impl From<ListingV1> for pb::Offer {
+    fn from(listing: ListingV1) -> Self {
+        let ListingV1 { condition, price: WithMoney { money, more: price }, .. } = listing;
         let mut offer = Self {
             id: listing.id,
             condition_text: condition_text(&condition.value),
-            condition: condition_of(&condition.value).into(),
+            condition: parse_condition(&condition.value).into(),
             sub_condition: sub_condition(condition.sub_condition.value, &condition.value),
             condition_note: condition.condition_note.value,
             price_per_unit: price
                 .price_per_unit
-                .and_then(|amount| amount.message(money.currency.clone(), String::new())),
-            price: money.message(),
+                .and_then(|amount| amount.into_message(money.currency.clone(), String::new())),
+            price: money.into_message(),
             saving: unless_empty(price.savings.into()),
             saving_basis: unless_empty(listing.saving_basis.into()),
             availability: unless_empty(listing.availability.into()),
@@ -164,21 +168,21 @@ impl From<Listing> for pb::Offer {
     }
 }
 
-impl From<Priced<Savings>> for pb::Saving {
-    fn from(Priced { money, more }: Priced<Savings>) -> Self {
-        saving(money, more.percentage)
+impl From<WithMoney<SavingsV1>> for pb::Saving {
+    fn from(WithMoney { money, more }: WithMoney<SavingsV1>) -> Self {
+        checked_saving(money, more.percentage)
     }
 }
 
-impl From<Priced<Price>> for pb::SavingBasis {
-    fn from(Priced { money, more }: Priced<Price>) -> Self {
-        Self { price: money.message(), r#type: more.price_type, label: more.price_type_label }
+impl From<WithMoney<PriceV1>> for pb::SavingBasis {
+    fn from(WithMoney { money, more }: WithMoney<PriceV1>) -> Self {
+        Self { price: money.into_message(), r#type: more.price_type, label: more.price_type_label }
     }
 }
 
-impl From<MerchantInfo> for pb::Merchant {
-    fn from(merchant: MerchantInfo) -> Self {
-        let MerchantInfo { id, name, default_shipping_country, feedback_count, feedback_rating } = merchant;
+impl From<MerchantInfoV1> for pb::Merchant {
+    fn from(merchant: MerchantInfoV1) -> Self {
+        let MerchantInfoV1 { id, name, default_shipping_country, feedback_count, feedback_rating } = merchant;
         Self { id, name, default_shipping_country, feedback_count, feedback_rating }
     }
 }
@@ -186,7 +190,7 @@ impl From<MerchantInfo> for pb::Merchant {
 impl From<DeliveryInfo> for pb::Delivery {
     fn from(delivery: DeliveryInfo) -> Self {
         Self {
-            message: delivery.in_words(),
+            message: delivery.describe(),
             is_prime_eligible: delivery.is_prime_eligible,
             is_amazon_fulfilled: delivery.is_amazon_fulfilled,
             is_free_shipping_eligible: delivery.is_free_shipping_eligible,
@@ -196,7 +200,8 @@ impl From<DeliveryInfo> for pb::Delivery {
 }
 
 impl DeliveryInfo {
-    fn in_words(&self) -> String {
+    /// The facts that are stated to be true, in words.
+    fn describe(&self) -> String {
         let said = [
             (self.is_prime_eligible, "Prime"),
             (self.is_free_shipping_eligible, "free shipping"),
@@ -207,15 +212,15 @@ impl DeliveryInfo {
     }
 }
 
-impl From<Priced<ShippingCharge>> for pb::ShippingCharge {
-    fn from(Priced { money, more }: Priced<ShippingCharge>) -> Self {
-        Self { amount: money.message(), r#type: more.r#type, is_tax_inclusive: more.is_rate_tax_inclusive }
+impl From<WithMoney<ShippingCharge>> for pb::ShippingCharge {
+    fn from(WithMoney { money, more }: WithMoney<ShippingCharge>) -> Self {
+        Self { amount: money.into_message(), r#type: more.r#type, is_tax_inclusive: more.is_rate_tax_inclusive }
     }
 }
 
-impl From<Priced<Promotion>> for pb::Promotion {
-    fn from(Priced { money, more }: Priced<Promotion>) -> Self {
-        Self { r#type: more.r#type, amount: money.message(), percent: more.discount_percent }
+impl From<WithMoney<Promotion>> for pb::Promotion {
+    fn from(WithMoney { money, more }: WithMoney<Promotion>) -> Self {
+        Self { r#type: more.r#type, amount: money.into_message(), percent: more.discount_percent }
     }
 }
 
@@ -229,9 +234,9 @@ impl From<Summary> for pb::OfferSummary {
     fn from(summary: Summary) -> Self {
         Self {
             condition_text: condition_text(&summary.condition.value),
-            condition: condition_of(&summary.condition.value).into(),
-            lowest_price: summary.lowest_price.message(),
-            highest_price: summary.highest_price.message(),
+            condition: parse_condition(&summary.condition.value).into(),
+            lowest_price: summary.lowest_price.into_message(),
+            highest_price: summary.highest_price.into_message(),
             offer_count: summary.offer_count,
         }
     }

@@ -2,8 +2,9 @@
 //!
 //! # Rule
 //!
-//! - Amazon keeps the second version, so its listings are taken where there are any; the first version adds what only it
-//!   has. A listing that states nothing is none.
+//! - Amazon replaces the first version by the second. So the offers are those of the second where it has any; each is
+//!   completed by the first offer of the first version that is the same one, which completes no other. A listing that
+//!   states nothing is no offer.
 //! - A price that either version restricts to Amazon's cart is withheld here, and no later stage can show it. A restriction
 //!   in the first version holds for every offer of the second that may be the same: its merchant and its condition are the
 //!   same or unknown.
@@ -11,38 +12,38 @@
 
 use crate::schema::{
     offers::{OffersV2, withhold_price},
-    offers_v1::Offers,
+    offers_v1::OffersV1,
 };
 use stockroom_proto::pb;
 
 /// The contract's offers; `None` where Amazon stated neither version.
-pub(super) fn product_offers(v1: Option<Offers>, v2: Option<OffersV2>) -> Option<pb::ProductOffers> {
+pub(super) fn product_offers(v1: Option<OffersV1>, v2: Option<OffersV2>) -> Option<pb::ProductOffers> {
     if v1.is_none() && v2.is_none() {
         return None;
     }
     let (v1, v2) = (v1.unwrap_or_default(), v2.unwrap_or_default());
-    let mut others: Vec<pb::Offer> = stated(v1.listings.into_iter().map(Into::into));
-    let mut listings: Vec<pb::Offer> = stated(v2.listings.into_iter().map(Into::into));
+    let mut v1_offers: Vec<pb::Offer> = stated(v1.listings.into_iter().map(Into::into));
+    let mut offers: Vec<pb::Offer> = stated(v2.listings.into_iter().map(Into::into));
     let mut summaries: Vec<pb::OfferSummary> = v1.summaries.into_iter().map(Into::into).collect();
 
-    if listings.is_empty() {
-        listings = others;
+    if offers.is_empty() {
+        offers = v1_offers;
     } else {
-        let restricted: Vec<pb::Offer> = others.iter().filter(|other| other.price_withheld).cloned().collect();
-        for offer in &mut listings {
-            if let Some(index) = others.iter().position(|other| is_same_offer(offer, other)) {
-                enrich(offer, others.remove(index));
+        let restricted: Vec<pb::Offer> = v1_offers.iter().filter(|offer| offer.price_withheld).cloned().collect();
+        for offer in &mut offers {
+            if let Some(index) = v1_offers.iter().position(|v1_offer| is_same_offer(offer, v1_offer)) {
+                complete(offer, v1_offers.remove(index));
             }
-            if offer.price_withheld || restricted.iter().any(|other| may_be_same_offer(offer, other)) {
+            if offer.price_withheld || restricted.iter().any(|v1_offer| may_be_same_offer(offer, v1_offer)) {
                 withhold_price(offer);
             }
         }
         withhold_spans(&mut summaries, &restricted);
     }
-    withhold_spans(&mut summaries, &listings);
+    withhold_spans(&mut summaries, &offers);
     // The sort is stable: all but the winner stay in Amazon's order.
-    listings.sort_by_key(|offer| offer.is_buy_box_winner != Some(true));
-    Some(pb::ProductOffers { listings, summaries })
+    offers.sort_by_key(|offer| offer.is_buy_box_winner != Some(true));
+    Some(pb::ProductOffers { listings: offers, summaries })
 }
 
 /// The offers that state something.
@@ -50,14 +51,15 @@ fn stated(offers: impl Iterator<Item = pb::Offer>) -> Vec<pb::Offer> {
     offers.filter(|offer| *offer != pb::Offer::default()).collect()
 }
 
-/// Unsets the span of prices of each condition with a withheld price, as one of its ends may be that price.
+/// Unsets the lowest and the highest price of each condition that one of the offers with a withheld price has or, where a
+/// condition is unknown, may have: one of the two may be that price.
 fn withhold_spans(summaries: &mut [pb::OfferSummary], offers: &[pb::Offer]) {
     let withheld: Vec<_> = offers.iter().filter(|offer| offer.price_withheld).map(pb::Offer::condition).collect();
     for summary in summaries {
         let condition = summary.condition();
-        let may_be =
+        let may_be_same =
             |other: &pb::Condition| *other == condition || [*other, condition].contains(&pb::Condition::Unspecified);
-        if withheld.iter().any(may_be) {
+        if withheld.iter().any(may_be_same) {
             (summary.lowest_price, summary.highest_price) = (None, None);
         }
     }
@@ -97,13 +99,13 @@ fn may_be_same_offer(offer: &pb::Offer, other: &pb::Offer) -> bool {
         && may_be(&offer.sub_condition, &other.sub_condition)
 }
 
-/// Adds to an offer what only the first version has of it.
-fn enrich(offer: &mut pb::Offer, v1: pb::Offer) {
-    offer.id = v1.id;
-    offer.delivery = v1.delivery;
-    offer.promotions = v1.promotions;
-    offer.program_eligibility = v1.program_eligibility;
-    if let (Some(merchant), Some(known)) = (&mut offer.merchant, v1.merchant) {
+/// Adds to an offer of the second version what only the first version states about it.
+fn complete(offer: &mut pb::Offer, v1_offer: pb::Offer) {
+    offer.id = v1_offer.id;
+    offer.delivery = v1_offer.delivery;
+    offer.promotions = v1_offer.promotions;
+    offer.program_eligibility = v1_offer.program_eligibility;
+    if let (Some(merchant), Some(known)) = (&mut offer.merchant, v1_offer.merchant) {
         merchant.default_shipping_country = known.default_shipping_country;
         merchant.feedback_count = known.feedback_count;
         merchant.feedback_rating = known.feedback_rating;
@@ -119,7 +121,7 @@ mod tests {
 
     fn offers(v1: &Value, v2: &Value) -> pb::ProductOffers {
         let json = |value: &Value| serde_json::value::to_raw_value(value).unwrap();
-        product_offers(Offers::read(&json(v1)), OffersV2::read(&json(v2))).unwrap()
+        product_offers(OffersV1::read(&json(v1)), OffersV2::read(&json(v2))).unwrap()
     }
 
     fn price(amount: u32) -> Value {

@@ -21,7 +21,7 @@ json_struct! {
 
 impl From<CustomerReviews> for pb::ProductReviews {
     fn from(reviews: CustomerReviews) -> Self {
-        // Nobody can give no star: zero stands for an item that nobody has rated.
+        // The lowest rating is one star; Amazon sends zero for an item without ratings.
         let star_rating = reviews.star_rating.value.filter(|stars| *stars > 0.0 && *stars <= MAX_STARS);
         let count = reviews.count.filter(|count| *count >= 0);
         Self { star_rating, count, in_words: rating::in_words(star_rating, count) }

@@ -1,4 +1,4 @@
-//! `SearchResult`: one page of a search, with the ways to narrow it.
+//! `SearchResult`: one page of a search, with the refinements that narrow it.
 
 use crate::{
     Marketplace, SearchPage,
@@ -40,8 +40,8 @@ json_struct! {
 }
 
 impl SearchResult {
-    /// The page; `None` where nothing can be read in it. That nothing matches is said by an empty list, or by a count of
-    /// zero; a result with neither says nothing.
+    /// The page. `None` where the result cannot be read: its items are no list, or a list of which no item can be read. That
+    /// nothing was found is an empty list, or a count of zero without a list.
     pub(crate) fn page(self, marketplace: Marketplace) -> Option<SearchPage> {
         let total_results = self.total_result_count.filter(|count| *count >= 0);
         let items = match self.items {

@@ -1,4 +1,4 @@
-//! `VariationsResult`: one page of a variation family, and the family as a whole.
+//! `VariationsResult`: one page of the children of a variation family, and a summary of the whole family.
 
 use crate::{
     Marketplace, VariationsPage,
@@ -42,7 +42,7 @@ json_struct! {
 }
 
 impl VariationsResult {
-    /// The page; `None` where nothing can be read in it.
+    /// The page. `None` where its items are no list, or a list of which no item can be read.
     pub(crate) fn page(self, marketplace: Marketplace) -> Option<VariationsPage> {
         let places = places(self.items?, marketplace)?;
         let page_count = self.variation_summary.page_count.and_then(|count| u32::try_from(count).ok());
@@ -79,8 +79,8 @@ impl From<VariationSummary> for pb::VariationSummary {
         Self {
             variation_count: count.unwrap_or_default(),
             variation_count_unknown: count.is_none(),
-            lowest_price: summary.price.lowest_price.message(),
-            highest_price: summary.price.highest_price.message(),
+            lowest_price: summary.price.lowest_price.into_message(),
+            highest_price: summary.price.highest_price.into_message(),
             dimensions: summary.variation_dimensions.into_iter().map(Into::into).collect(),
         }
     }

@@ -1,4 +1,6 @@
-//! Amazon's names for the enum values of a request. Both APIs use the same names.
+//! Parts of a request's JSON that both APIs share: Amazon's names of enum values, and the merging of objects.
+//!
+//! The names of conditions in responses are read in `schema::offers`.
 
 use serde_json::{Map, Value};
 
