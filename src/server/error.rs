@@ -304,7 +304,41 @@ fn absence_reason(reason: ErrorReason) -> AbsenceReason {
         | R::UpstreamPaused
         | R::MarketplaceNotServed
         | R::Stopping => AbsenceReason::NotAttempted,
-        _ => AbsenceReason::UpstreamFailed,
+        R::UpstreamRejected
+        | R::UpstreamFailed
+        | R::UpstreamTimedOut
+        | R::UpstreamUnreachable
+        | R::UpstreamMalformed
+        | R::AccountNotEligible
+        | R::AccountKeyUnknown
+        | R::AccountKeyIsAwsKey
+        | R::AccountSignatureRefused
+        | R::AccountNotEnabled
+        | R::AccountNotAssociate
+        | R::AccountWrongRegion
+        | R::AccountCredentialRefused
+        | R::AccountTokenRefused
+        | R::AccountRefused
+        | R::PartnerTagRefused
+        | R::ClockSkew
+        | R::UpstreamApiRetired
+        | R::Undecodable
+        | R::Panic => AbsenceReason::UpstreamFailed,
+        // Reasons of whole calls, which no product has.
+        R::Unspecified
+        | R::MalformedMessage
+        | R::ProtocolError
+        | R::FileNotFound
+        | R::ServiceUnknown
+        | R::Overloaded
+        | R::PurgeNotShared
+        | R::ProtocolHasNoFiles
+        | R::CallerUnknown
+        | R::NotAnAdmin
+        | R::UnknownMethod
+        | R::UnsupportedEncoding
+        | R::MessageTooLarge
+        | R::ClientGone => AbsenceReason::UpstreamFailed,
     }
 }
 

@@ -11,14 +11,14 @@ both_protocols!(
     trending_is_four_stars_and_up_and_says_how_it_was_made,
     deals_are_reduced_by_enough_and_the_biggest_saving_is_first,
     marketplaces_come_with_what_a_page_must_show,
-    status_tells_what_was_spent_and_a_purge_drops_what_it_says,
+    status_reports_what_was_spent_and_a_purge_drops_what_it_names,
 );
 
 async fn nodes_come_with_ancestors_and_children_to_the_depth(protocol: Protocol) {
-    let stage = TestGateway::speaking(protocol).await;
+    let gateway = TestGateway::speaking(protocol).await;
     let ids = vec![examples::ROOT_NODE.to_owned(), examples::LEAF_NODE.to_owned(), "4711".to_owned()];
     let request = pb::GetBrowseNodesRequest { ids: ids.clone(), depth: 2, options: None };
-    let answer = stage.browse().get_browse_nodes(request.clone()).await.unwrap().into_inner();
+    let answer = gateway.browse().get_browse_nodes(request.clone()).await.unwrap().into_inner();
     assert_eq!(answer.outcomes.iter().map(|outcome| outcome.id.as_str()).collect::<Vec<_>>(), ids);
     let root = answer.outcomes[0].node.as_ref().unwrap();
     assert_eq!(root.is_root, Some(true));
@@ -26,20 +26,20 @@ async fn nodes_come_with_ancestors_and_children_to_the_depth(protocol: Protocol)
     let leaf = answer.outcomes[1].node.as_ref().unwrap();
     assert_eq!((leaf.ancestors.len(), leaf.ancestors.last().unwrap().id.as_str()), (2, examples::ROOT_NODE));
     assert!(answer.outcomes[2].node.is_none(), "unknown to Amazon, and no harm to the others");
-    let calls = stage.calls();
-    stage.browse().get_browse_nodes(request).await.unwrap();
-    assert_eq!(stage.calls(), calls, "nodes are cached");
+    let calls = gateway.calls();
+    gateway.browse().get_browse_nodes(request).await.unwrap();
+    assert_eq!(gateway.calls(), calls, "nodes are cached");
 
     let bare = pb::GetBrowseNodesRequest { ids: ids[..1].to_vec(), depth: 0, options: None };
-    let bare = stage.browse().get_browse_nodes(bare).await.unwrap().into_inner();
+    let bare = gateway.browse().get_browse_nodes(bare).await.unwrap().into_inner();
     assert!(bare.outcomes[0].node.as_ref().unwrap().children.is_empty());
 }
 
 async fn categories_are_the_marketplace_s_own(protocol: Protocol) {
-    let stage = TestGateway::speaking(protocol).await;
+    let gateway = TestGateway::speaking(protocol).await;
     let list = async |marketplace: &str| {
         let request = pb::ListCategoriesRequest { marketplace: marketplace.to_owned() };
-        stage.browse().list_categories(request).await.unwrap().into_inner()
+        gateway.browse().list_categories(request).await.unwrap().into_inner()
     };
     let index = |answer: &pb::ListCategoriesResponse, name: &str| {
         answer.categories.iter().find(|category| category.name == name).map(|category| category.search_index.clone())
@@ -49,14 +49,14 @@ async fn categories_are_the_marketplace_s_own(protocol: Protocol) {
     assert_eq!(index(&us, "toys").as_deref(), Some("ToysAndGames"));
     assert_eq!(index(&list("JP").await, "toys").as_deref(), Some("Toys"));
     assert_eq!(index(&list("SG").await, "fashion"), None);
-    assert_eq!(stage.calls(), 0);
+    assert_eq!(gateway.calls(), 0);
 }
 
 async fn trending_is_four_stars_and_up_and_says_how_it_was_made(protocol: Protocol) {
-    let stage = TestGateway::speaking(protocol).await;
+    let gateway = TestGateway::speaking(protocol).await;
     for category in ["headphones", ""] {
         let request = pb::ListTrendingRequest { category: category.to_owned(), limit: 8, options: None };
-        let answer = stage.browse().list_trending(request).await.unwrap().into_inner();
+        let answer = gateway.browse().list_trending(request).await.unwrap().into_inner();
         assert_eq!(answer.products.len(), 8, "{category}");
         assert!(answer.products.iter().all(|entry| stars_pass(protocol, entry, |stars| stars >= 4.0)));
         assert!(answer.basis.contains("4 stars and up"), "{}", answer.basis);
@@ -65,7 +65,7 @@ async fn trending_is_four_stars_and_up_and_says_how_it_was_made(protocol: Protoc
 }
 
 async fn deals_are_reduced_by_enough_and_the_biggest_saving_is_first(protocol: Protocol) {
-    let stage = TestGateway::speaking(protocol).await;
+    let gateway = TestGateway::speaking(protocol).await;
     let request = pb::ListDealsRequest {
         category: "electronics".to_owned(),
         max_price: money(100),
@@ -73,11 +73,11 @@ async fn deals_are_reduced_by_enough_and_the_biggest_saving_is_first(protocol: P
         min_saving_percent: Some(15),
         ..Default::default()
     };
-    let answer = stage.browse().list_deals(request).await.unwrap().into_inner();
+    let answer = gateway.browse().list_deals(request).await.unwrap().into_inner();
     let offer = |entry: &pb::ProductEntry| product(entry).offers.as_ref().unwrap().listings[0].clone();
     let savings: Vec<_> = answer.products.iter().map(|entry| offer(entry).saving.unwrap().percent.unwrap()).collect();
     assert!(!savings.is_empty() && savings.is_sorted_by(|a, b| a >= b) && savings.iter().all(|saving| *saving >= 15));
-    let asked_of_amazon = asked(&stage.sandbox.calls()[0], protocol, "DeliveryFlags");
+    let asked_of_amazon = asked(&gateway.sandbox.calls()[0], protocol, "DeliveryFlags");
     assert_eq!(asked_of_amazon, serde_json::json!(["Prime"]), "the filter is Amazon's with either protocol");
     for entry in &answer.products {
         assert!(price(entry).unwrap() <= 100.0);
@@ -87,12 +87,12 @@ async fn deals_are_reduced_by_enough_and_the_biggest_saving_is_first(protocol: P
 }
 
 async fn marketplaces_come_with_what_a_page_must_show(protocol: Protocol) {
-    let stage = TestGateway::speaking_with(protocol, |options| {
+    let gateway = TestGateway::speaking_with(protocol, |options| {
         let entity = (crate::support::market("US"), "Example Services LLC".to_owned());
         options.config.accounts[0].content_notice_entities = vec![entity];
     })
     .await;
-    let answer = stage.browse().list_marketplaces(pb::ListMarketplacesRequest {}).await.unwrap().into_inner();
+    let answer = gateway.browse().list_marketplaces(pb::ListMarketplacesRequest {}).await.unwrap().into_inner();
     assert_eq!((answer.marketplaces.len(), answer.marketplaces[0].code.as_str()), (22, "US"));
     let notices = answer.marketplaces[0].notices.as_ref().unwrap();
     assert!(notices.price_disclaimer.contains("displayed on Amazon.com at"), "{}", notices.price_disclaimer);
@@ -101,14 +101,14 @@ async fn marketplaces_come_with_what_a_page_must_show(protocol: Protocol) {
     assert!(others.into_iter().all(str::is_empty), "no entity is guessed");
 }
 
-async fn status_tells_what_was_spent_and_a_purge_drops_what_it_says(protocol: Protocol) {
-    let stage = TestGateway::speaking(protocol).await;
+async fn status_reports_what_was_spent_and_a_purge_drops_what_it_names(protocol: Protocol) {
+    let gateway = TestGateway::speaking(protocol).await;
     let get = |asin: &str| pb::GetProductRequest { asin: asin.to_owned(), options: None };
     for asin in &examples::HEADPHONES[..3] {
-        stage.products().get_product(get(asin)).await.unwrap();
-        stage.products().get_product(get(asin)).await.unwrap();
+        gateway.products().get_product(get(asin)).await.unwrap();
+        gateway.products().get_product(get(asin)).await.unwrap();
     }
-    let status = stage.admin().get_status(pb::GetStatusRequest {}).await.unwrap().into_inner();
+    let status = gateway.status().await;
     let (account, memory) = (&status.accounts[0], &status.caches[0]);
     let day = account.day.as_ref().unwrap();
     assert_eq!((day.spent, day.left, day.limit), (3, 8637, 8640));
@@ -119,9 +119,9 @@ async fn status_tells_what_was_spent_and_a_purge_drops_what_it_says(protocol: Pr
 
     let asins = vec![examples::HEADPHONES[0].to_lowercase()];
     let one = pb::purge_cache_request::Target::Products(pb::PurgeProducts { marketplace: String::new(), asins });
-    let dropped = stage.admin().purge_cache(pb::PurgeCacheRequest { target: Some(one) }).await.unwrap().into_inner();
+    let dropped = gateway.admin().purge_cache(pb::PurgeCacheRequest { target: Some(one) }).await.unwrap().into_inner();
     assert_eq!(dropped.dropped_count, 1);
-    stage.products().get_product(get(examples::HEADPHONES[0])).await.unwrap();
-    stage.products().get_product(get(examples::HEADPHONES[1])).await.unwrap();
-    assert_eq!(stage.calls(), 4, "only what was dropped is asked for again");
+    gateway.products().get_product(get(examples::HEADPHONES[0])).await.unwrap();
+    gateway.products().get_product(get(examples::HEADPHONES[1])).await.unwrap();
+    assert_eq!(gateway.calls(), 4, "only what was dropped is asked for again");
 }

@@ -4,7 +4,7 @@ use amazon_sandbox::examples;
 use stockroom_proto::pb::{self, compare_products_response::Event};
 use tokio_stream::StreamExt;
 
-use crate::support::{Protocol, TestGateway, keywords, product, soon};
+use crate::support::{Protocol, TestGateway, keywords, product, search, soon};
 
 both_protocols!(
     the_row_of_a_cached_product_arrives_while_another_is_still_waited_for,
@@ -16,20 +16,20 @@ fn compare(asins: &[&str]) -> pb::CompareProductsRequest {
     pb::CompareProductsRequest { asins: asins.iter().map(|asin| (*asin).to_owned()).collect(), options: None }
 }
 
-async fn events(stage: &TestGateway, asins: &[&str]) -> Vec<Event> {
-    let stream = stage.products().compare_products(compare(asins)).await.unwrap().into_inner();
+async fn events(gateway: &TestGateway, asins: &[&str]) -> Vec<Event> {
+    let stream = gateway.products().compare_products(compare(asins)).await.unwrap().into_inner();
     soon(stream.map(|message| message.unwrap().event.unwrap()).collect()).await
 }
 
 async fn the_row_of_a_cached_product_arrives_while_another_is_still_waited_for(protocol: Protocol) {
-    let stage = TestGateway::speaking(protocol).await;
+    let gateway = TestGateway::speaking(protocol).await;
     let (cached, held) = (examples::HEADPHONES[0], examples::HEADPHONES[1]);
     let get = pb::GetProductRequest { asin: cached.to_owned(), options: None };
-    stage.products().get_product(get).await.unwrap();
+    gateway.products().get_product(get).await.unwrap();
 
-    let hold = stage.sandbox.hold();
-    let mut stream = stage.products().compare_products(compare(&[held, cached])).await.unwrap().into_inner();
-    stage.sandbox.arrived(2).await;
+    let hold = gateway.sandbox.hold();
+    let mut stream = gateway.products().compare_products(compare(&[held, cached])).await.unwrap().into_inner();
+    gateway.sandbox.arrived(2).await;
     let first = soon(stream.next()).await.unwrap().unwrap().event.unwrap();
     assert!(matches!(first, Event::Row(row) if row.asin == cached), "told while Amazon holds the other back");
     hold.release();
@@ -41,22 +41,22 @@ async fn the_row_of_a_cached_product_arrives_while_another_is_still_waited_for(p
 }
 
 async fn a_comparison_after_a_search_makes_no_call(protocol: Protocol) {
-    let stage = TestGateway::speaking(protocol).await;
-    let search = pb::SearchProductsRequest { query: Some(keywords("headphones")), ..Default::default() };
-    let page = stage.search().search_products(search).await.unwrap().into_inner();
+    let gateway = TestGateway::speaking(protocol).await;
+    let search = search(keywords("headphones"));
+    let page = gateway.search().search_products(search).await.unwrap().into_inner();
     let asins: Vec<&str> = page.products.iter().map(|entry| product(entry).asin.as_str()).collect();
-    let events = events(&stage, &asins).await;
-    assert_eq!((events.len(), stage.calls()), (11, 1));
+    let events = events(&gateway, &asins).await;
+    assert_eq!((events.len(), gateway.calls()), (11, 1));
     let Some(Event::Summary(summary)) = events.last() else { panic!("{events:?}") };
     assert_eq!(summary.cost.unwrap().amazon_calls, 0);
     assert_eq!(summary.compared_asins, asins);
 }
 
 async fn rows_say_what_people_compare_and_the_summary_names_the_best(protocol: Protocol) {
-    let stage = TestGateway::speaking(protocol).await;
+    let gateway = TestGateway::speaking(protocol).await;
     let asins =
         [examples::HEADPHONES[0], examples::MAP_RESTRICTED, examples::NO_PRICE, examples::UNKNOWN, examples::FREE];
-    let events = events(&stage, &asins).await;
+    let events = events(&gateway, &asins).await;
     let row = |asin: &str| {
         events.iter().find_map(|event| match event {
             Event::Row(row) if row.asin == asin => Some(row.clone()),

@@ -1,4 +1,4 @@
-//! Peers that misbehave: each costs itself, and nobody else.
+//! Peers that misbehave: each fails alone, and calls of others are served.
 
 use std::time::Duration;
 
@@ -14,13 +14,16 @@ use tokio::{
 use tonic::Code;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
-use crate::support::{TestGateway, caller, failure, keywords, soon, within};
+use crate::{
+    bad_input,
+    support::{TestGateway, TestOptions, caller, failure, get, keywords, search, soon, within},
+};
 
 const CATEGORIES: &str = "/stockroom.v1.BrowseService/ListCategories";
 
 /// An HTTP/2 connection that this test drives itself, with a window for each response.
-async fn http2(stage: &TestGateway, window: u32) -> h2::client::SendRequest<Bytes> {
-    let stream = TcpStream::connect(stage.address).await.unwrap();
+async fn http2(gateway: &TestGateway, window: u32) -> h2::client::SendRequest<Bytes> {
+    let stream = TcpStream::connect(gateway.address).await.unwrap();
     let (send, connection) = h2::client::Builder::new().initial_window_size(window).handshake(stream).await.unwrap();
     tokio::spawn(connection);
     send.ready().await.unwrap()
@@ -32,53 +35,52 @@ fn post(path: &str, content_type: &str, timeout: &str) -> Request<()> {
 }
 
 fn framed(message: &impl Message) -> Bytes {
-    let message = message.encode_to_vec();
-    [&[0][..], &u32::try_from(message.len()).unwrap().to_be_bytes(), &message].concat().into()
+    bad_input::framed(&message.encode_to_vec())
 }
 
-async fn categories(stage: &TestGateway) -> Result<(), Code> {
+async fn categories(gateway: &TestGateway) -> Result<(), Code> {
     let request = within(10_000, pb::ListCategoriesRequest::default());
-    stage.browse().list_categories(request).await.map(drop).map_err(|status| status.code())
+    gateway.browse().list_categories(request).await.map(drop).map_err(|status| status.code())
 }
 
-fn places(places: usize) -> impl FnOnce(&mut crate::support::TestOptions) {
-    move |options| options.config.server.max_concurrent_calls = places
+fn max_calls(calls: usize) -> impl FnOnce(&mut TestOptions) {
+    move |options| options.config.server.max_concurrent_calls = calls
 }
 
 #[tokio::test]
-async fn open_streams_take_no_place_and_have_a_bound_of_their_own() {
-    let stage = TestGateway::with(places(1)).await;
-    let mut health = HealthClient::new(stage.channel());
+async fn open_streams_take_no_permit_of_calls_and_have_a_limit_of_their_own() {
+    let gateway = TestGateway::with(max_calls(1)).await;
+    let mut health = HealthClient::new(gateway.channel());
     let mut watches = Vec::new();
     for _ in 0..8 {
         let mut watch = health.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
         watch.message().await.unwrap();
         watches.push(watch);
     }
-    categories(&stage).await.expect("the one place is free");
+    categories(&gateway).await.expect("the one permit is free");
     let (code, reason, _) = failure(health.watch(HealthCheckRequest::default()).await);
     assert_eq!((code, reason.as_str()), (Code::Unavailable, "OVERLOADED"), "the ninth of one connection");
-    health.check(HealthCheckRequest::default()).await.expect("a probe needs no place");
+    health.check(HealthCheckRequest::default()).await.expect("a probe needs no permit");
 }
 
 #[tokio::test]
-async fn a_peer_that_does_not_read_keeps_its_place_until_its_deadline_and_no_longer() {
-    let stage = TestGateway::with(places(1)).await;
-    let mut peer = http2(&stage, 0).await;
+async fn a_peer_that_does_not_read_holds_its_permit_until_its_deadline_and_no_longer() {
+    let gateway = TestGateway::with(max_calls(1)).await;
+    let mut peer = http2(&gateway, 0).await;
     let (response, mut body) = peer.send_request(post(CATEGORIES, "application/grpc", "2S"), false).unwrap();
     body.send_data(framed(&pb::ListCategoriesRequest::default()), true).unwrap();
     let response = response.await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
-    assert_eq!(categories(&stage).await, Err(Code::Unavailable), "its place is taken");
+    assert_eq!(categories(&gateway).await, Err(Code::Unavailable), "its permit is taken");
     let reset = soon(async { response.into_body().data().await }).await.unwrap().unwrap_err();
     assert!(reset.is_reset(), "{reset}");
-    categories(&stage).await.expect("the place is free again");
+    categories(&gateway).await.expect("the permit is free again");
 }
 
 #[tokio::test]
-async fn a_request_that_is_written_slowly_takes_no_place() {
-    let stage = TestGateway::with(places(1)).await;
-    let mut peer = http2(&stage, 65_535).await;
+async fn a_request_that_is_written_slowly_takes_no_permit() {
+    let gateway = TestGateway::with(max_calls(1)).await;
+    let mut peer = http2(&gateway, 65_535).await;
     let mut bodies = Vec::new();
     for half in [&b""[..], b"\0\0\0", b"\0\0\0\0\x09abc"] {
         let (response, mut body) = peer.send_request(post(CATEGORIES, "application/grpc", "9S"), false).unwrap();
@@ -86,52 +88,52 @@ async fn a_request_that_is_written_slowly_takes_no_place() {
         bodies.push((response, body));
     }
     for _ in 0..3 {
-        categories(&stage).await.expect("the one place is free");
+        categories(&gateway).await.expect("the one permit is free");
     }
 }
 
 #[tokio::test]
-async fn a_caller_without_a_token_takes_no_place() {
-    let stage = TestGateway::with(|options| {
+async fn a_caller_without_a_token_takes_no_permit() {
+    let gateway = TestGateway::with(|options| {
         options.config.server.max_concurrent_calls = 1;
         options.config.callers = vec![caller("web", false, None)];
     })
     .await;
-    let mut peer = http2(&stage, 0).await;
+    let mut peer = http2(&gateway, 0).await;
     let (response, _body) = peer.send_request(post(CATEGORIES, "application/grpc", "9S"), false).unwrap();
     let response = soon(response).await.unwrap();
     assert_eq!(response.headers()["grpc-status"], (Code::Unauthenticated as i32).to_string().as_str());
 }
 
 #[tokio::test]
-async fn silent_connections_keep_nobody_out_and_do_not_delay_the_end() {
-    let mut stage = TestGateway::with(|options| {
+async fn silent_connections_exclude_nobody_and_do_not_delay_the_shutdown() {
+    let mut gateway = TestGateway::with(|options| {
         options.config.server.max_connections = 4;
         options.config.server.drain = Duration::from_secs(300);
     })
     .await;
     let mut silent = Vec::new();
     for _ in 0..12 {
-        silent.push(TcpStream::connect(stage.address).await.unwrap());
+        silent.push(TcpStream::connect(gateway.address).await.unwrap());
     }
-    let mut peer = soon(http2(&stage, 65_535)).await;
+    let mut peer = soon(http2(&gateway, 65_535)).await;
     let (response, _) = peer.send_request(post("/none", "application/grpc", "9S"), true).unwrap();
     assert_eq!(soon(response).await.unwrap().status(), StatusCode::OK);
-    soon(categories(&stage)).await.expect("a used connection is not closed for a silent one");
+    soon(categories(&gateway)).await.expect("a used connection is not closed for a silent one");
     let mut byte = [0];
     assert_eq!(soon(silent[0].read(&mut byte)).await.unwrap_or(0), 0, "the oldest silent one was closed");
-    stage.shut_down();
-    stage.stopped().await;
+    gateway.shut_down();
+    gateway.stopped().await;
 }
 
 #[tokio::test]
-async fn what_is_no_grpc_is_refused_in_http_s_own_words_and_costs_nothing() {
-    let stage = TestGateway::start().await;
-    let search = "/stockroom.v1.SearchService/SearchProducts";
-    let message = framed(&pb::SearchProductsRequest { query: Some(keywords("lamp")), ..Default::default() });
-    let mut peer = http2(&stage, 65_535).await;
+async fn a_request_that_is_no_grpc_is_refused_with_an_http_status_and_costs_nothing() {
+    let gateway = TestGateway::start().await;
+    let path = "/stockroom.v1.SearchService/SearchProducts";
+    let message = framed(&search(keywords("lamp")));
+    let mut peer = http2(&gateway, 65_535).await;
     for other in ["text/plain", "application/json", "application/grpc-web+proto"] {
-        let (response, mut body) = peer.send_request(post(search, other, "9S"), false).unwrap();
+        let (response, mut body) = peer.send_request(post(path, other, "9S"), false).unwrap();
         body.send_data(message.clone(), true).unwrap();
         assert_eq!(soon(response).await.unwrap().status(), StatusCode::UNSUPPORTED_MEDIA_TYPE, "{other}");
     }
@@ -141,9 +143,9 @@ async fn what_is_no_grpc_is_refused_in_http_s_own_words_and_costs_nothing() {
         (response.status(), &response.headers()["allow"]),
         (StatusCode::METHOD_NOT_ALLOWED, &"POST".parse().unwrap())
     );
-    assert_eq!(stage.calls(), 0);
+    assert_eq!(gateway.calls(), 0);
 
-    let mut stream = TcpStream::connect(stage.address).await.unwrap();
+    let mut stream = TcpStream::connect(gateway.address).await.unwrap();
     stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: stockroom\r\n\r\n").await.unwrap();
     let mut answer = String::new();
     soon(stream.read_to_string(&mut answer)).await.unwrap();
@@ -152,10 +154,9 @@ async fn what_is_no_grpc_is_refused_in_http_s_own_words_and_costs_nothing() {
 
 #[tokio::test]
 async fn a_wait_beyond_the_client_s_deadline_forbids_the_retry_that_would_hide_the_reason() {
-    let stage = TestGateway::with(|options| options.config.accounts[0].calls_per_second = 0.05).await;
-    let get = |asin: &str| pb::GetProductRequest { asin: asin.to_owned(), options: None };
-    stage.products().get_product(get(examples::HEADPHONES[0])).await.unwrap();
-    let refused = stage.products().get_product(within(5_000, get(examples::DEAL))).await;
+    let gateway = TestGateway::with(|options| options.config.accounts[0].calls_per_second = 0.05).await;
+    gateway.products().get_product(get(examples::HEADPHONES[0])).await.unwrap();
+    let refused = gateway.products().get_product(within(5_000, get(examples::DEAL))).await;
     let pushback = refused.as_ref().unwrap_err().metadata().get("grpc-retry-pushback-ms").cloned();
     let (_, reason, details) = failure(refused);
     assert_eq!(reason, "WAIT_EXCEEDS_DEADLINE");
@@ -165,13 +166,13 @@ async fn a_wait_beyond_the_client_s_deadline_forbids_the_retry_that_would_hide_t
 
 #[tokio::test]
 async fn the_headers_of_any_error_stay_below_8_kib() {
-    let stage = TestGateway::start().await;
+    let gateway = TestGateway::start().await;
     let long = "é".repeat(900);
     let query = pb::SearchQuery { category: long.clone(), browse_node_id: long.clone(), ..keywords("lamp") };
     let options = pb::ReadOptions { language: long.clone(), currency: long.clone(), ..Default::default() };
     let flags = pb::SearchQuery { delivery_flags: (1000..1100).collect(), ..query };
     let request = pb::SearchProductsRequest { query: Some(flags), options: Some(options), ..Default::default() };
-    let mut peer = http2(&stage, 65_535).await;
+    let mut peer = http2(&gateway, 65_535).await;
     let path = "/stockroom.v1.SearchService/SearchProducts";
     let (response, mut body) = peer.send_request(post(path, "application/grpc", "9S"), false).unwrap();
     body.send_data(framed(&request), true).unwrap();
@@ -185,35 +186,35 @@ async fn the_headers_of_any_error_stay_below_8_kib() {
 #[tokio::test]
 async fn a_forged_page_token_behind_the_last_page_is_refused_for_nothing() {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-    let stage = TestGateway::start().await;
-    let first = pb::SearchProductsRequest { query: Some(keywords("lamp")), ..Default::default() };
-    let token = stage.search().search_products(first.clone()).await.unwrap().into_inner().next_page_token;
-    let calls = stage.calls();
+    let gateway = TestGateway::start().await;
+    let first = search(keywords("lamp"));
+    let token = gateway.search().search_products(first.clone()).await.unwrap().into_inner().next_page_token;
+    let calls = gateway.calls();
     let mut bytes = URL_SAFE_NO_PAD.decode(token).unwrap();
     let length = bytes.len();
     for place in [100_u32, 4_000_000_000] {
         bytes[length - 4..].copy_from_slice(&place.to_be_bytes());
         let forged = pb::SearchProductsRequest { page_token: URL_SAFE_NO_PAD.encode(&bytes), ..first.clone() };
-        let (code, _, details) = failure(stage.search().search_products(forged).await);
+        let (code, _, details) = failure(gateway.search().search_products(forged).await);
         assert_eq!(code, Code::InvalidArgument);
         assert_eq!(details.bad_request().unwrap().field_violations[0].field, "page_token");
     }
-    assert_eq!(stage.calls(), calls);
+    assert_eq!(gateway.calls(), calls);
 }
 
 #[tokio::test]
 async fn a_compressed_request_is_read_and_answered_in_its_encoding_and_no_other_answer_is_compressed() {
     use tonic::codec::CompressionEncoding::{Gzip, Zstd};
-    let stage = TestGateway::start().await;
+    let gateway = TestGateway::start().await;
     for encoding in [Gzip, Zstd] {
-        let mut products = stage.products().send_compressed(encoding).accept_compressed(encoding);
+        let mut products = gateway.products().send_compressed(encoding).accept_compressed(encoding);
         let asins = examples::HEADPHONES.iter().map(|asin| (*asin).to_owned()).collect();
         let answer = products.get_products(pb::GetProductsRequest { asins, options: None }).await.unwrap();
         let sent = answer.metadata().get("grpc-encoding").expect("the answer is compressed").to_str().unwrap();
         assert_eq!(format!("{encoding:?}").to_lowercase(), sent);
         assert!(!answer.into_inner().outcomes.is_empty());
     }
-    let mut plain = stage.browse().accept_compressed(Gzip);
+    let mut plain = gateway.browse().accept_compressed(Gzip);
     let answer = plain.list_categories(pb::ListCategoriesRequest::default()).await.unwrap();
     assert!(answer.metadata().get("grpc-encoding").is_none());
 }

@@ -9,11 +9,7 @@ use tonic::{Code, Request};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 use tonic_reflection::pb::{v1, v1alpha};
 
-use crate::support::{TestGateway, failure, soon};
-
-fn get() -> pb::GetProductRequest {
-    pb::GetProductRequest { asin: examples::DEAL.to_owned(), options: None }
-}
+use crate::support::{TestGateway, failure, get, soon};
 
 fn about(service: &str) -> HealthCheckRequest {
     HealthCheckRequest { service: service.to_owned() }
@@ -21,8 +17,8 @@ fn about(service: &str) -> HealthCheckRequest {
 
 #[tokio::test]
 async fn health_knows_every_service_by_name() {
-    let stage = TestGateway::start().await;
-    let mut health = HealthClient::new(stage.channel());
+    let gateway = TestGateway::start().await;
+    let mut health = HealthClient::new(gateway.channel());
     let services = ["SearchService", "ProductService", "BrowseService", "AdminService"];
     let names = services.map(|name| format!("stockroom.v1.{name}"));
     for name in names.iter().map(String::as_str).chain(["", "liveness", "readiness"]) {
@@ -34,7 +30,7 @@ async fn health_knows_every_service_by_name() {
 
 #[tokio::test]
 async fn both_versions_of_reflection_list_every_service() {
-    let stage = TestGateway::start().await;
+    let gateway = TestGateway::start().await;
     let expected = HashSet::from([
         "stockroom.v1.SearchService",
         "stockroom.v1.ProductService",
@@ -42,7 +38,7 @@ async fn both_versions_of_reflection_list_every_service() {
         "stockroom.v1.AdminService",
         "grpc.health.v1.Health",
     ]);
-    let mut new = v1::server_reflection_client::ServerReflectionClient::new(stage.channel());
+    let mut new = v1::server_reflection_client::ServerReflectionClient::new(gateway.channel());
     let list = v1::server_reflection_request::MessageRequest::ListServices(String::new());
     let ask = v1::ServerReflectionRequest { host: String::new(), message_request: Some(list) };
     let mut answers = new.server_reflection_info(tokio_stream::once(ask)).await.unwrap().into_inner();
@@ -52,7 +48,7 @@ async fn both_versions_of_reflection_list_every_service() {
     };
     assert!(expected.is_subset(&list.service.iter().map(|service| service.name.as_str()).collect()));
 
-    let mut old = v1alpha::server_reflection_client::ServerReflectionClient::new(stage.channel());
+    let mut old = v1alpha::server_reflection_client::ServerReflectionClient::new(gateway.channel());
     let list = v1alpha::server_reflection_request::MessageRequest::ListServices(String::new());
     let ask = v1alpha::ServerReflectionRequest { host: String::new(), message_request: Some(list) };
     let mut answers = old.server_reflection_info(tokio_stream::once(ask)).await.unwrap().into_inner();
@@ -62,11 +58,11 @@ async fn both_versions_of_reflection_list_every_service() {
 }
 
 #[tokio::test]
-async fn a_request_id_is_taken_or_made_and_told_back() {
-    let stage = TestGateway::start().await;
+async fn a_request_id_is_accepted_or_generated_and_returned() {
+    let gateway = TestGateway::start().await;
     let mut bad = Request::new(pb::GetProductRequest::default());
     bad.metadata_mut().insert("x-request-id", "id-of-mine-1".parse().unwrap());
-    let status = stage.products().get_product(bad).await.unwrap_err();
+    let status = gateway.products().get_product(bad).await.unwrap_err();
     assert_eq!(status.metadata().get("x-request-id").unwrap(), "id-of-mine-1");
     let (_, _, details) = failure(Err::<(), _>(status));
     assert_eq!(details.request_info().unwrap().request_id, "id-of-mine-1");
@@ -75,7 +71,7 @@ async fn a_request_id_is_taken_or_made_and_told_back() {
         asins: examples::HEADPHONES[..2].iter().map(|asin| (*asin).to_owned()).collect(),
         options: None,
     };
-    let mut stream = stage.products().compare_products(compare).await.unwrap().into_inner();
+    let mut stream = gateway.products().compare_products(compare).await.unwrap().into_inner();
     while stream.message().await.unwrap().is_some() {}
     let trailers = stream.trailers().await.unwrap().unwrap();
     assert_eq!(trailers.get("x-request-id").unwrap().len(), 36);
@@ -83,44 +79,44 @@ async fn a_request_id_is_taken_or_made_and_told_back() {
 
 #[tokio::test]
 async fn too_many_calls_at_once_are_unavailable_and_health_still_answers() {
-    let stage = TestGateway::with(|options| options.config.server.max_concurrent_calls = 1).await;
-    let hold = stage.sandbox.hold();
-    let mut products = stage.products();
-    let first = tokio::spawn(async move { products.get_product(get()).await });
-    stage.sandbox.arrived(1).await;
-    let (code, reason, details) = failure(stage.products().get_product(get()).await);
+    let gateway = TestGateway::with(|options| options.config.server.max_concurrent_calls = 1).await;
+    let hold = gateway.sandbox.hold();
+    let mut products = gateway.products();
+    let first = tokio::spawn(async move { products.get_product(get(examples::DEAL)).await });
+    gateway.sandbox.arrived(1).await;
+    let (code, reason, details) = failure(gateway.products().get_product(get(examples::DEAL)).await);
     assert_eq!((code, reason.as_str()), (Code::Unavailable, "OVERLOADED"));
     assert!(details.retry_info().is_some());
-    HealthClient::new(stage.channel()).check(about("")).await.unwrap();
+    HealthClient::new(gateway.channel()).check(about("")).await.unwrap();
     hold.release();
     soon(first).await.unwrap().unwrap();
 }
 
 #[tokio::test]
-async fn a_drain_finishes_calls_under_way_and_does_not_wait_for_watchers() {
-    let mut stage = TestGateway::start().await;
-    let mut watch = HealthClient::new(stage.channel()).watch(about("")).await.unwrap().into_inner();
+async fn a_drain_finishes_calls_in_progress_and_does_not_wait_for_health_watches() {
+    let mut gateway = TestGateway::start().await;
+    let mut watch = HealthClient::new(gateway.channel()).watch(about("")).await.unwrap().into_inner();
     assert_eq!(soon(watch.next()).await.unwrap().unwrap().status(), ServingStatus::Serving);
-    let hold = stage.sandbox.hold();
-    let mut products = stage.products();
-    let under_way = tokio::spawn(async move { products.get_product(get()).await });
-    stage.sandbox.arrived(1).await;
+    let hold = gateway.sandbox.hold();
+    let mut products = gateway.products();
+    let under_way = tokio::spawn(async move { products.get_product(get(examples::DEAL)).await });
+    gateway.sandbox.arrived(1).await;
 
-    stage.shut_down();
+    gateway.shut_down();
     assert_eq!(soon(watch.next()).await.unwrap().unwrap().status(), ServingStatus::NotServing);
     hold.release();
     soon(under_way).await.unwrap().expect("a call under way is finished");
-    stage.stopped().await;
+    gateway.stopped().await;
 }
 
 #[tokio::test]
-async fn a_drain_ends_at_its_bound_whatever_hangs() {
-    let mut stage = TestGateway::with(|options| options.config.server.drain = Duration::from_millis(300)).await;
-    let _hold = stage.sandbox.hold();
-    let mut products = stage.products();
-    let hangs = tokio::spawn(async move { products.get_product(get()).await });
-    stage.sandbox.arrived(1).await;
-    stage.shut_down();
-    stage.stopped().await;
+async fn a_drain_ends_at_its_limit_even_if_calls_hang() {
+    let mut gateway = TestGateway::with(|options| options.config.server.drain = Duration::from_millis(300)).await;
+    let _hold = gateway.sandbox.hold();
+    let mut products = gateway.products();
+    let hangs = tokio::spawn(async move { products.get_product(get(examples::DEAL)).await });
+    gateway.sandbox.arrived(1).await;
+    gateway.shut_down();
+    gateway.stopped().await;
     assert!(soon(hangs).await.unwrap().is_err());
 }

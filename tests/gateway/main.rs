@@ -43,6 +43,7 @@ mod hostile;
 mod listener;
 mod products;
 mod program;
+mod reasons;
 mod rotation;
 mod search;
 mod secrecy;

@@ -5,20 +5,16 @@ use std::time::Duration;
 use amazon_sandbox::examples;
 use stockroom_proto::pb::{self, product_outcome::Result as Outcome};
 
-use crate::support::{Protocol, TestGateway, failure, keywords, options, product};
+use crate::support::{Protocol, TestGateway, failure, get, keywords, options, product};
 
 both_protocols!(
     twenty_five_ids_have_twenty_five_outcomes_in_order_for_three_calls,
     a_product_has_its_parts_and_only_those_that_are_named,
-    odd_products_are_told_as_they_are,
+    odd_products_are_returned_as_they_are,
     locales_never_answer_for_one_another,
-    the_age_that_is_asked_for_is_kept_to,
+    max_age_limits_the_age_of_an_answer,
     a_family_is_paged_with_its_dimensions,
 );
-
-fn get(asin: &str) -> pb::GetProductRequest {
-    pb::GetProductRequest { asin: asin.to_owned(), options: None }
-}
 
 fn reason(outcome: &pb::ProductOutcome) -> Option<pb::AbsenceReason> {
     match outcome.result.as_ref().unwrap() {
@@ -28,21 +24,20 @@ fn reason(outcome: &pb::ProductOutcome) -> Option<pb::AbsenceReason> {
 }
 
 async fn twenty_five_ids_have_twenty_five_outcomes_in_order_for_three_calls(protocol: Protocol) {
-    let stage = TestGateway::speaking(protocol).await;
+    let gateway = TestGateway::speaking(protocol).await;
     let page = pb::SearchProductsRequest { query: Some(keywords("lamp")), page_size: 21, ..Default::default() };
-    let found = stage.search().search_products(page).await.unwrap().into_inner();
+    let found = gateway.search().search_products(page).await.unwrap().into_inner();
     let mut asins: Vec<String> = found.products.iter().map(|entry| product(entry).asin.clone()).collect();
     assert_eq!(asins.len(), 21);
     asins.insert(3, "not-an-asin".to_owned());
     asins.insert(9, examples::UNKNOWN.to_owned());
     asins.insert(14, String::new());
     asins.insert(20, examples::NOT_ACCESSIBLE.to_owned());
-    let everything = pb::purge_cache_request::Target::Everything(true);
-    stage.admin().purge_cache(pb::PurgeCacheRequest { target: Some(everything) }).await.unwrap();
+    gateway.purge_everything().await;
 
-    let before = stage.calls();
+    let before = gateway.calls();
     let request = pb::GetProductsRequest { asins: asins.clone(), options: None };
-    let answer = stage.products().get_products(request.clone()).await.unwrap().into_inner();
+    let answer = gateway.products().get_products(request.clone()).await.unwrap().into_inner();
     assert_eq!(
         answer.outcomes.iter().map(|outcome| &outcome.asin).collect::<Vec<_>>(),
         asins.iter().collect::<Vec<_>>()
@@ -56,15 +51,15 @@ async fn twenty_five_ids_have_twenty_five_outcomes_in_order_for_three_calls(prot
         };
         assert_eq!(reason(outcome), expected, "{n}: {outcome:?}");
     }
-    assert_eq!((stage.calls() - before, answer.cost.unwrap().amazon_calls), (3, 3));
+    assert_eq!((gateway.calls() - before, answer.cost.unwrap().amazon_calls), (3, 3));
 
-    let again = stage.products().get_products(request).await.unwrap().into_inner();
-    assert_eq!((stage.calls() - before, again.cost.unwrap().amazon_calls), (3, 0), "absence is remembered too");
+    let again = gateway.products().get_products(request).await.unwrap().into_inner();
+    assert_eq!((gateway.calls() - before, again.cost.unwrap().amazon_calls), (3, 0), "absence is remembered too");
 }
 
 async fn a_product_has_its_parts_and_only_those_that_are_named(protocol: Protocol) {
-    let stage = TestGateway::speaking(protocol).await;
-    let whole = stage.products().get_product(get(examples::HEADPHONES[0])).await.unwrap().into_inner().entry.unwrap();
+    let gateway = TestGateway::speaking(protocol).await;
+    let whole = gateway.products().get_product(get(examples::HEADPHONES[0])).await.unwrap().into_inner().entry.unwrap();
     let of = product(&whole);
     assert!(of.info.is_some() && of.images.is_some() && of.offers.is_some());
     assert!(of.categories.is_some() && of.detail_page_url.contains("tag=sandbox-20"));
@@ -79,17 +74,17 @@ async fn a_product_has_its_parts_and_only_those_that_are_named(protocol: Protoco
     let parts = vec![pb::ProductPart::Info.into(), pb::ProductPart::Reviews.into()];
     let named = pb::ReadOptions { parts, ..Default::default() };
     let request = pb::GetProductRequest { options: Some(named), ..get(examples::HEADPHONES[0]) };
-    let trimmed = stage.products().get_product(request).await.unwrap().into_inner().entry.unwrap();
+    let trimmed = gateway.products().get_product(request).await.unwrap().into_inner().entry.unwrap();
     let expected = pb::Product { images: None, offers: None, categories: None, variation: None, ..of.clone() };
     assert_eq!(product(&trimmed), &expected);
     assert_eq!(trimmed.freshness.unwrap().source(), pb::Source::Memory);
-    assert_eq!(stage.calls(), 1);
+    assert_eq!(gateway.calls(), 1);
 }
 
-async fn odd_products_are_told_as_they_are(protocol: Protocol) {
-    let stage = TestGateway::speaking(protocol).await;
+async fn odd_products_are_returned_as_they_are(protocol: Protocol) {
+    let gateway = TestGateway::speaking(protocol).await;
     let fetch = async |asin: &str| {
-        let answer = stage.products().get_product(get(asin)).await.unwrap();
+        let answer = gateway.products().get_product(get(asin)).await.unwrap();
         answer.into_inner().entry.unwrap().product.unwrap()
     };
     let offer = |of: &pb::Product| of.offers.as_ref().and_then(|offers| offers.listings.first()).cloned();
@@ -115,43 +110,43 @@ async fn odd_products_are_told_as_they_are(protocol: Protocol) {
 }
 
 async fn locales_never_answer_for_one_another(protocol: Protocol) {
-    let stage = TestGateway::speaking(protocol).await;
+    let gateway = TestGateway::speaking(protocol).await;
     let mut currencies = Vec::new();
     for marketplace in ["US", "UK", "DE", "IN", "JP"] {
         let request = pb::GetProductRequest { options: options(marketplace), ..get(examples::HEADPHONES[0]) };
-        let entry = stage.products().get_product(request).await.unwrap().into_inner().entry.unwrap();
+        let entry = gateway.products().get_product(request).await.unwrap().into_inner().entry.unwrap();
         let price = product(&entry).offers.as_ref().unwrap().listings[0].price.clone().unwrap();
         currencies.push(price.currency_code);
     }
-    assert_eq!((currencies, stage.calls()), (["USD", "GBP", "EUR", "INR", "JPY"].map(String::from).to_vec(), 5));
+    assert_eq!((currencies, gateway.calls()), (["USD", "GBP", "EUR", "INR", "JPY"].map(String::from).to_vec(), 5));
 }
 
-async fn the_age_that_is_asked_for_is_kept_to(protocol: Protocol) {
-    let stage = TestGateway::speaking(protocol).await;
+async fn max_age_limits_the_age_of_an_answer(protocol: Protocol) {
+    let gateway = TestGateway::speaking(protocol).await;
     let with = |options: pb::ReadOptions| pb::GetProductRequest { options: Some(options), ..get(examples::DEAL) };
     let only_cached = pb::ReadOptions { cache_only: true, ..Default::default() };
-    let (code, reason, _) = failure(stage.products().get_product(with(only_cached.clone())).await);
-    assert_eq!((code, reason.as_str(), stage.calls()), (tonic::Code::NotFound, "NOT_CACHED", 0));
+    let (code, reason, _) = failure(gateway.products().get_product(with(only_cached.clone())).await);
+    assert_eq!((code, reason.as_str(), gateway.calls()), (tonic::Code::NotFound, "NOT_CACHED", 0));
 
-    stage.products().get_product(get(examples::DEAL)).await.unwrap();
-    let cached = stage.products().get_product(with(only_cached)).await.unwrap().into_inner();
-    assert_eq!((cached.cost.unwrap().from_memory, stage.calls()), (1, 1));
+    gateway.products().get_product(get(examples::DEAL)).await.unwrap();
+    let cached = gateway.products().get_product(with(only_cached)).await.unwrap().into_inner();
+    assert_eq!((cached.cost.unwrap().from_memory, gateway.calls()), (1, 1));
 
     let age = |age: Duration| pb::ReadOptions { max_age: Some(age.try_into().unwrap()), ..Default::default() };
-    stage.products().get_product(with(age(Duration::from_secs(3600)))).await.unwrap();
-    assert_eq!(stage.calls(), 1);
-    stage.products().get_product(with(age(Duration::ZERO))).await.unwrap();
-    assert_eq!(stage.calls(), 2, "zero asks Amazon");
+    gateway.products().get_product(with(age(Duration::from_secs(3600)))).await.unwrap();
+    assert_eq!(gateway.calls(), 1);
+    gateway.products().get_product(with(age(Duration::ZERO))).await.unwrap();
+    assert_eq!(gateway.calls(), 2, "zero asks Amazon");
 }
 
 async fn a_family_is_paged_with_its_dimensions(protocol: Protocol) {
-    let stage = TestGateway::speaking(protocol).await;
+    let gateway = TestGateway::speaking(protocol).await;
     let mut request = pb::GetVariationsRequest {
         asin: examples::VARIATION_CHILD.to_owned(),
         include_parent: true,
         ..Default::default()
     };
-    let first = stage.products().get_variations(request.clone()).await.unwrap().into_inner();
+    let first = gateway.products().get_variations(request.clone()).await.unwrap().into_inner();
     assert_eq!(first.parent_asin, examples::VARIATION_PARENT);
     let summary = first.summary.unwrap();
     assert_eq!((summary.variation_count, summary.dimensions.len(), first.variations.len()), (15, 2, 10));
@@ -161,25 +156,25 @@ async fn a_family_is_paged_with_its_dimensions(protocol: Protocol) {
     );
     request.page_token = first.next_page_token;
     request.include_parent = false;
-    let second = stage.products().get_variations(request.clone()).await.unwrap().into_inner();
+    let second = gateway.products().get_variations(request.clone()).await.unwrap().into_inner();
     assert_eq!((second.variations.len(), second.next_page_token.as_str()), (5, ""));
-    let calls = stage.calls();
-    stage.products().get_variations(request).await.unwrap();
-    stage.products().get_product(get(examples::VARIATION_CHILD)).await.unwrap();
-    assert_eq!(stage.calls(), calls, "children are products like any other");
+    let calls = gateway.calls();
+    gateway.products().get_variations(request).await.unwrap();
+    gateway.products().get_product(get(examples::VARIATION_CHILD)).await.unwrap();
+    assert_eq!(gateway.calls(), calls, "children are products like any other");
 
     let alone = pb::GetVariationsRequest { asin: examples::UNRATED.to_owned(), ..Default::default() };
-    let alone = stage.products().get_variations(alone).await.unwrap().into_inner();
+    let alone = gateway.products().get_variations(alone).await.unwrap().into_inner();
     assert_eq!((alone.variations.len(), alone.parent_asin.as_str()), (0, ""));
 }
 
 #[tokio::test]
 async fn an_estimate_tells_the_cost_and_costs_nothing() {
-    let stage = TestGateway::start().await;
+    let gateway = TestGateway::start().await;
     let estimate = || Some(pb::ReadOptions { estimate: true, ..Default::default() });
     let asins: Vec<String> = (0..25).map(|n| format!("B0ESTIM{n:03}")).collect();
     let many = pb::GetProductsRequest { asins, options: estimate() };
-    let many = stage.products().get_products(many).await.unwrap().into_inner();
+    let many = gateway.products().get_products(many).await.unwrap().into_inner();
     assert_eq!((many.outcomes.len(), many.cost.unwrap().amazon_calls), (0, 3));
 
     let mut search = pb::SearchProductsRequest {
@@ -188,13 +183,13 @@ async fn an_estimate_tells_the_cost_and_costs_nothing() {
         options: estimate(),
         ..Default::default()
     };
-    let told = stage.search().search_products(search.clone()).await.unwrap().into_inner();
-    assert_eq!((told.products.len(), told.cost.unwrap().amazon_calls, stage.calls()), (0, 4, 0));
+    let told = gateway.search().search_products(search.clone()).await.unwrap().into_inner();
+    assert_eq!((told.products.len(), told.cost.unwrap().amazon_calls, gateway.calls()), (0, 4, 0));
     search.options = None;
     search.page_size = 20;
-    stage.search().search_products(search.clone()).await.unwrap();
+    gateway.search().search_products(search.clone()).await.unwrap();
     search.options = estimate();
     search.page_size = 35;
-    let told = stage.search().search_products(search).await.unwrap().into_inner();
-    assert_eq!((told.cost.unwrap().amazon_calls, stage.calls()), (2, 2), "half of it is there by now");
+    let told = gateway.search().search_products(search).await.unwrap().into_inner();
+    assert_eq!((told.cost.unwrap().amazon_calls, gateway.calls()), (2, 2), "half of it is there by now");
 }

@@ -1,44 +1,39 @@
 //! Rotating credentials while calls are under way: none is lost, and a wrong configuration changes nothing.
 
-use amazon_sandbox::{Sandbox, examples};
+use amazon_sandbox::examples;
 use stockroom_proto::pb::{self, product_service_client::ProductServiceClient};
-use tokio::net::TcpListener;
 use tonic::{Code, transport::Channel};
 
 use crate::{
     program::{ConfigFile, Program},
     secrecy::account,
-    support::{Protocol, failure, soon},
+    support::{Protocol, failure, sandbox, soon},
 };
 
 both_protocols!(new_credentials_are_taken_at_a_hangup_and_no_call_is_lost, a_wrong_configuration_changes_nothing);
 
-async fn started() -> Sandbox {
-    Sandbox::start(TcpListener::bind("127.0.0.1:0").await.unwrap(), Default::default()).await.unwrap()
-}
-
-async fn get(channel: &Channel, asin: &str) -> Result<tonic::Response<pb::GetProductResponse>, tonic::Status> {
+async fn get_product(channel: &Channel, asin: &str) -> Result<tonic::Response<pb::GetProductResponse>, tonic::Status> {
     let request = pb::GetProductRequest { asin: asin.to_owned(), options: None };
     soon(ProductServiceClient::new(channel.clone()).get_product(request)).await
 }
 
 async fn new_credentials_are_taken_at_a_hangup_and_no_call_is_lost(protocol: Protocol) {
-    let sandbox = started().await;
+    let sandbox = sandbox().await;
     let config = ConfigFile::new(&account(protocol, &sandbox.url(), "wrong"));
     let mut program = Program::serve(&config, "info", &[]).await;
     let channel = program.channel().await;
-    let (code, ..) = failure(get(&channel, examples::DEAL).await);
+    let (code, ..) = failure(get_product(&channel, examples::DEAL).await);
     assert_eq!(code, Code::FailedPrecondition, "the secret is wrong");
 
     config.write(&account(protocol, &sandbox.url(), "right"));
     program.hang_up().await;
     program.logged("in effect now").await;
-    get(&channel, examples::DEAL).await.expect("the new secret is right");
+    get_product(&channel, examples::DEAL).await.expect("the new secret is right");
 
     let hold = sandbox.hold();
     let waiting = {
         let channel = channel.clone();
-        tokio::spawn(async move { get(&channel, examples::FREE).await })
+        tokio::spawn(async move { get_product(&channel, examples::FREE).await })
     };
     soon(sandbox.arrived(sandbox.calls().len() + 1)).await;
     config.write(&account(protocol, &sandbox.url(), "wrong").replace("calls_per_second = 10", "calls_per_second = 5"));
@@ -46,7 +41,7 @@ async fn new_credentials_are_taken_at_a_hangup_and_no_call_is_lost(protocol: Pro
     program.logged("accounts.main.calls_per_second").await;
     hold.release();
     soon(waiting).await.unwrap().expect("a call under way keeps what it began with");
-    failure(get(&channel, examples::BOOK).await);
+    failure(get_product(&channel, examples::BOOK).await);
 
     let log = program.stopped().await;
     assert!(log.contains("takes effect after a restart"), "{log}");
@@ -54,16 +49,16 @@ async fn new_credentials_are_taken_at_a_hangup_and_no_call_is_lost(protocol: Pro
 }
 
 async fn a_wrong_configuration_changes_nothing(protocol: Protocol) {
-    let sandbox = started().await;
+    let sandbox = sandbox().await;
     let right = account(protocol, &sandbox.url(), "right");
     let config = ConfigFile::new(&right);
     let mut program = Program::serve(&config, "info", &[]).await;
     let channel = program.channel().await;
-    get(&channel, examples::DEAL).await.unwrap();
+    get_product(&channel, examples::DEAL).await.unwrap();
     config.write("this is no TOML");
     program.hang_up().await;
     program.logged("the running one stays").await;
-    get(&channel, examples::FREE).await.expect("the credentials of before are still there");
+    get_product(&channel, examples::FREE).await.expect("the credentials of before are still there");
     config.write(&right);
     program.hang_up().await;
     program.logged("configuration read again").await;

@@ -1,17 +1,16 @@
 //! What must never be logged, however closely the log is kept: keys, secrets, tokens of Amazon's and of callers, links.
 
-use amazon_sandbox::{FaultKind, InjectedFault, Sandbox, examples};
+use amazon_sandbox::{FaultKind, InjectedFault, examples};
 use stockroom_proto::pb::{
     self, admin_service_client::AdminServiceClient, browse_service_client::BrowseServiceClient,
     product_service_client::ProductServiceClient, search_service_client::SearchServiceClient,
 };
-use tokio::net::TcpListener;
 use tokio_stream::StreamExt;
 use tonic::{Code, Request, transport::Channel};
 
 use crate::{
     program::{ConfigFile, Program},
-    support::{Protocol, keywords, options, soon},
+    support::{Protocol, get, keywords, options, sandbox, soon},
 };
 
 const CALLERS: &str = "\
@@ -40,10 +39,6 @@ fn from<T>(token: &str, message: T) -> Request<T> {
 
 fn from_operator<T>(message: T) -> Request<T> {
     from("bearer-of-the-operator", message)
-}
-
-fn get(asin: &str) -> pb::GetProductRequest {
-    pb::GetProductRequest { asin: asin.to_owned(), options: None }
 }
 
 fn nothing_secret_is_in(log: &str) {
@@ -130,8 +125,7 @@ async fn nothing_secret_is_logged_of_a_gateway_in_front_of_the_built_in_sandbox(
 }
 
 async fn nothing_secret_is_logged_when_amazon_refuses_or_fails(protocol: Protocol) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let sandbox = Sandbox::start(listener, Default::default()).await.unwrap();
+    let sandbox = sandbox().await;
     let config = ConfigFile::new(&format!("{CALLERS}{}", account(protocol, &sandbox.url(), "right")));
     let program = Program::serve(&config, "trace", &[]).await;
     let channel = program.channel().await;

@@ -3,8 +3,9 @@
 use std::{fmt::Debug, net::SocketAddr, time::Duration};
 
 use amazon_catalog::{Marketplace, creators::Version};
-use amazon_sandbox::{RecordedCall, Sandbox};
+use amazon_sandbox::{FaultKind, InjectedFault, RecordedCall, Sandbox};
 use stockroom::{
+    catalog::Catalog,
     config::{Account, Admin, Cache, Caller, Config, Credentials, HttpUrl, Log, Server},
     gateway, server,
 };
@@ -25,6 +26,8 @@ const BROKEN: Duration = Duration::from_secs(20);
 /// A gateway with its sandbox. Both stop when it is dropped.
 pub struct TestGateway {
     pub sandbox: Sandbox,
+    /// The catalog that the server serves.
+    pub catalog: Catalog,
     pub address: SocketAddr,
     channel: Channel,
     stop: Option<oneshot::Sender<()>>,
@@ -35,10 +38,12 @@ pub struct TestGateway {
 pub struct TestOptions {
     pub sandbox: amazon_sandbox::Options,
     pub config: Config,
+    /// Injected before the first call.
+    pub faults: Vec<InjectedFault>,
 }
 
 impl TestGateway {
-    /// Starts with an account that speaks PA-API, for tests that no protocol matters to.
+    /// Starts with an account that speaks PA-API, for tests in which the protocol does not matter.
     pub async fn start() -> Self {
         Self::speaking(Protocol::Paapi5).await
     }
@@ -57,24 +62,35 @@ impl TestGateway {
     /// test waits for their pace.
     pub async fn speaking_with(protocol: Protocol, change: impl FnOnce(&mut TestOptions)) -> Self {
         let sandbox = amazon_sandbox::Options { calls_per_second: 1000.0, ..Default::default() };
-        let mut options = TestOptions { sandbox, config: Config { accounts: accounts(protocol), ..config() } };
+        let config = Config { accounts: accounts(protocol), ..config() };
+        let mut options = TestOptions { sandbox, config, faults: Vec::new() };
         change(&mut options);
         let sandbox = Sandbox::start(local().await, options.sandbox).await.unwrap();
+        options.faults.into_iter().for_each(|fault| sandbox.inject(fault));
         for account in &mut options.config.accounts {
             account.endpoint.get_or_insert_with(|| HttpUrl::parse(&sandbox.url()).unwrap());
         }
+        let catalog = gateway::build(&options.config).unwrap();
+        Self::serve(sandbox, options.config, catalog).await
+    }
+
+    /// Starts with a catalog of the test's own in place of that of the configuration.
+    pub async fn over(catalog: Catalog) -> Self {
+        Self::serve(sandbox().await, config(), catalog).await
+    }
+
+    async fn serve(sandbox: Sandbox, config: Config, catalog: Catalog) -> Self {
         let listener = local().await;
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let catalog = gateway::build(&options.config).unwrap();
-        let server = tokio::spawn(server::serve(options.config, catalog, listener, async {
+        let server = tokio::spawn(server::serve(config, catalog.clone(), listener, async {
             let _ = stopped.await;
         }));
         let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
-        Self { sandbox, address, channel, stop: Some(stop), server }
+        Self { sandbox, catalog, address, channel, stop: Some(stop), server }
     }
 
-    /// Asks the gateway to stop, and goes on.
+    /// Asks the gateway to stop and does not wait for it.
     pub fn shut_down(&mut self) {
         let _ = self.stop.take().map(|stop| stop.send(()));
     }
@@ -102,6 +118,20 @@ impl TestGateway {
 
     pub fn admin(&self) -> AdminServiceClient<Channel> {
         AdminServiceClient::new(self.channel())
+    }
+
+    pub async fn status(&self) -> pb::GetStatusResponse {
+        self.admin().get_status(pb::GetStatusRequest {}).await.unwrap().into_inner()
+    }
+
+    pub async fn purge_everything(&self) {
+        let target = Some(pb::purge_cache_request::Target::Everything(true));
+        self.admin().purge_cache(pb::PurgeCacheRequest { target }).await.unwrap();
+    }
+
+    /// Waits until the queue of the first account has so many entries.
+    pub async fn queued(&self, entries: u32) {
+        while self.status().await.accounts[0].queue.as_ref().unwrap().length < entries as _ {}
     }
 
     /// The calls that the sandbox has counted.
@@ -189,7 +219,39 @@ pub fn money(units: i64) -> Option<pb::Money> {
     Some(pb::Money { units, ..Default::default() })
 }
 
-/// A request with so many milliseconds to live.
+pub fn search(query: pb::SearchQuery) -> pb::SearchProductsRequest {
+    pb::SearchProductsRequest { query: Some(query), ..Default::default() }
+}
+
+pub fn get(asin: &str) -> pb::GetProductRequest {
+    pb::GetProductRequest { asin: asin.to_owned(), options: None }
+}
+
+/// A fault of every call.
+pub fn always(kind: FaultKind) -> InjectedFault {
+    InjectedFault::new(u32::MAX, kind)
+}
+
+/// A fault of the next call.
+pub fn once(kind: FaultKind) -> InjectedFault {
+    InjectedFault::new(1, kind)
+}
+
+/// A request with the token of a caller that [`caller`] has made.
+pub fn as_caller<T>(name: &str, message: T) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(message);
+    request.metadata_mut().insert("authorization", format!("Bearer token-of-{name}").parse().unwrap());
+    request
+}
+
+/// A request that can wait.
+pub fn bulk<T>(message: T) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(message);
+    request.metadata_mut().insert("x-stockroom-priority", "bulk".parse().unwrap());
+    request
+}
+
+/// A request with a deadline in so many milliseconds.
 pub fn within<T>(millis: u64, message: T) -> tonic::Request<T> {
     let mut request = tonic::Request::new(message);
     request.set_timeout(Duration::from_millis(millis));
@@ -213,7 +275,7 @@ pub fn stars(entry: &pb::ProductEntry) -> Option<f64> {
     product(entry).reviews.as_ref()?.star_rating
 }
 
-/// Whether the stars pass where they are told. The Creators API, as documented, tells none of any product.
+/// Whether the stars pass where they are stated. The Creators API, as documented, states none of any product.
 pub fn stars_pass(protocol: Protocol, entry: &pb::ProductEntry, passes: impl Fn(f64) -> bool) -> bool {
     match protocol {
         Protocol::Creators => stars(entry).is_none(),
@@ -230,7 +292,7 @@ pub fn asked(call: &RecordedCall, protocol: Protocol, field: &str) -> serde_json
     call.body[name].clone()
 }
 
-/// The error's code, reason and details; every error has them, and none is larger than a header list bears.
+/// The error's code, reason and details; every error has them, and none is too large for the header list of a client.
 pub fn failure<T: Debug>(result: Result<T, Status>) -> (Code, String, ErrorDetails) {
     let status = result.unwrap_err();
     assert!(status.details().len() <= 4096, "{} bytes of details", status.details().len());
@@ -242,9 +304,14 @@ pub fn failure<T: Debug>(result: Result<T, Status>) -> (Code, String, ErrorDetai
     (status.code(), info.reason.clone(), details)
 }
 
-/// Waits for what comes soon, unless something is broken.
+/// Waits for a future that ends soon, unless something is broken.
 pub async fn soon<F: Future>(future: F) -> F::Output {
     timeout(BROKEN, future).await.expect("this should have come by now")
+}
+
+/// A sandbox on a free port.
+pub async fn sandbox() -> Sandbox {
+    Sandbox::start(local().await, Default::default()).await.unwrap()
 }
 
 async fn local() -> TcpListener {
