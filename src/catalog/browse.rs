@@ -85,12 +85,9 @@ impl Catalog {
         nodes: &mut NodeMap,
         cost: &mut CostCounter,
     ) -> Option<FailedNodes> {
-        let (mut failed, mut first_error, mut is_over) = (Vec::new(), None, false);
-        for ids in ids.chunks(IDS_PER_CALL) {
-            if is_over {
-                failed.extend_from_slice(ids);
-                continue;
-            }
+        let (mut failed, mut first_error) = (Vec::new(), None);
+        let mut calls = ids.chunks(IDS_PER_CALL);
+        for ids in calls.by_ref() {
             let before = failed.len();
             let asked = ids.iter().map(|id| Node { locale: read.locale, id: *id }).collect();
             for (node, answer) in self.cached(read, asked, cost).await {
@@ -104,8 +101,11 @@ impl Catalog {
                     }
                 }
             }
-            is_over = failed.len() - before == ids.len();
+            if failed.len() - before == ids.len() {
+                break;
+            }
         }
+        failed.extend(calls.flatten());
         Some(FailedNodes { ids: failed, error: first_error? })
     }
 }
