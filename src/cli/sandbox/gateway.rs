@@ -42,8 +42,11 @@ pub(in crate::cli) async fn start(config: &mut Config) -> Result<Sandbox, Failur
     let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
     let options = options(config.accounts.len());
     let sandbox = Sandbox::start(listener, options).await.map_err(Failure::local("the sandbox cannot start"))?;
+    // An account without an endpoint would call Amazon.
+    let no_url = || Failure::local("the sandbox cannot be called")(format!("{} is not a URL", sandbox.url()));
+    let endpoint = HttpUrl::parse(&sandbox.url()).ok_or_else(no_url)?;
     for account in &mut config.accounts {
-        account.endpoint = HttpUrl::parse(&sandbox.url());
+        account.endpoint = Some(endpoint.clone());
     }
     Ok(sandbox)
 }
