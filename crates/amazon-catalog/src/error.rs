@@ -6,6 +6,9 @@ use crate::Unsupported;
 #[cfg(feature = "creators")]
 use crate::{Marketplace, creators::Version};
 
+/// Parts of the codes, in lower case, by which Amazon says that an item id is invalid.
+pub(crate) const INVALID_ID_NAMES: [&str; 4] = ["invalidparametervalue", "invaliditem", "invalidasin", "invalidid"];
+
 /// Why a call brought no response.
 ///
 /// No variant contains a body or a message of Amazon's, because both may name access keys.
@@ -200,8 +203,7 @@ impl Error {
     pub fn may_be_about_an_item_id(&self) -> bool {
         let Self::Rejected { code, parameter, .. } = self else { return false };
         let code = code.to_ascii_lowercase();
-        let is_about_values = ["invalidparametervalue", "validation", "invaliditem", "invalidasin", "invalidid"];
-        is_about_values.iter().any(|part| code.contains(part))
+        INVALID_ID_NAMES.iter().chain(&["validation"]).any(|part| code.contains(part))
             && parameter.as_ref().is_none_or(|parameter| parameter.eq_ignore_ascii_case("itemIds"))
     }
 

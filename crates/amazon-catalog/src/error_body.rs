@@ -31,6 +31,7 @@ use time::OffsetDateTime;
 
 use crate::{
     Error, Refusal,
+    error::INVALID_ID_NAMES,
     http_response::{HttpResponse, MAX_RETRY_AFTER},
     json::{FromJson, Object, json_struct},
 };
@@ -191,7 +192,7 @@ impl Meaning {
             Some(Self::NotAccessible)
         } else if has(&["notfound", "noresult", "nosuch"]) {
             Some(Self::NotFound)
-        } else if has(&["invalidparametervalue", "invaliditem", "invalidasin", "invalidbrowsenode", "invalidid"]) {
+        } else if has(&INVALID_ID_NAMES) || has(&["invalidbrowsenode"]) {
             Some(Self::InvalidValue)
         } else if has(&[
             "internal",
