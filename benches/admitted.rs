@@ -22,7 +22,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use stockroom::{
     clock::Clock,
     config,
-    dispatch::{AnswerSink, Dispatch, Error, FetchKey, FetchState, Options, Priority, RequestContext},
+    dispatch::{AnswerSink, CancelFlag, Dispatch, Error, FetchKey, FetchState, Options, Priority, RequestContext},
     store::Store,
 };
 use stockroom_proto::pb::Protocol;
@@ -30,7 +30,6 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep, sleep_until, timeout_at},
 };
-use tokio_util::sync::CancellationToken;
 
 const CALLS_PER_SECOND: f64 = 4.0;
 const CALL_TIME: Duration = Duration::from_millis(200);
@@ -129,7 +128,7 @@ async fn ask(replica: Arc<Dispatch>, id: u32) -> Outcome {
         weight: 1.0,
         priority: Priority::Interactive,
         deadline,
-        abandoned: CancellationToken::new(),
+        abandoned: CancelFlag::default(),
     };
     match timeout_at(deadline, replica.fetch(request, context)).await {
         Ok(Ok(_)) => Outcome::InTime,

@@ -32,11 +32,10 @@ use stockroom::{
     catalog::{AnswerStore, Catalog, CostCounter, ProductMask, ReadContext, SearchPlan},
     clock::Clock,
     config,
-    dispatch::{AnswerSink, Dispatch, Options, Priority, RequestContext},
+    dispatch::{AnswerSink, CancelFlag, Dispatch, Options, Priority, RequestContext},
 };
 use stockroom_proto::pb;
 use tokio::time::{Instant, sleep, sleep_until};
-use tokio_util::sync::CancellationToken;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -226,7 +225,7 @@ impl Scenario {
                 weight: 1.0,
                 priority: Priority::Interactive,
                 deadline,
-                abandoned: CancellationToken::new(),
+                abandoned: CancelFlag::default(),
             },
             give_up: deadline,
         }

@@ -10,7 +10,10 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -19,7 +22,6 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
 };
-use tokio_util::sync::CancellationToken;
 
 use crate::{clock::Clock, store::Store};
 use amazon_catalog::{
@@ -151,7 +153,38 @@ pub struct RequestContext {
     /// When an answer is of no use any more.
     pub deadline: Instant,
     /// Cancelled when the caller has gone. What has not been sent by then is not sent.
-    pub abandoned: CancellationToken,
+    pub abandoned: CancelFlag,
+}
+
+/// Says that nobody waits any more. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct CancelFlag(Arc<AtomicBool>);
+
+/// Sets a [`CancelFlag`] when it is dropped.
+#[derive(Debug)]
+pub struct CancelGuard(CancelFlag);
+
+impl CancelFlag {
+    /// Sets it, for good.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Sets it at the end of the guard.
+    pub fn drop_guard(self) -> CancelGuard {
+        CancelGuard(self)
+    }
+
+    /// Whether it is set.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for CancelGuard {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
 }
 
 /// What became of one id.

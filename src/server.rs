@@ -12,18 +12,11 @@ use crate::{
     catalog::Catalog,
     config::{self, Config},
     metrics::Metrics,
-    served::{
-        admin_service_server::AdminServiceServer, browse_service_server::BrowseServiceServer,
-        product_service_server::ProductServiceServer, search_service_server::SearchServiceServer,
-    },
 };
 use stockroom_proto::pb;
 
 pub use self::operations::{Operations, ReloadRequests};
-use self::{
-    admin::AdminService, auth::Callers, browse::BrowseService, edge::Edge, health::Health, product::ProductService,
-    search::SearchService, service_state::ServiceState,
-};
+use self::{auth::Callers, edge::Edge, health::Health, service_state::ServiceState, services::Services};
 
 mod admin;
 mod auth;
@@ -38,6 +31,7 @@ mod edge;
 mod error;
 mod file_descriptors;
 mod files;
+mod framed_message;
 #[doc(hidden)]
 pub mod fuzzing;
 mod health;
@@ -52,20 +46,10 @@ mod query;
 mod request;
 mod search;
 mod service_state;
+mod services;
 mod stream_watchdog;
 mod tracked_body;
 mod violations;
-
-/// A generated server with the bound on a message's size, also decompressed, and the encodings. The generated types have
-/// these methods, and no trait with them.
-macro_rules! bounded {
-    ($server:expr) => {
-        compression::ENCODINGS
-            .into_iter()
-            .fold($server, |server, encoding| server.accept_compressed(encoding).send_compressed(encoding))
-            .max_decoding_message_size(request::MAX_MESSAGE_BYTES)
-    };
-}
 
 /// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -96,10 +80,11 @@ impl Server {
     ) -> Result<Self, Error> {
         let state = ServiceState::new(config, catalog);
         let (health, health_service) = Health::starting().await;
-        let mut routes = routes(config, &state)?;
-        routes.add_service(health_service);
+        let mut open_services = open_services(config)?;
+        open_services.add_service(health_service);
         let callers = Arc::new(Callers::new(&config.callers, is_admin_open(config, address)));
-        let edge = Arc::new(Edge::new(routes.routes(), config, Arc::clone(&callers), metrics));
+        let edge =
+            Arc::new(Edge::new(Services::new(&state), open_services.routes(), config, Arc::clone(&callers), metrics));
         let operations = Operations { state, health, callers, metrics };
         let max_connections = file_descriptors::fit(config.server.max_connections);
         Ok(Self { edge, operations, limits: config::Server { max_connections, ..config.server } })
@@ -138,14 +123,9 @@ pub async fn serve(
     Server::new(&config, address, catalog, Metrics::new()).await?.run(listener, shutdown).await
 }
 
-/// The four services, and reflection where the configuration has it.
-fn routes(config: &Config, state: &ServiceState) -> Result<RoutesBuilder, Error> {
+/// Reflection, where the configuration has it.
+fn open_services(config: &Config) -> Result<RoutesBuilder, Error> {
     let mut routes = RoutesBuilder::default();
-    routes
-        .add_service(bounded!(SearchServiceServer::new(SearchService(state.clone()))))
-        .add_service(bounded!(ProductServiceServer::new(ProductService(state.clone()))))
-        .add_service(bounded!(BrowseServiceServer::new(BrowseService(state.clone()))))
-        .add_service(bounded!(AdminServiceServer::new(AdminService(state.clone()))));
     if config.server.reflection {
         let contract = || {
             tonic_reflection::server::Builder::configure()

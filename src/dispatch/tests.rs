@@ -11,7 +11,6 @@ use tokio::{
     sync::Notify,
     time::{Instant, advance, sleep},
 };
-use tokio_util::sync::CancellationToken;
 
 use super::*;
 use amazon_catalog::{BrowseNodes, GetBrowseNodes, Items, Missing};
@@ -191,7 +190,7 @@ fn terms(within_seconds: u64) -> RequestContext {
         weight: 1.0,
         priority: Priority::Interactive,
         deadline: Instant::now() + Duration::from_secs(within_seconds),
-        abandoned: CancellationToken::new(),
+        abandoned: CancelFlag::default(),
     }
 }
 

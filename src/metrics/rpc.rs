@@ -123,6 +123,13 @@ impl RpcSeries {
     }
 }
 
+impl RpcSeries {
+    /// The method's name; `None` for the series of all others.
+    pub fn method(self) -> Option<&'static str> {
+        METHODS.get(usize::from(self.0)).copied().filter(|_| usize::from(self.0) < METHODS.len() - 1)
+    }
+}
+
 impl RpcMetrics {
     pub(super) fn started(&self, method: RpcSeries) {
         if let Some(counter) = self.started.get(usize::from(method.0)) {

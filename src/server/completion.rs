@@ -29,6 +29,7 @@ use super::{
 use crate::metrics::Failure;
 use stockroom_proto::pb::ErrorReason;
 
+const OK: HeaderValue = HeaderValue::from_static("0");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// gRPC clients with a retry policy obey this; only applications read `RetryInfo` (gRFC A6).
 const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
@@ -43,12 +44,22 @@ pub(crate) fn deadline_exceeded() -> ErrorDescriptor {
     ErrorDescriptor::new(ErrorReason::DeadlineExceeded, "the deadline came before the answer")
 }
 
-/// The trailers of a call that ends with an error of this gateway's.
-pub(crate) fn trailers(error: ErrorDescriptor, record: CallRecord) -> HeaderMap {
+/// The trailers of a call that ends with an error.
+pub(crate) fn trailers(error: &Status, record: CallRecord) -> HeaderMap {
     let mut trailers = HeaderMap::new();
     // A status built here always encodes into headers.
-    let _ = error.status().add_header(&mut trailers);
+    let _ = error.add_header(&mut trailers);
     finish(&mut trailers, record);
+    trailers
+}
+
+/// The trailers of a call that succeeded. Writes its line.
+pub(crate) fn succeed(mut record: CallRecord) -> HeaderMap {
+    record.is_finished = true;
+    log(Code::Ok, "", &record);
+    let mut trailers = HeaderMap::with_capacity(2);
+    trailers.insert(Status::GRPC_STATUS, OK);
+    trailers.insert(REQUEST_ID, std::mem::replace(&mut record.request_id, OK));
     trailers
 }
 
@@ -162,7 +173,7 @@ fn remember(code: Code, reason: &str, amazon_request_id: String, record: &CallRe
     };
     record.metrics.failed(Failure {
         time: SystemTime::now(),
-        method: record.method.to_string(),
+        method: record.method.clone().into_owned(),
         code,
         reason: reason.to_owned(),
         request_id: record.request_id.to_str().unwrap_or_default().to_owned(),

@@ -1,47 +1,133 @@
-//! Which answers are compressed: those of callers that compress their requests, in the same encoding.
+//! Compressed messages, and which answers are compressed: those of callers that compress their requests, in the same
+//! encoding.
 //!
 //! Clients announce every encoding that they can read in `grpc-accept-encoding`, most of them without being asked to.
 //! Compressing each of those answers would cost the gateway more time than all else that it does for a cached product. A
 //! caller that compresses its own requests has decided that its network is the scarcer good.
 
+use std::io::{self, Read};
+
+use bytes::Bytes;
+use flate2::{Compression, read::GzDecoder, read::GzEncoder};
 use http::{HeaderMap, HeaderValue, header::HeaderName};
-use tonic::codec::CompressionEncoding;
+use stockroom_proto::pb::ErrorReason;
 
-/// The encodings that requests may come in.
-pub(crate) const ENCODINGS: [CompressionEncoding; 2] = [CompressionEncoding::Gzip, CompressionEncoding::Zstd];
+use super::{error::ErrorDescriptor, framed_message::FramedMessage};
 
-const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
-const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+pub(crate) const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+pub(crate) const ACCEPT_ENCODING: &str = "grpc-accept-encoding";
+/// What a client learns that used another encoding.
+pub(crate) const ACCEPTED: &str = "gzip,zstd,identity";
+/// The memory that a decoder may take for its window, as a power of two: 8 MiB, more than any encoder takes for messages
+/// as short as requests are.
+const MAX_ZSTD_WINDOW_LOG: u32 = 23;
 
-/// Reduces what the request accepts to the encoding that it came in.
-pub(crate) fn choose(headers: &mut HeaderMap) {
-    let encoding = headers.get(ENCODING).filter(|encoding| *encoding != "identity").cloned();
-    let is_accepted = |encoding: &HeaderValue| {
+/// An encoding of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    Gzip,
+    Zstd,
+}
+
+/// The encodings of one call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Encodings {
+    /// Of the request's message, where its frame says that it is compressed.
+    pub(crate) request: Option<Encoding>,
+    /// Of the answer.
+    pub(crate) answer: Option<Encoding>,
+}
+
+impl Encodings {
+    /// The encodings that the headers of a request ask for. Fails where the request's message comes in another one.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Self, ErrorDescriptor> {
+        let Some(name) = headers.get(ENCODING).filter(|name| *name != "identity") else { return Ok(Self::default()) };
+        let encoding = match name.as_bytes() {
+            b"gzip" => Encoding::Gzip,
+            b"zstd" => Encoding::Zstd,
+            _ => {
+                let message = format!("messages compressed with {name:?} cannot be read");
+                return Err(ErrorDescriptor::new(ErrorReason::UnsupportedEncoding, message));
+            }
+        };
         let accepted = headers.get(ACCEPT_ENCODING).map(HeaderValue::as_bytes).unwrap_or_default();
-        accepted.split(|byte| *byte == b',').any(|one| one.trim_ascii() == encoding.as_bytes())
-    };
-    match encoding.filter(is_accepted) {
-        Some(encoding) => headers.insert(ACCEPT_ENCODING, encoding),
-        None => headers.remove(ACCEPT_ENCODING),
-    };
+        let is_accepted = accepted.split(|byte| *byte == b',').any(|one| one.trim_ascii() == name.as_bytes());
+        Ok(Self { request: Some(encoding), answer: is_accepted.then_some(encoding) })
+    }
+}
+
+impl Encoding {
+    /// Its name in the headers.
+    pub(crate) fn name(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        })
+    }
+
+    /// Decompresses a message; what is longer than `max_bytes` is cut off behind the first byte that is too many.
+    pub(crate) fn decompress(self, message: &[u8], max_bytes: usize) -> io::Result<Bytes> {
+        let mut decompressed = Vec::new();
+        let limit = max_bytes as u64 + 1;
+        match self {
+            Self::Gzip => GzDecoder::new(message).take(limit).read_to_end(&mut decompressed)?,
+            Self::Zstd => {
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(message)?;
+                decoder.window_log_max(MAX_ZSTD_WINDOW_LOG)?;
+                decoder.take(limit).read_to_end(&mut decompressed)?
+            }
+        };
+        Ok(decompressed.into())
+    }
+
+    /// Compresses a message in its frame.
+    pub(crate) fn compress(self, message: FramedMessage) -> io::Result<FramedMessage> {
+        let message = message.into_message();
+        let mut compressed = Vec::new();
+        match self {
+            Self::Gzip => GzEncoder::new(&*message, Compression::default()).read_to_end(&mut compressed)?,
+            Self::Zstd => {
+                let level = zstd::DEFAULT_COMPRESSION_LEVEL;
+                zstd::stream::read::Encoder::with_buffer(&*message, level)?.read_to_end(&mut compressed)?
+            }
+        };
+        Ok(FramedMessage::from_message(&compressed, true))
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Buf;
+
     use super::*;
+
+    fn encodings(encoding: &'static str, accepted: &'static str) -> Result<Encodings, ErrorDescriptor> {
+        let mut headers = HeaderMap::new();
+        headers.insert(ENCODING, HeaderValue::from_static(encoding));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(accepted));
+        Encodings::from_headers(&headers)
+    }
 
     #[test]
     fn an_answer_is_compressed_as_its_request_was_where_the_client_reads_that() {
-        let chosen = |encoding: &'static str, accepted: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(ENCODING, HeaderValue::from_static(encoding));
-            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(accepted));
-            choose(&mut headers);
-            headers.get(ACCEPT_ENCODING).map(|value| value.to_str().unwrap().to_owned())
-        };
-        assert_eq!(chosen("gzip", "identity, deflate, gzip").as_deref(), Some("gzip"));
-        assert_eq!(chosen("zstd", "zstd,gzip").as_deref(), Some("zstd"));
-        assert_eq!(chosen("identity", "identity, deflate, gzip"), None);
-        assert_eq!(chosen("gzip", "identity"), None);
+        let both = |encoding| Encodings { request: Some(encoding), answer: Some(encoding) };
+        assert_eq!(encodings("gzip", "identity, deflate, gzip").unwrap(), both(Encoding::Gzip));
+        assert_eq!(encodings("zstd", "zstd,gzip").unwrap(), both(Encoding::Zstd));
+        assert_eq!(encodings("identity", "identity, deflate, gzip").unwrap(), Encodings::default());
+        assert_eq!(encodings("gzip", "identity").unwrap(), Encodings { request: Some(Encoding::Gzip), answer: None });
+        assert!(encodings("deflate", "deflate").is_err());
+    }
+
+    #[test]
+    fn a_message_comes_back_and_a_long_one_is_cut_off() {
+        let message = vec![7; 10_000];
+        for encoding in [Encoding::Gzip, Encoding::Zstd] {
+            let compressed = encoding.compress(FramedMessage::from_message(&message, false)).unwrap();
+            assert!(compressed.chunk().starts_with(&[1]) && compressed.remaining() < 1000);
+            let compressed = compressed.into_message();
+            assert_eq!(encoding.decompress(&compressed, 10_000).unwrap(), message);
+            assert_eq!(encoding.decompress(&compressed, 5000).unwrap().len(), 5001);
+            assert!(encoding.decompress(b"no such thing", 5000).is_err());
+        }
     }
 }

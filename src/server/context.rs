@@ -3,11 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tonic::Request;
 
 use super::{auth::Principal, error::ErrorDescriptor};
-use crate::catalog::CostCounter;
+use crate::{catalog::CostCounter, dispatch::CancelFlag};
 use stockroom_proto::pb::{self, ErrorReason};
 
 /// What a handler knows of the call it serves. The edge puts it into the request's extensions.
@@ -18,7 +17,7 @@ pub(crate) struct CallContext {
     /// The latest time at which the call ends.
     pub(crate) deadline: Instant,
     /// Cancelled when the call ends: answered, failed, at its deadline or because the client left.
-    pub(crate) ended: CancellationToken,
+    pub(crate) ended: CancelFlag,
     /// Where the handler reports what the log line says of the call.
     pub(crate) stats: CallStatsHandle,
 }

@@ -18,13 +18,16 @@
 //! probe fails under load; their streams have a bound of their own.
 
 use std::{
+    borrow::Cow,
     panic::AssertUnwindSafe,
+    pin::pin,
     sync::Arc,
+    task::Poll,
     time::{Duration, Instant as WallInstant},
 };
 
 use bytes::Bytes;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::Either, poll};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Body as HttpBody;
 use http_body_util::Full;
@@ -32,24 +35,26 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
 };
-use tokio_util::sync::{CancellationToken, DropGuard};
-use tonic::{Status, body::Body, service::Routes};
+use tonic::{Status, body::Body, metadata::MetadataValue, service::Routes};
 use tower::ServiceExt;
 use tracing::Instrument;
 
 use super::{
     auth::{self, Callers},
-    completion, compression,
+    completion,
+    compression::{self, Encodings},
     connections::Connection,
     context::{CallContext, CallStatsHandle},
     deadline,
     error::ErrorDescriptor,
     request,
+    services::{Call, Services},
     stream_watchdog::{self, Stream},
-    tracked_body::TrackedBody,
+    tracked_body::{Content, TrackedBody},
 };
 use crate::{
     config,
+    dispatch::{CancelFlag, CancelGuard},
     metrics::{Metrics, RpcSeries},
 };
 use stockroom_proto::pb::ErrorReason;
@@ -68,7 +73,9 @@ const REFLECTION_DEADLINE: Duration = Duration::from_secs(600);
 /// What every call passes.
 #[derive(Debug)]
 pub(crate) struct Edge {
-    routes: Routes,
+    services: Services,
+    /// Health and reflection.
+    open_services: Routes,
     callers: Arc<Callers>,
     metrics: &'static Metrics,
     bounds: config::Server,
@@ -81,7 +88,7 @@ pub(crate) struct Edge {
 #[derive(Debug)]
 pub(crate) struct CallRecord {
     /// The service and the method, as `stockroom.v1.SearchService/SearchProducts`.
-    pub(crate) method: Arc<str>,
+    pub(crate) method: Cow<'static, str>,
     pub(crate) request_id: HeaderValue,
     pub(crate) caller: Arc<str>,
     pub(crate) started: WallInstant,
@@ -98,13 +105,15 @@ pub(crate) struct CallRecord {
 
 impl Edge {
     pub(crate) fn new(
-        routes: Routes,
+        services: Services,
+        open_services: Routes,
         config: &config::Config,
         callers: Arc<Callers>,
         metrics: &'static Metrics,
     ) -> Self {
         Self {
-            routes: routes.prepare(),
+            services,
+            open_services: open_services.prepare(),
             callers,
             metrics,
             bounds: config.server,
@@ -114,7 +123,7 @@ impl Edge {
     }
 
     /// Serves one call.
-    pub(crate) async fn call<B>(&self, request: Request<B>) -> Response<TrackedBody>
+    pub(crate) async fn call<B>(&self, request: Request<B>, connection: &Connection) -> Response<TrackedBody>
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -134,7 +143,10 @@ impl Edge {
         let series = RpcSeries::from_path(request.uri().path());
         self.metrics.call_started(series);
         let mut record = CallRecord {
-            method: request.uri().path().trim_start_matches('/').into(),
+            method: match series.method() {
+                Some(method) => method.into(),
+                None => request.uri().path().trim_start_matches('/').to_owned().into(),
+            },
             request_id: request_id(request.headers()),
             caller: Arc::default(),
             started: WallInstant::now(),
@@ -146,9 +158,9 @@ impl Edge {
             series,
             is_finished: false,
         };
-        match self.serve(method, request, &mut record).await {
+        match self.serve(method, request, connection, &mut record).await {
             Ok((response, held)) => TrackedBody::served(response, record, held),
-            Err(error) => TrackedBody::failed(error, record),
+            Err(status) => TrackedBody::failed(&status, record),
         }
     }
 
@@ -157,52 +169,72 @@ impl Edge {
         &self,
         method: Method,
         request: Request<B>,
+        connection: &Connection,
         record: &mut CallRecord,
-    ) -> Result<(Response<Body>, Held), ErrorDescriptor>
+    ) -> Result<(Response<Content>, Held), Status>
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let principal = self.callers.admit(request.uri().path(), request.headers())?;
         record.caller = Arc::clone(&principal.name);
-        let (mut head, body) = request.into_parts();
-        compression::choose(&mut head.headers);
-        let (place, body) = match method {
-            Method::HealthCheck => (None, Body::new(Full::new(request::read_message(body, record.deadline).await?))),
+        let ended = CancelFlag::default();
+        let held = |place| Held { _place: place, _ends: ended.clone().drop_guard() };
+        let (head, body) = request.into_parts();
+        let (held, serving) = match method {
             Method::Call => {
+                let encodings = Encodings::from_headers(&head.headers).map_err(|error| {
+                    let mut status = error.status();
+                    let accepted = MetadataValue::from_static(compression::ACCEPTED);
+                    status.metadata_mut().insert(compression::ACCEPT_ENCODING, accepted);
+                    status
+                })?;
                 let message = request::read_message(body, record.deadline).await?;
                 let place = Arc::clone(&self.calls).try_acquire_owned().map_err(|_| overloaded("calls"))?;
-                (Some(place), Body::new(Full::new(message)))
+                let context = CallContext {
+                    principal,
+                    deadline: record.deadline,
+                    ended: ended.clone(),
+                    stats: record.stats.clone(),
+                };
+                let call = Call { message, encodings, context };
+                (held(Some(place)), Either::Left(self.services.call(head.uri.path(), call)))
+            }
+            Method::HealthCheck => {
+                let message = request::read_message(body, record.deadline).await?;
+                (held(None), Either::Right(self.open(head, Body::new(Full::new(message)))))
             }
             Method::HealthWatch | Method::Reflection => {
-                let connection = head.extensions.get::<Arc<Connection>>();
-                let is_full =
-                    |connection: &Arc<Connection>| connection.open_service_streams() >= MAX_OPEN_STREAMS_PER_CONNECTION;
-                if connection.is_some_and(is_full) {
-                    return Err(overloaded("health and reflection streams of this connection"));
+                if connection.open_service_streams() >= MAX_OPEN_STREAMS_PER_CONNECTION {
+                    return Err(overloaded("health and reflection streams of this connection").into());
                 }
                 let place = Arc::clone(&self.open_streams).try_acquire_owned();
-                (Some(place.map_err(|_| overloaded("health and reflection streams"))?), Body::new(body))
+                let place = place.map_err(|_| overloaded("health and reflection streams"))?;
+                (held(Some(place)), Either::Right(self.open(head, Body::new(body))))
             }
         };
-        let ended = CancellationToken::new();
-        head.extensions.insert(CallContext {
-            principal,
-            deadline: record.deadline,
-            ended: ended.clone(),
-            stats: record.stats.clone(),
-        });
-        let ends = ended.drop_guard();
+        let mut serving = pin!(AssertUnwindSafe(serving).catch_unwind());
+        // What memory answers is complete here, and has nothing to log; the span is for what takes longer.
+        let served = match poll!(&mut serving) {
+            Poll::Ready(served) => Some(served),
+            Poll::Pending => {
+                let id = record.request_id.to_str().unwrap_or_default();
+                let span = tracing::info_span!("call", request_id = id, method = &*record.method);
+                timeout_at(record.deadline, serving.instrument(span)).await.ok()
+            }
+        };
+        match served {
+            Some(Ok(response)) => Ok((response?, held)),
+            Some(Err(_)) => Err(ErrorDescriptor::new(ErrorReason::Panic, "the gateway failed on this call").into()),
+            None => Err(completion::deadline_exceeded().into()),
+        }
+    }
 
-        let id = record.request_id.to_str().unwrap_or_default();
-        let span = tracing::info_span!("call", request_id = id, method = &*record.method);
-        let serving = self.routes.clone().oneshot(Request::from_parts(head, body));
-        let serving = AssertUnwindSafe(serving).catch_unwind().instrument(span);
-        match timeout_at(record.deadline, serving).await {
-            Ok(Ok(Ok(response))) => Ok((response, Held { _place: place, _ends: ends })),
-            Ok(Ok(Err(never))) => match never {},
-            Ok(Err(_)) => Err(ErrorDescriptor::new(ErrorReason::Panic, "the gateway failed on this call")),
-            Err(_) => Err(completion::deadline_exceeded()),
+    /// Calls health or reflection.
+    async fn open(&self, head: http::request::Parts, body: Body) -> Result<Response<Content>, Status> {
+        match self.open_services.clone().oneshot(Request::from_parts(head, body)).await {
+            Ok(response) => Ok(response.map(Content::Foreign)),
+            Err(never) => match never {},
         }
     }
 }
@@ -212,7 +244,7 @@ impl Edge {
 #[derive(Debug)]
 pub(crate) struct Held {
     _place: Option<OwnedSemaphorePermit>,
-    _ends: DropGuard,
+    _ends: CancelGuard,
 }
 
 /// The kinds of methods that the edge treats differently.
@@ -258,14 +290,17 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
     let given = headers
         .get(REQUEST_ID)
         .filter(|id| (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic));
-    given.cloned().unwrap_or_else(|| {
+    let mut id = given.cloned().unwrap_or_else(|| {
         let id = uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid();
         let mut text = uuid::Uuid::encode_buffer();
         HeaderValue::from_str(id.hyphenated().encode_lower(&mut text)).unwrap_or(HeaderValue::from_static("none"))
-    })
+    });
+    // No other call has it, so it has no use in the table of a connection's headers (RFC 7541, 6.2.3).
+    id.set_sensitive(true);
+    id
 }
 
 /// An answer with headers only, as gRPC ends a call that failed before its first message.
-pub(crate) fn trailers_only(status: &Status) -> Response<Body> {
-    status.clone().into_http()
+pub(crate) fn trailers_only(status: &Status) -> Response<Content> {
+    status.clone().into_http::<()>().map(|()| Content::Empty)
 }

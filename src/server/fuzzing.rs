@@ -67,7 +67,7 @@ pub fn headers(data: &[u8]) {
     }
     let bounds = crate::config::Server::default();
     assert!(deadline::allowed(deadline::asked(&headers), &bounds) <= bounds.max_deadline);
-    compression::choose(&mut headers);
+    let _ = compression::Encodings::from_headers(&headers);
 }
 
 /// An encoded product, reduced to the parts that the first byte selects. A product that decodes still does afterwards.

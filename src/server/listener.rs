@@ -15,6 +15,7 @@
 //! read it, whether or not its peer answers. What still runs at the end of `server.drain` is cut.
 
 use std::{
+    convert::Infallible,
     future::{Future, poll_fn},
     net::SocketAddr,
     sync::Arc,
@@ -22,17 +23,13 @@ use std::{
     time::Duration,
 };
 
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::conn::auto::Builder,
-    service::TowerToHyperService,
-};
+use hyper::{server::conn::http2::Builder, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
     time::{Instant, sleep, sleep_until, timeout},
 };
-use tonic::transport::server::TcpConnectInfo;
 
 use super::{
     coalesced_io,
@@ -57,6 +54,8 @@ const MAX_STREAMS: u32 = 256;
 const MAX_HEADER_LIST_BYTES: u32 = 16 * 1024;
 /// Streams that a peer opened and reset before they were served; hyper's own default, stated (CVE-2023-44487).
 const MAX_PENDING_RESETS: usize = 20;
+/// What a peer may send on a stream before it is read: a whole request, so that windows need not adapt.
+const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 const PREFACE_TIMEOUT: Duration = Duration::from_secs(5);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// The time between a GOAWAY and the close of a connection that has nothing left to do.
@@ -140,7 +139,6 @@ async fn serve(
 ) {
     // Answers are written whole; a peer that has gone already is found by the first read.
     let _ = stream.set_nodelay(true);
-    let info = TcpConnectInfo { local_addr: stream.local_addr().ok(), remote_addr: Some(peer) };
     let preface = tokio::select! {
         // The longest that a silent peer stays; it goes earlier where another connection needs its place.
         preface = timeout(PREFACE_TIMEOUT, preface::read(stream)) => preface.ok().and_then(Result::ok).flatten(),
@@ -148,7 +146,7 @@ async fn serve(
     };
     match preface {
         Some(stream) => {
-            if let Err(error) = serve_http2(stream, info, edge, &connection).await {
+            if let Err(error) = serve_http2(stream, edge, &connection).await {
                 tracing::debug!(%peer, %error, "a connection ended with an error");
             }
         }
@@ -159,31 +157,29 @@ async fn serve(
 
 async fn serve_http2(
     stream: Prefaced<TcpStream>,
-    info: TcpConnectInfo,
     edge: Arc<Edge>,
     connection: &Arc<Connection>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let streams = Arc::clone(connection);
-    let service = tower::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(info.clone());
-        request.extensions_mut().insert(Arc::clone(&streams));
-        let edge = Arc::clone(&edge);
-        async move { Ok::<_, std::convert::Infallible>(edge.call(request).await) }
+    let called = Arc::clone(connection);
+    let service = service_fn(move |request| {
+        let (edge, connection) = (Arc::clone(&edge), Arc::clone(&called));
+        async move { Ok::<_, Infallible>(edge.call(request, &connection).await) }
     });
     let executor = InlineExecutor::new();
     let streams = StreamExecutor::new(Arc::clone(connection), executor.clone());
-    let mut builder = Builder::new(streams).http2_only();
+    let mut builder = Builder::new(streams);
     builder
-        .http2()
         .timer(TokioTimer::new())
+        // gRPC has no use for it.
+        .auto_date_header(false)
         .keep_alive_interval(KEEPALIVE_INTERVAL)
         .keep_alive_timeout(KEEPALIVE_TIMEOUT)
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEADER_LIST_BYTES)
         .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
-        .adaptive_window(true);
+        .initial_stream_window_size(STREAM_WINDOW_BYTES);
     let (io, sender) = coalesced_io::coalesce(stream);
-    let http2 = builder.serve_connection(TokioIo::new(io), TowerToHyperService::new(service)).into_owned();
+    let http2 = builder.serve_connection(TokioIo::new(io), service);
     let mut http2 = std::pin::pin!(http2);
     let mut is_closing = false;
     loop {
@@ -192,7 +188,7 @@ async fn serve_http2(
             // Cancel-safe: the connection is only borrowed, and polled on.
             result = poll_fn(|cx| {
                 executor.renew();
-                let result = http2.as_mut().poll(cx);
+                let result = http2.as_mut().poll(cx).map_err(Into::into);
                 // A connection that has ended sent everything before.
                 match sender.poll_send(cx) {
                     Poll::Ready(Err(error)) if result.is_pending() => Poll::Ready(Err(error.into())),

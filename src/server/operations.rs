@@ -7,7 +7,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
 };
-use tokio_util::sync::CancellationToken;
+
 use tonic::Request;
 
 use super::{
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     config,
-    dispatch::Priority,
+    dispatch::{CancelFlag, Priority},
     metrics::{Metrics, Snapshot},
     served::search_service_server::SearchService as _,
 };
@@ -78,7 +78,7 @@ impl Operations {
 
     /// Makes a search as a call of an RPC would. The error is for people.
     pub async fn search(&self, request: pb::SearchProductsRequest) -> Result<pb::SearchProductsResponse, String> {
-        let ended = CancellationToken::new();
+        let ended = CancelFlag::default();
         let _ends = ended.clone().drop_guard();
         let principal = Principal { name: CALLER.into(), share: None, weight: 1.0, class: Priority::Interactive };
         let deadline = Instant::now() + SEARCH_TIMEOUT;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
@@ -76,12 +76,22 @@ where
             rest.extend_from_slice(&data);
         }
         check_length(if rest.is_empty() { &first } else { &rest })?;
+        if body.is_end_stream() {
+            break;
+        }
     }
     let message = if rest.is_empty() { first } else { rest.freeze() };
     match frame_length(&message) {
         Some(length) if length == message.len() => Ok(message),
         _ => Err(ErrorDescriptor::new(ErrorReason::ProtocolError, "the request's message is cut short or missing")),
     }
+}
+
+/// The message in a frame, and whether it is compressed.
+pub(crate) fn unframed(mut framed: Bytes) -> (bool, Bytes) {
+    let is_compressed = framed.first() == Some(&1);
+    framed.advance(FRAME_HEADER_BYTES.min(framed.len()));
+    (is_compressed, framed)
 }
 
 /// Fails as soon as a message is known to be too long, to have a second one behind it, or an unknown flag.

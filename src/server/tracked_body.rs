@@ -1,15 +1,16 @@
 //! The body of an answer, followed to its end: the deadline holds for streams too, and the end is logged.
 
 use std::{
+    fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
-use http::Response;
+use futures_util::Stream;
+use http::{HeaderMap, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::Full;
 use tokio::time::{Sleep, sleep_until};
 use tonic::{Status, body::Body};
 
@@ -17,13 +18,15 @@ use super::{
     completion,
     edge::{CallRecord, Held, trailers_only},
     error::ErrorDescriptor,
+    framed_message::FramedMessage,
 };
 use stockroom_proto::pb::ErrorReason;
 
 /// The body of an answer.
 #[derive(Debug)]
 pub(crate) struct TrackedBody {
-    inner: Body,
+    content: Content,
+    /// Set once the answer has to wait.
     deadline: Option<Pin<Box<Sleep>>>,
     /// `None` after the end.
     record: Option<CallRecord>,
@@ -31,24 +34,46 @@ pub(crate) struct TrackedBody {
     _held: Option<Held>,
 }
 
+/// Where the data of an answer comes from.
+pub(crate) enum Content {
+    /// Nothing is left.
+    Empty,
+    /// The one message, or the text of an answer that is no gRPC call's.
+    One(FramedMessage),
+    /// The messages of a stream.
+    Stream(Pin<Box<dyn Stream<Item = Result<FramedMessage, Status>> + Send>>),
+    /// Health and reflection, which tonic serves.
+    Foreign(Body),
+}
+
+/// What comes next of an answer.
+enum Next {
+    Data(FramedMessage),
+    Succeeded,
+    Failed(Status),
+    Trailers(HeaderMap),
+    /// The stream ended without a status: a defect, and the client learns that the answer is incomplete.
+    BrokeOff,
+}
+
 impl TrackedBody {
-    /// The answer of a call that the edge itself ends with an error.
-    pub(crate) fn failed(error: ErrorDescriptor, record: CallRecord) -> Response<Self> {
-        Self::track(trailers_only(&error.status()), record, None)
+    /// The answer of a call that ends with an error before its first message.
+    pub(crate) fn failed(error: &Status, record: CallRecord) -> Response<Self> {
+        Self::track(trailers_only(error), record, None)
     }
 
     /// The answer that the services gave.
-    pub(crate) fn served(response: Response<Body>, record: CallRecord, held: Held) -> Response<Self> {
+    pub(crate) fn served(response: Response<Content>, record: CallRecord, held: Held) -> Response<Self> {
         Self::track(response, record, Some(held))
     }
 
     /// The body of an HTTP response to a request that was no gRPC call.
     pub(crate) fn plain(text: Bytes) -> Self {
-        Self { inner: Body::new(Full::new(text)), deadline: None, record: None, _held: None }
+        Self { content: Content::One(text.into()), deadline: None, record: None, _held: None }
     }
 
-    fn track(response: Response<Body>, record: CallRecord, held: Option<Held>) -> Response<Self> {
-        let (mut head, inner) = response.into_parts();
+    fn track(response: Response<Content>, record: CallRecord, held: Option<Held>) -> Response<Self> {
+        let (mut head, content) = response.into_parts();
         // An error before the first message has its status among the headers.
         let record = if head.headers.contains_key(Status::GRPC_STATUS) {
             completion::finish(&mut head.headers, record);
@@ -56,55 +81,100 @@ impl TrackedBody {
         } else {
             Some(record)
         };
-        let deadline = record.as_ref().map(|record| Box::pin(sleep_until(record.deadline)));
-        Response::from_parts(head, Self { inner, deadline, record, _held: held })
+        Response::from_parts(head, Self { content, deadline: None, record, _held: held })
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "Empty",
+            Self::One(_) => "One",
+            Self::Stream(_) => "Stream",
+            Self::Foreign(_) => "Foreign",
+        })
+    }
+}
+
+impl Content {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+        match self {
+            Self::Empty => Poll::Ready(Next::Succeeded),
+            Self::One(message) => {
+                let message = std::mem::take(message);
+                *self = Self::Empty;
+                Poll::Ready(Next::Data(message))
+            }
+            Self::Stream(stream) => {
+                let polled = catch_unwind(AssertUnwindSafe(|| stream.as_mut().poll_next(cx)));
+                Poll::Ready(match polled {
+                    Ok(polled) => match ready!(polled) {
+                        Some(Ok(message)) => Next::Data(message),
+                        Some(Err(status)) => Next::Failed(status),
+                        None => Next::Succeeded,
+                    },
+                    Err(_) => Next::BrokeOff,
+                })
+            }
+            Self::Foreign(body) => {
+                let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(cx)));
+                Poll::Ready(match ready!(polled.unwrap_or(Poll::Ready(None))) {
+                    Some(Ok(frame)) => match frame.into_data() {
+                        Ok(data) => Next::Data(data.into()),
+                        Err(frame) => frame.into_trailers().map_or(Next::BrokeOff, Next::Trailers),
+                    },
+                    Some(Err(_)) | None => Next::BrokeOff,
+                })
+            }
+        }
     }
 }
 
 impl HttpBody for TrackedBody {
-    type Data = Bytes;
+    type Data = FramedMessage;
     type Error = Status;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<FramedMessage>, Status>>> {
         let this = &mut *self;
-        // Frames that are ready need no timer.
-        let inner = &mut this.inner;
-        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(inner).poll_frame(cx)));
-        let frame = match polled.unwrap_or(Poll::Ready(None)) {
-            Poll::Ready(frame) => frame,
+        let Some(record) = &this.record else {
+            // Only the text of an answer that is no call's.
+            let text = std::mem::replace(&mut this.content, Content::Empty);
+            return Poll::Ready(if let Content::One(text) = text { Some(Ok(Frame::data(text))) } else { None });
+        };
+        // What is ready needs no timer.
+        let next = match this.content.poll_next(cx) {
+            Poll::Ready(next) => next,
             Poll::Pending => {
-                let deadline = this.deadline.as_mut().filter(|_| this.record.is_some());
-                ready!(deadline.map_or(Poll::Pending, |deadline| deadline.as_mut().poll(cx)));
-                return Poll::Ready(this.record.take().map(|record| {
-                    this.inner = Body::empty();
-                    Ok(Frame::trailers(completion::trailers(completion::deadline_exceeded(), record)))
-                }));
+                let deadline = record.deadline;
+                ready!(this.deadline.get_or_insert_with(|| Box::pin(sleep_until(deadline))).as_mut().poll(cx));
+                Next::Failed(completion::deadline_exceeded().status())
             }
         };
-        let Some(record) = this.record.take() else { return Poll::Ready(frame) };
-        Poll::Ready(Some(Ok(match frame {
-            Some(Ok(frame)) => match frame.into_trailers() {
-                Ok(mut trailers) => {
+        if let Next::Data(message) = next {
+            return Poll::Ready(Some(Ok(Frame::data(message))));
+        }
+        this.content = Content::Empty;
+        Poll::Ready(this.record.take().map(|record| {
+            Ok(Frame::trailers(match next {
+                Next::Trailers(mut trailers) => {
                     completion::finish(&mut trailers, record);
-                    Frame::trailers(trailers)
+                    trailers
                 }
-                // `into_trailers` returns any other frame as it was.
-                Err(data) => {
-                    this.record = Some(record);
-                    data
+                Next::Failed(status) => completion::trailers(&status, record),
+                Next::BrokeOff | Next::Data(_) => {
+                    let error = ErrorDescriptor::new(ErrorReason::Panic, "the answer broke off");
+                    completion::trailers(&error.status(), record)
                 }
-            },
-            // A stream that breaks off without a status is a defect, and the client learns that it is incomplete.
-            Some(Err(_)) | None => {
-                this.inner = Body::empty();
-                let error = ErrorDescriptor::new(ErrorReason::Panic, "the answer broke off");
-                Frame::trailers(completion::trailers(error, record))
-            }
-        })))
+                Next::Succeeded => completion::succeed(record),
+            }))
+        }))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.record.is_none() && self.inner.is_end_stream()
+        self.record.is_none() && matches!(self.content, Content::Empty)
     }
 
     /// Unknown: an exact size would become a content-length, and an error at the deadline would contradict it.

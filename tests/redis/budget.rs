@@ -17,12 +17,13 @@ use futures_util::{
 };
 use stockroom::{
     config,
-    dispatch::{AnswerSink, Dispatch, Error, FetchKey, FetchState, Options, Priority, Report, RequestContext},
+    dispatch::{
+        AnswerSink, CancelFlag, Dispatch, Error, FetchKey, FetchState, Options, Priority, Report, RequestContext,
+    },
     store::Store,
 };
 use stockroom_proto::pb::Protocol;
 use tokio::{task::JoinSet, time::Instant};
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     relay::Relay,
@@ -143,7 +144,7 @@ fn terms(caller: &str) -> RequestContext {
         weight: 1.0,
         priority: Priority::Interactive,
         deadline: Instant::now() + Duration::from_secs(3000),
-        abandoned: CancellationToken::new(),
+        abandoned: CancelFlag::default(),
     }
 }
 

@@ -16,11 +16,10 @@ use futures_util::{
 use stockroom::{
     cache::{Cache, Key},
     catalog::{AnswerStore, Catalog, ProductMask, ReadContext},
-    dispatch::{self, Dispatch, FetchState, RequestContext},
+    dispatch::{self, CancelFlag, Dispatch, FetchState, RequestContext},
 };
 use stockroom_proto::pb::{Product, Protocol, Source};
 use tokio::{sync::Semaphore, time::Instant};
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     MINUTE, asin, product, replica,
@@ -145,7 +144,7 @@ fn reading() -> ReadContext {
             weight: 1.0,
             priority: dispatch::Priority::Interactive,
             deadline,
-            abandoned: CancellationToken::new(),
+            abandoned: CancelFlag::default(),
         },
         give_up: deadline,
     }
