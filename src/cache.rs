@@ -13,7 +13,11 @@
 //!
 //! The youngest answer wins: an older one, from a call that took long or from Redis, never replaces a younger one in memory.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+    time::SystemTime,
+};
 
 use crate::{
     clock::Clock,
@@ -52,7 +56,7 @@ pub struct Cache {
 
 /// What an answer is cached under. The partner tag is not part of it, since a process has one tag per marketplace. The
 /// shared tier adds it, because other processes on the same Redis may have other tags.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Key {
     /// A product.
     Product(Locale, Asin),
@@ -65,6 +69,16 @@ pub enum Key {
         /// The request, in a form that is equal for equal requests.
         request: Box<str>,
     },
+}
+
+/// Only what nearly always differs between two keys: a locale is three texts, and most gateways serve few.
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Self::Product(_, asin) => asin.hash(state),
+            Self::Page { request, .. } => request.hash(state),
+        }
+    }
 }
 
 /// The kinds of answers.
@@ -165,14 +179,10 @@ impl Cache {
         requirement: &FreshnessRequirement,
         now: SystemTime,
     ) -> Vec<Option<CacheHit>> {
-        let mut hits: Vec<_> = keys.iter().map(|key| self.read_memory(key, requirement, now)).collect();
-        if let Some(shared) = &self.shared {
-            let is_stale = |hit: &Option<CacheHit>| hit.as_ref().is_none_or(|hit| hit.freshness != Freshness::Fresh);
-            let stale: Vec<_> = keys.iter().zip(&mut hits).filter(|(_, hit)| is_stale(hit)).collect();
-            if !stale.is_empty() {
-                self.read_shared(shared, stale, requirement, now).await;
-            }
-        }
+        let mut hits: Vec<_> = keys.iter().map(|key| self.get_from_memory(key, requirement, now)).collect();
+        let is_open = |hit: &Option<CacheHit>| hit.as_ref().is_none_or(|hit| hit.freshness != Freshness::Fresh);
+        let open: Vec<_> = keys.iter().zip(&mut hits).filter(|(_, hit)| is_open(hit)).collect();
+        self.improve_from_shared(open, requirement, now).await;
         hits
     }
 
@@ -245,7 +255,8 @@ impl Cache {
         [Some(self.memory.stats()), self.shared.as_ref().map(SharedTier::stats)].into_iter().flatten().collect()
     }
 
-    fn read_memory(&self, key: &Key, requirement: &FreshnessRequirement, now: SystemTime) -> Option<CacheHit> {
+    /// Reads an answer from memory.
+    pub fn get_from_memory(&self, key: &Key, requirement: &FreshnessRequirement, now: SystemTime) -> Option<CacheHit> {
         let entry = self.memory.get(key);
         if let (Key::Product(locale, asin), Some(entry)) = (key, &entry)
             && entry.snapshot.content.is_ok()
@@ -261,16 +272,17 @@ impl Cache {
         hit
     }
 
-    async fn read_shared(
+    /// Reads from Redis, once for all, what memory has not or has stale: another replica may have refreshed it.
+    pub async fn improve_from_shared(
         &self,
-        shared: &SharedTier,
-        stale: Vec<(&Key, &mut Option<CacheHit>)>,
+        open: Vec<(&Key, &mut Option<CacheHit>)>,
         requirement: &FreshnessRequirement,
         now: SystemTime,
     ) {
-        let keys: Vec<&Key> = stale.iter().map(|(key, _)| *key).collect();
+        let Some(shared) = self.shared.as_ref().filter(|_| !open.is_empty()) else { return };
+        let keys: Vec<&Key> = open.iter().map(|(key, _)| *key).collect();
         let found = shared.read(&keys, now).await;
-        for ((key, hit), snapshot) in stale.into_iter().zip(found) {
+        for ((key, hit), snapshot) in open.into_iter().zip(found) {
             let newer = snapshot
                 .filter(|found| hit.as_ref().is_none_or(|hit| hit.snapshot.fetched_at < found.fetched_at))
                 .filter(|found| self.remember(key, found))

@@ -98,11 +98,33 @@ impl Catalog {
     pub async fn products(&self, read: &ReadContext, asins: impl IntoIterator<Item = Asin>) -> Lookups {
         let (requirement, now) = (read.requirement(), self.cache.now());
         let asins = asins.into_iter();
-        let mut seen = HashSet::with_capacity(asins.size_hint().0);
-        let asins: Vec<Asin> = asins.filter(|asin| seen.insert(*asin)).collect();
-        let keys: Vec<Key> = asins.iter().map(|asin| Key::Product(read.locale, *asin)).collect();
-        let hits = self.cache.get_many(&keys, &requirement, now).await;
-        let mut known = Vec::with_capacity(hits.len());
+        let count = asins.size_hint().1.unwrap_or_default();
+        let (mut known, mut open, mut seen) = (Vec::with_capacity(count), Vec::new(), HashSet::with_capacity(count));
+        for asin in asins.filter(|asin| seen.insert(*asin)) {
+            match self.cache.get_from_memory(&Key::Product(read.locale, asin), &requirement, now) {
+                Some(hit) if hit.freshness == Freshness::Fresh => {
+                    known.push(self.known(asin, hit, &requirement, now, Calls::default()));
+                }
+                other => open.push((asin, other)),
+            }
+        }
+        let pending = if open.is_empty() { None } else { self.look_further(read, open, now, &mut known).await };
+        Lookups { known: known.into_iter(), pending }
+    }
+
+    /// Looks up what memory does not have fresh. Adds what Redis has, and what is stale, to the known products; returns where
+    /// the rest arrives.
+    async fn look_further(
+        &self,
+        read: &ReadContext,
+        open: Vec<(Asin, Option<CacheHit>)>,
+        now: SystemTime,
+        known: &mut Vec<Lookup>,
+    ) -> Option<mpsc::UnboundedReceiver<Lookup>> {
+        let requirement = read.requirement();
+        let keys: Vec<Key> = open.iter().map(|(asin, _)| Key::Product(read.locale, *asin)).collect();
+        let (asins, mut hits): (Vec<Asin>, Vec<Option<CacheHit>>) = open.into_iter().unzip();
+        self.cache.improve_from_shared(keys.iter().zip(&mut hits).collect(), &requirement, now).await;
         let (mut missing, mut fallback) = (Vec::new(), HashMap::new());
         for (asin, hit) in asins.into_iter().zip(hits) {
             match hit {
@@ -128,8 +150,7 @@ impl Catalog {
             }
             missing.clear();
         }
-        let pending = if missing.is_empty() { None } else { Some(self.fetch(read, missing, fallback).await) };
-        Lookups { known: known.into_iter(), pending }
+        if missing.is_empty() { None } else { Some(self.fetch(read, missing, fallback).await) }
     }
 
     /// How fresh an answer is for somebody with a requirement.
