@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal};
 
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
-    filter::{FilterExt, filter_fn},
+    filter::{FilterExt, LevelFilter, filter_fn},
     fmt,
     layer::SubscriberExt,
     reload,
@@ -69,7 +69,9 @@ pub fn start(log: &Log, count_dropped: impl Fn(u64) + Send + 'static) -> Result<
         LogFormat::Json => false,
     };
     let (filter, handle) = reload::Layer::new(filter);
-    let filter = filter.and(filter_fn(|line| !SILENT.iter().any(|target| line.target().starts_with(target))));
+    let is_loud = filter_fn(|line| !SILENT.iter().any(|target| line.target().starts_with(target)));
+    // Without a hint from both, lines below the filter's level would be created before they are dropped.
+    let filter = filter.and(is_loud.with_max_level_hint(LevelFilter::TRACE));
     let report = move |lines| {
         count_dropped(lines);
         tracing::warn!(lines, "log lines were dropped because nobody read the log");
