@@ -32,6 +32,10 @@ mod statistics;
 mod storm;
 mod wire;
 
+/// The gateway's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The core of the server under test.
 pub const SERVER_CORE: &str = "0";
 /// The core of the load and of everything else.
