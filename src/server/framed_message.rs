@@ -13,7 +13,8 @@
 //! # Edge cases
 //!
 //! Messages that carry no product, or that [`Encode`] does not know to take apart, are encoded whole. Products that are
-//! shorter than [`MIN_SHARED_BYTES`] are copied.
+//! shorter than [`MIN_SHARED_BYTES`] are copied. What is taken apart here names every field of the contract, so that a new
+//! field does not compile until it is written.
 
 use std::io::IoSlice;
 
@@ -132,15 +133,16 @@ impl MessageWriter {
     }
 
     fn entry_fields(&mut self, entry: ProductEntry, freshness_length: Option<usize>) {
-        if !entry.product.is_empty() {
-            self.open(1, entry.product.len());
-            if entry.product.len() < MIN_SHARED_BYTES {
-                self.encoded.extend_from_slice(&entry.product);
+        let ProductEntry { product, freshness } = entry;
+        if !product.is_empty() {
+            self.open(1, product.len());
+            if product.len() < MIN_SHARED_BYTES {
+                self.encoded.extend_from_slice(&product);
             } else {
-                self.products.push((self.encoded.len(), entry.product));
+                self.products.push((self.encoded.len(), product));
             }
         }
-        if let Some((freshness, length)) = entry.freshness.zip(freshness_length) {
+        if let Some((freshness, length)) = freshness.zip(freshness_length) {
             self.open(2, length);
             freshness.encode_raw(&mut self.encoded);
         }
@@ -151,21 +153,21 @@ impl MessageWriter {
     }
 
     fn outcome(&mut self, tag: u32, outcome: served::ProductOutcome) {
-        let asin = outcome.asin.as_bytes();
+        let served::ProductOutcome { asin, result } = outcome;
         let asin_length = if asin.is_empty() { 0 } else { field_length(1, asin.len()) };
-        match outcome.result {
+        match result {
             Some(product_outcome::Result::Entry(entry)) => {
                 let freshness_length = entry.freshness.as_ref().map(Message::encoded_len);
                 let entry_length = entry_length(&entry, freshness_length);
                 self.open(tag, asin_length + field_length(2, entry_length));
                 if !asin.is_empty() {
                     self.open(1, asin.len());
-                    self.encoded.extend_from_slice(asin);
+                    self.encoded.extend_from_slice(asin.as_bytes());
                 }
                 self.open(2, entry_length);
                 self.entry_fields(entry, freshness_length);
             }
-            result => self.message(tag, Some(&served::ProductOutcome { result, ..outcome })),
+            result => self.message(tag, Some(&served::ProductOutcome { asin, result })),
         }
     }
 }
@@ -185,10 +187,11 @@ impl Encode for served::GetProductResponse {
     }
 
     fn write(self, writer: &mut MessageWriter) {
-        if let Some(entry) = self.entry {
+        let Self { entry, cost } = self;
+        if let Some(entry) = entry {
             writer.entry(1, entry);
         }
-        writer.message(2, self.cost.as_ref());
+        writer.message(2, cost.as_ref());
     }
 }
 
@@ -198,8 +201,9 @@ impl Encode for served::GetProductsResponse {
     }
 
     fn write(self, writer: &mut MessageWriter) {
-        self.outcomes.into_iter().for_each(|outcome| writer.outcome(1, outcome));
-        writer.message(2, self.cost.as_ref());
+        let Self { outcomes, cost } = self;
+        outcomes.into_iter().for_each(|outcome| writer.outcome(1, outcome));
+        writer.message(2, cost.as_ref());
     }
 }
 
