@@ -628,7 +628,11 @@ impl AccountActor {
                 self.counts.throttled += 1;
                 self.refuse_hurried();
             }
-            Err(amazon_catalog::Error::Refused { .. } | amazon_catalog::Error::Rejected { .. }) => {
+            Err(
+                amazon_catalog::Error::Refused { .. }
+                | amazon_catalog::Error::Rejected { .. }
+                | amazon_catalog::Error::TokenExpired { .. },
+            ) => {
                 breaker.on_answer(now);
                 self.counts.refused += 1;
             }

@@ -13,9 +13,11 @@ const MAX_BACKOFF: Duration = Duration::from_secs(20);
 /// Whether another attempt can help after so many.
 pub(crate) fn is_worthwhile(error: &Error, attempts: u32) -> bool {
     match error {
-        Error::Throttled { .. } | Error::Failed { .. } | Error::TimedOut { .. } | Error::Unreachable { .. } => {
-            attempts < MAX_ATTEMPTS
-        }
+        Error::Throttled { .. }
+        | Error::Failed { .. }
+        | Error::TimedOut { .. }
+        | Error::Unreachable { .. }
+        | Error::TokenExpired { .. } => attempts < MAX_ATTEMPTS,
         // Amazon would say the same again.
         Error::Malformed { .. } | Error::Refused { .. } | Error::Rejected { .. } => false,
     }

@@ -214,6 +214,9 @@ impl From<&amazon_catalog::Error> for ErrorDescriptor {
             Error::Failed { status, .. } => {
                 with(ErrorReason::UpstreamFailed).fact("http_status", status).retry_in(DEFAULT_RETRY_DELAY)
             }
+            Error::TokenExpired { .. } => {
+                with(ErrorReason::UpstreamFailed).fact("http_status", 401).retry_in(DEFAULT_RETRY_DELAY)
+            }
             Error::TimedOut { .. } => with(ErrorReason::UpstreamTimedOut).retry_in(DEFAULT_RETRY_DELAY),
             Error::Unreachable { .. } => with(ErrorReason::UpstreamUnreachable).retry_in(DEFAULT_RETRY_DELAY),
             // The log says what exactly was wrong with the answer.

@@ -43,24 +43,27 @@ async fn a_first_token_that_takes_long_is_asked_for_once() {
     assert_eq!((gateway.sandbox.token_requests(), gateway.calls()), (1, AT_ONCE));
 }
 
+/// Replaces a token under fifty calls, some of which reach Amazon with the old one.
 async fn a_token_is_replaced_once(end: impl FnOnce(&Sandbox)) {
     let gateway = TestGateway::speaking(Protocol::Creators).await;
     gateway.search().search_products(search(90)).await.unwrap();
     end(&gateway.sandbox);
     none_is_lost(many(&gateway)).await;
     assert_eq!(gateway.sandbox.token_requests(), 2);
-    let status = gateway.status().await;
-    let calls = status.accounts[0].calls.unwrap();
-    assert_eq!((calls.answered, calls.failed + calls.refused), (AT_ONCE as i64 + 1, 0));
+    let account = gateway.status().await.accounts.remove(0);
+    let (calls, spent) = (account.calls.unwrap(), account.day.unwrap().spent);
+    assert_eq!((calls.answered, calls.failed), (AT_ONCE as i64 + 1, 0));
+    assert!(calls.refused > 0);
+    assert_eq!(spent as usize, gateway.calls(), "what arrived at Amazon is what was booked");
 }
 
 #[tokio::test]
-async fn a_token_that_has_expired_is_replaced_once() {
+async fn a_token_that_has_expired_is_replaced_once_and_each_call_with_it_is_counted() {
     a_token_is_replaced_once(Sandbox::expire_tokens).await;
 }
 
 #[tokio::test]
-async fn a_token_that_was_revoked_is_replaced_once() {
+async fn a_token_that_was_revoked_is_replaced_once_and_each_call_with_it_is_counted() {
     a_token_is_replaced_once(Sandbox::revoke_tokens).await;
 }
 

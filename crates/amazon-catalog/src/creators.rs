@@ -1,19 +1,18 @@
 //! The Creators API: bearer tokens, one host for all marketplaces.
 //!
-//! A call is one HTTP request. This client does not follow redirects or cache, and it retries in one case only, described
-//! next.
+//! A call is one HTTP request. This client does not retry, follow redirects or cache.
 //!
 //! # Renewal of a refused token
 //!
-//! **Why.** Amazon can invalidate a bearer token before its stated end. The caller of [`Upstream::call`](crate::Upstream)
-//! cannot repair that: the token is this client's own.
+//! **Why.** Amazon can invalidate a bearer token before its stated end. A call with it fails, and Amazon counts it; the next
+//! call must not fail for the same reason.
 //!
-//! **Rule.** On HTTP 401 the client fetches a new token and sends the request once more, within the caller's time. Amazon
-//! counts two calls; the caller books one.
+//! **Rule.** On HTTP 401 the client drops the token, and the call ends with
+//! [`Error::TokenExpired`](crate::Error::TokenExpired). The next call fetches a new token.
 //!
-//! **Edge cases.** Of many calls refused at once, one causes a fetch and all wait for it. If the new token is refused too,
-//! the account is refused, and the client does not ask for tokens for some seconds, so that no calls are spent on finding
-//! out again. If the credential is rotated meanwhile, the new token is the new credential's.
+//! **Edge cases.** Of many calls refused at once, one causes a fetch and all later calls wait for it. If a token that was
+//! fetched for that reason is refused before it ever worked, the account is refused, and the client does not ask for tokens
+//! for some seconds, so that no calls are spent on finding out again.
 //!
 //! The rules of the API are those of Amazon's Python SDK 1.3.0 and of
 //! <https://affiliate-program.amazon.com/creatorsapi/docs/>.
@@ -21,7 +20,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -40,6 +39,7 @@ use crate::{
     SentNotice, TransportOptions, Unsupported, Upstream,
     http_response::HttpResponse,
     pb, response_body,
+    rotating::Rotating,
     transport::{Transport, base_url, with_notice},
 };
 
@@ -80,7 +80,7 @@ pub struct Client {
     base: String,
     token_url: String,
     transport: Arc<Transport>,
-    token_cache: Mutex<Arc<TokenCache>>,
+    token_cache: Rotating<TokenCache>,
 }
 
 impl Client {
@@ -114,7 +114,7 @@ impl Client {
             base: endpoint.unwrap_or_else(|| BASE.to_owned()),
             token_url,
             transport,
-            token_cache: Mutex::new(token_cache(token_endpoint)?),
+            token_cache: Rotating::new(token_cache(token_endpoint)?),
         })
     }
 
@@ -137,7 +137,7 @@ impl Client {
             credential_id,
             credential_secret,
         })?;
-        *self.token_cache.lock().unwrap_or_else(PoisonError::into_inner) = token_cache;
+        self.token_cache.replace(token_cache);
         Ok(())
     }
 
@@ -155,23 +155,16 @@ impl Client {
         response_body::decode(request, &response, SystemTime::now().into())
     }
 
-    /// Sends the body with a token, and once more with a new token if Amazon refuses the first. `within` bounds all of it.
+    /// Sends the body with a token. `within` bounds both the fetch of a token and the call.
     async fn post(&self, request: &CatalogRequest, body: Vec<u8>, within: Duration) -> Result<HttpResponse, Error> {
-        let (path, marketplace) = (path(request), request.locale().marketplace);
         let exchange = async {
-            let token = self.token_cache().get().await?;
-            let response = self.send_with(path, marketplace, body.clone(), &token, within).await?;
+            let token_cache = self.token_cache.current();
+            let token = token_cache.get().await?;
+            let response = self.send_with(path(request), request.locale().marketplace, body, &token, within).await?;
             if response.status != StatusCode::UNAUTHORIZED {
-                return Ok(response);
-            }
-            // The credential may have been rotated since; then the new credential provides the token.
-            let token_cache = self.token_cache();
-            let token = token_cache.renew(&token).await?;
-            let response = self.send_with(path, marketplace, body, &token, within).await?;
-            if response.status == StatusCode::UNAUTHORIZED
-                && let Err(error) = response_body::decode(request, &response, SystemTime::now().into())
-            {
-                token_cache.mark_refused(&token, &error);
+                token_cache.on_accepted();
+            } else if let Err(error) = response_body::decode(request, &response, SystemTime::now().into()) {
+                return Err(token_cache.on_refused(&token, error));
             }
             Ok(response)
         };
@@ -197,10 +190,6 @@ impl Client {
             ("x-marketplace", marketplace.name().to_owned()),
         ];
         self.transport.post(format!("{}{path}", self.base), headers, body, within).await
-    }
-
-    fn token_cache(&self) -> Arc<TokenCache> {
-        Arc::clone(&self.token_cache.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -260,8 +249,7 @@ impl Upstream for Client {
     }
 
     fn credentials_version(&self) -> u64 {
-        // Rotated credentials are another allocation, made before the one they replace is freed.
-        Arc::as_ptr(&*self.token_cache.lock().unwrap_or_else(PoisonError::into_inner)).addr() as u64
+        self.token_cache.version()
     }
 }
 

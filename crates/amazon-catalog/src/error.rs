@@ -43,6 +43,12 @@ pub enum Error {
         #[source]
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
+    /// Amazon does not accept the bearer token any more (Creators API). The next call fetches a new one, so try again.
+    #[error("Amazon does not accept the bearer token any more")]
+    TokenExpired {
+        /// Amazon's id of the call.
+        request_id: Option<String>,
+    },
     /// The response cannot be read.
     #[error("Amazon's answer could not be read: {what}")]
     Malformed {
@@ -212,6 +218,7 @@ impl Error {
         match self {
             Self::Throttled { request_id, .. }
             | Self::Failed { request_id, .. }
+            | Self::TokenExpired { request_id }
             | Self::Malformed { request_id, .. }
             | Self::Refused { request_id, .. }
             | Self::Rejected { request_id, .. } => request_id.as_deref(),

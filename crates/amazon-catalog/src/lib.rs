@@ -38,8 +38,7 @@
 //! # One call, one attempt
 //!
 //! [`Upstream::call`] sends one HTTP request. It does not retry, queue, pace or cache: Amazon counts every attempt against
-//! the account, so the caller decides about each of them. The one exception is stated at [`creators`]: a bearer token that
-//! Amazon no longer accepts is renewed once within the call.
+//! the account, so the caller decides about each of them.
 //!
 //! # Reading
 //!
@@ -107,6 +106,8 @@ mod request_fields;
 #[cfg(any(feature = "paapi5", feature = "creators"))]
 mod response_body;
 #[cfg(any(feature = "paapi5", feature = "creators"))]
+mod rotating;
+#[cfg(any(feature = "paapi5", feature = "creators"))]
 mod schema;
 
 #[cfg(all(test, any(feature = "paapi5", feature = "creators")))]
@@ -134,8 +135,8 @@ pub trait Upstream: fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// [`Error`] distinguishes what the caller has to do: wait ([`Error::Throttled`]), try again ([`Error::Failed`],
-    /// [`Error::TimedOut`], [`Error::Unreachable`], [`Error::Malformed`]), change the account ([`Error::Refused`]) or
-    /// change the request ([`Error::Rejected`]). That nothing was found is not an error.
+    /// [`Error::TimedOut`], [`Error::Unreachable`], [`Error::TokenExpired`], [`Error::Malformed`]), change the account
+    /// ([`Error::Refused`]) or change the request ([`Error::Rejected`]). That nothing was found is not an error.
     ///
     /// # Cancellation
     ///
@@ -160,7 +161,7 @@ pub trait Upstream: fmt::Debug + Send + Sync {
         self.call(request, within)
     }
 
-    /// A number that changes whenever the credentials do.
+    /// A number that changes whenever the credentials do, and never has an earlier value again.
     fn credentials_version(&self) -> u64 {
         0
     }

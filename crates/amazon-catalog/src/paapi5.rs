@@ -11,7 +11,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -22,6 +22,7 @@ use self::signing::{Keys, Unsigned};
 use crate::{
     BuildError, CatalogRequest, CatalogResponse, Error, Marketplace, Operation, Refusal, SentNotice, TransportOptions,
     Unsupported, Upstream, pb, response_body,
+    rotating::Rotating,
     transport::{Transport, base_url, with_notice},
 };
 
@@ -44,7 +45,7 @@ pub struct Options {
 
 /// A client with one account's keys. Calls share its connections; share the client behind an `Arc`.
 pub struct Client {
-    keys: Mutex<Arc<Keys>>,
+    keys: Rotating<Keys>,
     partner_tags: HashMap<Marketplace, String>,
     endpoint: Option<String>,
     transport: Transport,
@@ -58,7 +59,7 @@ impl Client {
     /// [`BuildError`] names the option that cannot work.
     pub fn new(options: Options) -> Result<Self, BuildError> {
         Ok(Self {
-            keys: Mutex::new(keys(&options.access_key, &options.secret_key)?),
+            keys: Rotating::new(keys(&options.access_key, &options.secret_key)?),
             endpoint: options.transport.endpoint.as_deref().map(base_url).transpose()?,
             transport: Transport::new(&options.transport)?,
             partner_tags: options.partner_tags,
@@ -71,8 +72,7 @@ impl Client {
     ///
     /// [`BuildError::AccessKey`]; the client then keeps its keys.
     pub fn rotate(&self, access_key: &str, secret_key: &SecretString) -> Result<(), BuildError> {
-        let keys = keys(access_key, secret_key)?;
-        *self.keys.lock().unwrap_or_else(PoisonError::into_inner) = keys;
+        self.keys.replace(keys(access_key, secret_key)?);
         Ok(())
     }
 
@@ -97,8 +97,8 @@ impl Client {
         ];
         let unsigned = Unsigned { region: marketplace.aws_region(), path: &path, headers: &headers, body: &body };
         // Signing fails only where a part cannot be written into a header; no signature of such a request is valid.
-        let keys = Arc::clone(&self.keys.lock().unwrap_or_else(PoisonError::into_inner));
-        let signature = keys.sign(&unsigned, SystemTime::now()).map_err(|_| refused(Refusal::BadSignature))?;
+        let signature =
+            self.keys.current().sign(&unsigned, SystemTime::now()).map_err(|_| refused(Refusal::BadSignature))?;
         headers.extend(signature);
 
         let url = match &self.endpoint {
@@ -145,8 +145,7 @@ impl Upstream for Client {
     }
 
     fn credentials_version(&self) -> u64 {
-        // Rotated credentials are another allocation, made before the one they replace is freed.
-        Arc::as_ptr(&*self.keys.lock().unwrap_or_else(PoisonError::into_inner)).addr() as u64
+        self.keys.version()
     }
 }
 

@@ -18,6 +18,7 @@
 //!
 //! A lifetime is counted from before the fetch, so a slow token service does not lengthen it. A token that Amazon refuses
 //! is dropped only if it is still the cached one: of many callers with the same refused token, the first causes the fetch.
+//! If the token that replaces it is refused before it ever worked, that counts as a failed fetch.
 //! A panic in the fetch is an error for the waiting callers and leaves the cache usable.
 
 use std::{
@@ -65,6 +66,8 @@ struct State {
     cached: Option<CachedToken>,
     failure: Option<FailedFetch>,
     fetch: Option<Fetch>,
+    /// Whether Amazon refused a token, and has accepted none since.
+    is_refused: bool,
 }
 
 /// The cached token with its two times.
@@ -121,19 +124,22 @@ impl TokenCache {
         fetch.await
     }
 
-    /// A token to replace one that Amazon refused. Of many concurrent callers with the same refused token, only the first
-    /// causes a fetch.
-    pub(super) async fn renew(self: &Arc<Self>, refused: &Token) -> Result<Token, Error> {
-        self.state().drop_token(refused);
-        self.get().await
+    /// Takes note that Amazon accepted a token.
+    pub(super) fn on_accepted(&self) {
+        self.state().is_refused = false;
     }
 
-    /// Records that Amazon refused a new token too. Until the backoff is over, callers get `error` and spend no call.
-    pub(super) fn mark_refused(&self, refused: &Token, error: &Error) {
+    /// Takes note that Amazon refused a token, and returns the error of the call. If the token was to replace a refused one,
+    /// that is `error`, which callers then get until the backoff is over; otherwise the next call gets a new token.
+    pub(super) fn on_refused(&self, token: &Token, error: Error) -> Error {
         let mut state = self.state();
-        if state.drop_token(refused) {
-            state.fail(error, Instant::now());
+        let is_current = state.cached.take_if(|cached| cached.token.is_same(token)).is_some();
+        if is_current && state.is_refused {
+            state.fail(&error, Instant::now());
+            return error;
         }
+        state.is_refused |= is_current;
+        Error::TokenExpired { request_id: error.request_id().map(str::to_owned) }
     }
 
     /// The fetch under way, or a new one.
@@ -185,11 +191,6 @@ impl TokenCache {
 }
 
 impl State {
-    /// Forgets the token if it is still the cached one, and says whether it was.
-    fn drop_token(&mut self, token: &Token) -> bool {
-        self.cached.take_if(|cached| cached.token.is_same(token)).is_some()
-    }
-
     fn fail(&mut self, error: &Error, now: Instant) {
         let backoff =
             self.failure.as_ref().map_or(MIN_FAILURE_BACKOFF, |last| (last.backoff * 2).min(MAX_FAILURE_BACKOFF));

@@ -117,8 +117,16 @@ async fn a_renewal_that_fails_leaves_the_old_token_in_use() {
     ask(&client).await.unwrap();
 }
 
+/// The calls of a client that makes a call again where its token had expired.
+async fn ask_again(client: &Client) -> Result<CatalogResponse, Error> {
+    match ask(client).await {
+        Err(Error::TokenExpired { .. }) => ask(client).await,
+        answer => answer,
+    }
+}
+
 #[tokio::test]
-async fn a_revoked_token_is_replaced_once_and_every_call_succeeds() {
+async fn a_revoked_token_is_replaced_once_and_every_call_is_one_request() {
     let fake = Fake::start(|seen| match seen.header("authorization") {
         "Bearer token-1" => (401, STALE.to_owned()),
         _ => (200, NOTHING.to_owned()),
@@ -132,6 +140,9 @@ async fn a_revoked_token_is_replaced_once_and_every_call_succeeds() {
         drop(held);
     };
     let (answers, ()) = tokio::join!(calls, release);
+    assert!(answers.iter().all(|answer| matches!(answer, Err(Error::TokenExpired { .. }))), "{answers:?}");
+    assert_eq!((fake.tokens(), fake.calls()), (1, 20));
+    let answers = join_all((0..20).map(|_| ask(&client))).await;
     assert!(answers.into_iter().all(|answer| answer.unwrap() == empty()));
     assert_eq!((fake.tokens(), fake.calls()), (2, 40));
 }
@@ -140,14 +151,32 @@ async fn a_revoked_token_is_replaced_once_and_every_call_succeeds() {
 async fn a_token_that_is_refused_even_when_new_is_not_tried_again_for_a_while() {
     let fake = Fake::start(|_| (401, STALE.to_owned())).await;
     let client = client(&fake);
+    assert!(matches!(ask(&client).await, Err(Error::TokenExpired { .. })));
     for _ in 0..3 {
         let answer = ask(&client).await;
         assert!(matches!(&answer, Err(Error::Refused { refusal: Refusal::TokenRefused, .. })), "{answer:?}");
         assert_eq!((fake.tokens(), fake.calls()), (2, 2));
     }
     pass(5).await;
-    ask(&client).await.unwrap_err();
-    assert_eq!((fake.tokens(), fake.calls()), (4, 4));
+    assert!(matches!(ask(&client).await, Err(Error::Refused { .. })));
+    assert_eq!((fake.tokens(), fake.calls()), (3, 3));
+}
+
+#[tokio::test]
+async fn a_replacement_that_worked_may_expire_in_its_turn() {
+    let revoked = Arc::new(AtomicUsize::new(1));
+    let until = Arc::clone(&revoked);
+    let fake = Fake::start(move |seen| {
+        let token: usize = seen.header("authorization").trim_start_matches("Bearer token-").parse().unwrap();
+        if token <= until.load(Ordering::Relaxed) { (401, STALE.to_owned()) } else { (200, NOTHING.to_owned()) }
+    })
+    .await;
+    let client = client(&fake);
+    for expired in 1..=3 {
+        revoked.store(expired, Ordering::Relaxed);
+        assert!(matches!(ask(&client).await, Err(Error::TokenExpired { .. })), "{expired}");
+        assert_eq!(ask(&client).await.unwrap(), empty(), "{expired}");
+    }
 }
 
 #[tokio::test]
@@ -165,11 +194,11 @@ async fn any_401_renews_the_token_once_whatever_it_says() {
             _ => (200, NOTHING.to_owned()),
         })
         .await;
-        assert_eq!(ask(&client(&renewed)).await.unwrap(), empty(), "{body}");
+        assert_eq!(ask_again(&client(&renewed)).await.unwrap(), empty(), "{body}");
         assert_eq!((renewed.tokens(), renewed.calls()), (2, 2), "{body}");
 
         let refused = Fake::start(move |_| (401, body.to_owned())).await;
-        let answer = ask(&client(&refused)).await;
+        let answer = ask_again(&client(&refused)).await;
         assert!(matches!(&answer, Err(Error::Refused { refusal, .. }) if *refusal == expected), "{body}: {answer:?}");
         assert_eq!((refused.tokens(), refused.calls()), (2, 2), "{body}");
     }
@@ -278,7 +307,18 @@ async fn a_new_credential_is_taken_without_failing_the_calls_under_way() {
 }
 
 #[tokio::test]
-async fn a_call_under_way_whose_token_goes_with_the_old_credential_takes_one_of_the_new() {
+async fn each_rotation_has_a_version_of_its_own() {
+    let client = client(&fake().await);
+    let rotated = (0..100).map(|n| {
+        client.rotate(format!("id-{}", n % 2), "secret".into()).unwrap();
+        client.credentials_version()
+    });
+    let versions: std::collections::BTreeSet<u64> = rotated.collect();
+    assert_eq!(versions.len(), 100);
+}
+
+#[tokio::test]
+async fn after_a_token_went_with_the_old_credential_the_next_call_takes_one_of_the_new() {
     let fake = Fake::start(|seen| match seen.header("authorization") {
         "Bearer token-1" => (401, STALE.to_owned()),
         _ => (200, NOTHING.to_owned()),
@@ -292,7 +332,8 @@ async fn a_call_under_way_whose_token_goes_with_the_old_credential_takes_one_of_
         drop(held);
     };
     let (answer, ()) = tokio::join!(ask(&client), rotate);
-    assert_eq!(answer.unwrap(), empty());
+    assert!(matches!(answer, Err(Error::TokenExpired { .. })), "{answer:?}");
+    assert_eq!(ask(&client).await.unwrap(), empty());
     let ids: Vec<_> =
         fake.seen().iter().filter(|seen| seen.body.contains("new-id")).map(|seen| seen.path.clone()).collect();
     assert_eq!(ids, ["/auth/o2/token"]);
@@ -317,7 +358,7 @@ async fn no_secret_is_shown() {
     for _ in 0..answers.len() {
         shown += &format!("{:?}", ask(&client).await.map_err(|error| format!("{error} {error:?}")));
     }
-    shown += &format!("{client:?} {:?}", client.token_cache().get().await.unwrap());
+    shown += &format!("{client:?} {:?}", client.token_cache.current().get().await.unwrap());
     fake.answer_tokens_with(Some((400, &format!(r#"{{"error": "{SECRET}", "error_description": "{SECRET} {ID}"}}"#))));
     client.rotate("other-id".to_owned(), SECRET.into()).unwrap();
     let error = ask(&client).await.unwrap_err();
