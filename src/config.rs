@@ -31,6 +31,7 @@ pub use self::{
     raw::{Origin, Settings},
     redis_url::{RedisDeployment, RedisUrl, RedisUrlError},
     reference::{reference, schema},
+    tls::{CertificateFile, ClientAuth, KeyFile, Tls},
     units::parse_duration,
 };
 
@@ -47,6 +48,7 @@ mod reader;
 mod redaction;
 mod redis_url;
 mod reference;
+mod tls;
 mod units;
 mod value;
 
@@ -73,6 +75,8 @@ pub struct Config {
     pub replicas: u32,
     /// Limits of the gRPC port.
     pub server: Server,
+    /// TLS of the gRPC port; `None`: it speaks HTTP/2 without TLS.
+    pub tls: Option<Tls>,
     /// The admin port.
     pub admin: Admin,
     /// Format and filter of the log.
@@ -140,10 +144,12 @@ pub enum Credentials {
 pub struct Caller {
     /// The name, for status, logs and errors.
     pub name: String,
-    /// The bearer token.
-    pub token: SecretString,
+    /// The bearer token; `None`: it has identities only.
+    pub token: Option<SecretString>,
     /// A second token that is accepted too, while the caller changes from it to the other.
     pub previous_token: Option<SecretString>,
+    /// Names that a client certificate or a mesh proves.
+    pub identities: Vec<String>,
     /// Whether it may call AdminService.
     pub admin: bool,
     /// The calls to Amazon that it may cause in any 24 hours; `None`: no quota of its own.
@@ -201,6 +207,21 @@ pub struct Server {
     /// Whether AdminService answers anonymous callers. It matters only where no callers are configured and the address is
     /// not a loopback address. Default false.
     pub admin_open: bool,
+    /// The age at which a connection is closed, give or take a tenth. Default 30 min.
+    pub max_connection_age: Duration,
+    /// How long a connection may be open without a call. Default 5 min.
+    pub max_connection_idle: Duration,
+    /// The header in which the sidecar of a mesh names the caller; `None`: no header is believed. Default none.
+    pub identity_header: Option<IdentityHeader>,
+}
+
+/// A header in which the sidecar of a mesh names the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentityHeader {
+    /// `l5d-client-id`.
+    Linkerd,
+    /// `x-forwarded-client-cert`, of Envoy and Istio.
+    Envoy,
 }
 
 /// The admin port: HTTP for operators.
@@ -301,6 +322,9 @@ impl Default for Server {
             lame_duck: Duration::ZERO,
             reflection: true,
             admin_open: false,
+            max_connection_age: Duration::from_secs(30 * 60),
+            max_connection_idle: Duration::from_secs(5 * 60),
+            identity_header: None,
         }
     }
 }

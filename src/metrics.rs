@@ -38,6 +38,7 @@ pub struct Metrics {
     reloads: [AtomicU64; 3],
     log_lines_dropped: AtomicU64,
     certificate_expiry: AtomicI64,
+    identity_headers_refused: AtomicU64,
     failures: Mutex<VecDeque<Failure>>,
     started: SystemTime,
 }
@@ -89,6 +90,7 @@ impl Metrics {
             reloads: Default::default(),
             log_lines_dropped: AtomicU64::new(0),
             certificate_expiry: AtomicI64::new(NO_CERTIFICATE),
+            identity_headers_refused: AtomicU64::new(0),
             failures: Mutex::default(),
             started: SystemTime::now(),
         }))
@@ -126,6 +128,11 @@ impl Metrics {
     /// Counts log lines that were dropped because the log's reader is too slow.
     pub fn log_lines_dropped(&self, count: u64) {
         self.log_lines_dropped.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Counts a call that was refused because a peer that is not a sidecar sent the header of one.
+    pub fn identity_header_refused(&self) {
+        self.identity_headers_refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Sets the time at which the certificate of the gRPC port expires.

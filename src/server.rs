@@ -16,7 +16,10 @@ use crate::{
 use stockroom_proto::pb;
 
 pub use self::operations::{Operations, ReloadRequests};
-use self::{auth::Callers, edge::Edge, health::Health, service_state::ServiceState, services::Services};
+use self::{
+    auth::Callers, edge::Edge, health::Health, listener::Port, service_state::ServiceState, services::Services,
+    tls::PortTls,
+};
 
 mod admin;
 mod auth;
@@ -35,6 +38,7 @@ mod framed_message;
 #[doc(hidden)]
 pub mod fuzzing;
 mod health;
+mod identity;
 mod inline_executor;
 mod listener;
 mod operations;
@@ -48,6 +52,7 @@ mod search;
 mod service_state;
 mod services;
 mod stream_watchdog;
+mod tls;
 mod tracked_body;
 mod violations;
 
@@ -57,6 +62,9 @@ pub enum Error {
     /// The contract could not be read back for reflection.
     #[error("the contract cannot be served for reflection")]
     Reflection(#[source] tonic_reflection::server::Error),
+    /// The certificate of the port is not usable.
+    #[error("the certificate of the port cannot be used: {0}")]
+    Tls(String),
     /// The port is not usable.
     #[error("the port cannot be used")]
     Port(#[source] io::Error),
@@ -82,10 +90,11 @@ impl Server {
         let (health, health_service) = Health::starting().await;
         let mut open_services = open_services(config)?;
         open_services.add_service(health_service);
-        let callers = Arc::new(Callers::new(&config.callers, is_admin_open(config, address)));
+        let callers = Arc::new(Callers::new(config, is_admin_open(config, address), metrics));
+        let tls = config.tls.clone().map(|tls| PortTls::new(tls, metrics)).transpose().map_err(Error::Tls)?;
         let edge =
             Arc::new(Edge::new(Services::new(&state), open_services.routes(), config, Arc::clone(&callers), metrics));
-        let operations = Operations { state, health, callers, metrics };
+        let operations = Operations { state, health, callers, metrics, tls: tls.map(Arc::new) };
         let max_connections = file_descriptors::fit(config.server.max_connections);
         Ok(Self { edge, operations, limits: config::Server { max_connections, ..config.server } })
     }
@@ -102,10 +111,11 @@ impl Server {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), Error> {
         let address = listener.local_addr().map_err(Error::Port)?;
-        let Operations { state, health, .. } = self.operations;
+        let Operations { state, health, tls, .. } = self.operations;
         health.serving().await;
-        tracing::info!(%address, sandbox = state.is_sandbox, "serving");
-        let drained = listener::run(listener, self.edge, health, self.limits, shutdown).await;
+        tracing::info!(%address, tls = tls.is_some(), sandbox = state.is_sandbox, "serving");
+        let port = Port { edge: self.edge, tls, bounds: self.limits };
+        let drained = listener::run(listener, port, health, shutdown).await;
         state.catalog.stop().await;
         tracing::info!(cut_connections = drained.cut, "stopped");
         Ok(())

@@ -40,11 +40,17 @@ pub(super) struct Remote {
     #[arg(hide_short_help = true)]
     ca_file: Option<PathBuf>,
     /// A client certificate, in PEM
-    #[arg(long, value_name = "FILE", requires = "key", help_heading = "Gateway", hide_short_help = true)]
+    #[arg(long, value_name = "FILE", env = "STOCKROOM_CERT_FILE", hide_env_values = true, requires = "key")]
+    #[arg(help_heading = "Gateway", hide_short_help = true)]
     cert: Option<PathBuf>,
     /// The key of the client certificate, in PEM
-    #[arg(long, value_name = "FILE", requires = "cert", help_heading = "Gateway", hide_short_help = true)]
+    #[arg(long, value_name = "FILE", env = "STOCKROOM_KEY_FILE", hide_env_values = true, requires = "cert")]
+    #[arg(help_heading = "Gateway", hide_short_help = true)]
     key: Option<PathBuf>,
+    /// The name that the gateway's certificate must have [default: the host of the address]
+    #[arg(long, value_name = "NAME", env = "STOCKROOM_SERVER_NAME", hide_env_values = true)]
+    #[arg(help_heading = "Gateway", hide_short_help = true)]
+    server_name: Option<String>,
     /// The longest wait for the answer
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse::duration, help_heading = "Gateway")]
     #[arg(hide_short_help = true)]
@@ -113,8 +119,9 @@ impl Remote {
             (Some(cert), Some(key)) => Some((read(cert)?, SecretString::from(read(key)?))),
             _ => None,
         };
-        let is_set = ca_pem.is_some() || identity_pem.is_some();
-        Ok(is_set.then_some(ClientTls { ca_pem, identity_pem }))
+        let server_name = self.server_name.clone();
+        let is_set = ca_pem.is_some() || identity_pem.is_some() || server_name.is_some();
+        Ok(is_set.then_some(ClientTls { ca_pem, identity_pem, server_name }))
     }
 
     pub(super) fn out(&self) -> Output {

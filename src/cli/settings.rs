@@ -131,5 +131,6 @@ pub(super) fn default_server(environment: &Environment) -> Option<String> {
     if address.ip().is_unspecified() {
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }
-    Some(format!("http://{address}"))
+    let scheme = if settings.has_tls() { "https" } else { "http" };
+    Some(format!("{scheme}://{address}"))
 }

@@ -130,12 +130,22 @@ pub(super) fn read_callers(read: &mut Reader<'_>) -> Vec<Caller> {
     let mut callers: Vec<Caller> = Vec::new();
     for name in read.names_below("callers") {
         let at = |key: &str| format!("callers.{name}.{key}");
-        let token: Option<SecretString> = read.required(&at("token"));
+        let identities: Vec<String> = read.get(&at("identities")).unwrap_or_default();
+        let token: Option<SecretString> = match read.is_set(&at("identities")) {
+            true => read.get_or_file(&at("token")),
+            false => read.required(&at("token")),
+        };
+        for identity in &identities {
+            if let Some(first) = callers.iter().find(|caller| caller.identities.contains(identity)) {
+                let problem = format!("caller {} has {identity} as well; each needs its own", first.name);
+                read.add_error(&at("identities"), problem);
+            }
+        }
         let previous_token: Option<SecretString> = read.get_or_file(&at("previous_token"));
         for (key, token) in [("token", &token), ("previous_token", &previous_token)] {
             let Some(token) = token else { continue };
             let has = |caller: &&Caller| {
-                let theirs = [Some(&caller.token), caller.previous_token.as_ref()];
+                let theirs = [&caller.token, &caller.previous_token];
                 theirs.into_iter().flatten().any(|other| other.expose_secret() == token.expose_secret())
             };
             if let Some(first) = callers.iter().find(has) {
@@ -144,14 +154,8 @@ pub(super) fn read_callers(read: &mut Reader<'_>) -> Vec<Caller> {
         }
         let (admin, calls_per_day) = (read.get_or_zero(&at("admin")), read.get(&at("calls_per_day")));
         let weight = read.get_or_zero(&at("weight"));
-        callers.extend(token.map(|token| Caller {
-            name: name.to_owned(),
-            token,
-            previous_token,
-            admin,
-            calls_per_day,
-            weight,
-        }));
+        // Without a token and identities there is an error, so the caller is never used.
+        callers.push(Caller { name: name.to_owned(), token, previous_token, identities, admin, calls_per_day, weight });
     }
     callers
 }

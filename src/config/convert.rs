@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Account, Admin, Cache, Config, ConfigErrors, Credentials, Effective, Log, LogFormat, Redis, RedisUrl, Server,
-    Settings,
+    Account, Admin, CaFile, Cache, CertificateFile, ClientAuth, Config, ConfigErrors, Credentials, Effective,
+    IdentityHeader, KeyFile, Log, LogFormat, Redis, RedisUrl, Server, Settings, Tls,
     accounts::{read_accounts, read_callers},
     reader::Reader,
     value::Value,
@@ -82,6 +82,13 @@ fn read_config(read: &mut Reader<'_>, accounts: Vec<Account>) -> Option<Config> 
     let listen = read.get("listen");
     let (redis, replicas) = (read_redis(read), read.get("replicas"));
     let (callers, cache, server, log) = (read_callers(read), read_cache(read), read_server(read), read_log(read));
+    let tls = read_tls(read);
+    let can_prove_identity = server.as_ref().is_none_or(|server| server.identity_header.is_some())
+        || tls.as_ref().is_some_and(Tls::has_client_ca);
+    for caller in callers.iter().filter(|caller| !can_prove_identity && !caller.identities.is_empty()) {
+        let problem = "nothing can prove it; set tls.client_ca or server.identity_header";
+        read.add_error(&format!("callers.{}.identities", caller.name), problem);
+    }
     let admin = Admin { listen: read.get("admin.listen").flatten(), required: read.is_set("admin.listen") };
     Some(Config {
         listen: listen?,
@@ -90,6 +97,7 @@ fn read_config(read: &mut Reader<'_>, accounts: Vec<Account>) -> Option<Config> 
         callers,
         cache: cache?,
         server: server?,
+        tls,
         admin,
         log,
         redis,
@@ -149,7 +157,37 @@ fn read_server(read: &mut Reader<'_>) -> Option<Server> {
         lame_duck: read.get_or_zero("server.lame_duck"),
         reflection: read.get_or_zero("server.reflection"),
         admin_open: read.get_or_zero("server.admin_open"),
+        max_connection_age: read.get_or_zero("server.max_connection_age"),
+        max_connection_idle: read.get_or_zero("server.max_connection_idle"),
+        identity_header: match read.get::<String>("server.identity_header").as_deref() {
+            Some("l5d-client-id") => Some(IdentityHeader::Linkerd),
+            Some("x-forwarded-client-cert") => Some(IdentityHeader::Envoy),
+            _ => None,
+        },
     })
+}
+
+/// TLS, if a key of it is set.
+fn read_tls(read: &mut Reader<'_>) -> Option<Tls> {
+    let (certificate, key): (Option<CertificateFile>, Option<KeyFile>) =
+        (read.get("tls.certificate"), read.get("tls.key"));
+    let client_ca: Option<CaFile> = read.get("tls.client_ca");
+    let client_auth = match read.get::<String>("tls.client_auth").as_deref() {
+        Some("optional") => ClientAuth::Optional,
+        _ => ClientAuth::Required,
+    };
+    if !read.names_below("tls").is_empty() {
+        for path in ["tls.certificate", "tls.key"].into_iter().filter(|path| !read.is_set(path)).collect::<Vec<_>>() {
+            read.add_error(path, "it is not set; TLS needs a certificate and its key");
+        }
+    }
+    let tls =
+        Tls::new(certificate?, key?, client_ca, client_auth).inspect_err(|problem| read.add_error("tls.key", problem));
+    let tls = tls.ok()?;
+    if tls.expires() <= std::time::SystemTime::now() {
+        read.add_warning("tls.certificate: the certificate has expired; clients refuse it".to_owned());
+    }
+    Some(tls)
 }
 
 fn read_log(read: &mut Reader<'_>) -> Log {

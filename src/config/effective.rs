@@ -93,20 +93,30 @@ impl Effective {
         };
         let changed = self.entries.iter().filter(|entry| differs(entry, newer));
         let added = newer.entries.iter().filter(|entry| self.entry(&entry.path).is_none() && entry.value.is_some());
-        let mut changes: Vec<Change> = changed
-            .chain(added)
-            .map(|entry| Change { key: entry.path.clone(), takes_effect: entry.key.takes_effect })
-            .collect();
+        let change = |entry: &Entry| {
+            let is_live = self.is_live(entry, newer);
+            let takes_effect = if is_live { TakesEffect::OnReload } else { TakesEffect::OnRestart };
+            Change { key: entry.path.clone(), takes_effect }
+        };
+        let mut changes: Vec<Change> = changed.chain(added).map(change).collect();
         changes.sort_by(|one, other| one.key.cmp(&other.key));
         changes
     }
 
     /// Takes the values of a newer configuration that take effect at a reload, and keeps all others.
     pub fn adopt_live(&mut self, newer: Self) {
-        let is_live = |entry: &Entry| entry.key.takes_effect == TakesEffect::OnReload;
-        let kept = self.entries.drain(..).filter(|entry| !is_live(entry));
-        let taken = newer.entries.into_iter().filter(is_live);
-        *self = Self::new(kept.chain(taken).collect(), newer.warnings);
+        let kept = self.entries.iter().filter(|entry| !self.is_live(entry, &newer));
+        let taken = newer.entries.iter().filter(|entry| self.is_live(entry, &newer));
+        *self = Self::new(kept.chain(taken).cloned().collect(), newer.warnings);
+    }
+
+    /// Whether a change of a key takes effect at a reload, from this configuration to a newer one.
+    fn is_live(&self, entry: &Entry, newer: &Self) -> bool {
+        match entry.key.takes_effect {
+            TakesEffect::OnReload => true,
+            TakesEffect::OnReloadOfFile => self.value(&entry.path).is_some() && newer.value(&entry.path).is_some(),
+            TakesEffect::OnRestart => false,
+        }
     }
 
     /// The files that values were read from.

@@ -39,6 +39,8 @@ pub(super) struct Key {
 pub enum TakesEffect {
     /// When the running gateway reads its configuration again.
     OnReload,
+    /// The content of the file as [`Self::OnReload`]; whether the key is set, as [`Self::OnRestart`].
+    OnReloadOfFile,
     /// When the gateway starts again.
     OnRestart,
 }
@@ -71,10 +73,11 @@ pub(super) static KEYS: &[Key] = &[
     on_restart("accounts.NAME.max_body", Kind::Size(64 << 10..=64 << 20), "4MiB", "The largest response body that is read."),
     on_restart("accounts.NAME.queue_capacity", Kind::Count(1..=1_000_000), "1000", "The number of entries that may wait in the account's queue: ASINs, and requests of other kinds."),
     on_restart("accounts.NAME.content_notice_entities.MARKETPLACE", Kind::Text, "", "The Amazon company that the content notice of a marketplace names, as the operating agreement states it. ListMarketplaces returns the notice. Default: no notice."),
-    on_reload("callers.NAME.token", Kind::Secret, "", "The caller's bearer token. This or `token_file` is required."),
+    on_reload("callers.NAME.token", Kind::Secret, "", "The caller's bearer token. This, `token_file` or `identities` is required."),
     on_reload("callers.NAME.token_file", Kind::ValueFile, "", "A file that holds the token."),
     on_reload("callers.NAME.previous_token", Kind::Secret, "", "A second token that is accepted too, while the caller changes from it to `token`."),
     on_reload("callers.NAME.previous_token_file", Kind::ValueFile, "", "A file that holds the second token."),
+    on_reload("callers.NAME.identities", Kind::Identities, "", "Names of the caller that a client certificate or a mesh proves: a SPIFFE id such as `spiffe://example.org/ns/shop/sa/web`, a DNS name, or Linkerd's name of a service account. A caller with identities needs no token."),
     on_reload("callers.NAME.admin", Kind::Boolean, "false", "Whether the caller may use AdminService."),
     on_reload("callers.NAME.calls_per_day", Kind::Count(1..=10_000_000), "", "The calls to Amazon that the caller may cause in any 24 hours. Default: no quota of its own."),
     on_reload("callers.NAME.weight", Kind::Decimal(0.01..=100.0), "1", "The caller's weight when callers compete for calls: weight 2 gets twice as many calls as weight 1."),
@@ -96,6 +99,13 @@ pub(super) static KEYS: &[Key] = &[
     on_restart("server.lame_duck", Kind::Duration(secs(0)..=secs(600)), "0s", "How long the port stays open after SIGTERM while health reports NOT_SERVING, so that load balancers notice. `drain` begins after it."),
     on_restart("server.reflection", Kind::Boolean, "true", "Whether gRPC reflection is served."),
     on_restart("server.admin_open", Kind::Boolean, "false", "Whether AdminService answers anonymous callers. It matters only where no callers are configured and `listen` is not a loopback address."),
+    on_restart("server.max_connection_age", Kind::Duration(secs(1)..=hours(24 * 365)), "30m", "The age at which a connection is closed, more or less by up to a tenth, so that load spreads over replicas. Calls in progress end first, by `max_deadline` at the latest."),
+    on_restart("server.max_connection_idle", Kind::Duration(secs(1)..=hours(24)), "5m", "How long a connection may be open without a call."),
+    on_restart("server.identity_header", Kind::Choice(&["none", "l5d-client-id", "x-forwarded-client-cert"]), "none", "The header in which the sidecar of a mesh names the caller: `l5d-client-id` of Linkerd, or `x-forwarded-client-cert` of Envoy and Istio. It is believed from this machine only, and a peer elsewhere that sends it is refused. With `none` no header is believed."),
+    on_file_reload("tls.certificate", Kind::CertificateFile, "", "The certificate of the gRPC port with its intermediate ones, in PEM. With it the port speaks TLS only."),
+    on_file_reload("tls.key", Kind::KeyFile, "", "The key of the certificate, in PEM."),
+    on_file_reload("tls.client_ca", Kind::CaFile, "", "Certificate authorities of clients, in PEM. With it a certificate proves who a client is (mTLS)."),
+    on_restart("tls.client_auth", Kind::Choice(&["required", "optional"]), "required", "Whether a client must have a certificate of `client_ca`. With `optional` a client without one needs a token."),
     on_restart("admin.listen", Kind::AddressOrOff, "127.0.0.1:9464", "The address of the admin port: HTTP with `/livez`, `/readyz`, `/metrics` and a status page. It has no authentication. If the default address is in use, the gateway starts without the port."),
     on_restart("log.format", Kind::Choice(&["auto", "pretty", "json"]), "auto", "The format of log lines; `auto` is `pretty` on a terminal and `json` otherwise."),
     on_reload("log.filter", Kind::LogFilter, "info", "Which lines to log, for example `info` or `stockroom=debug,warn`."),
@@ -104,6 +114,11 @@ pub(super) static KEYS: &[Key] = &[
 /// A row whose changes take effect at the next reload.
 const fn on_reload(path: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Key {
     Key { path, kind, default, takes_effect: TakesEffect::OnReload, meaning }
+}
+
+/// A row of a file whose content may change while the gateway runs.
+const fn on_file_reload(path: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Key {
+    Key { path, kind, default, takes_effect: TakesEffect::OnReloadOfFile, meaning }
 }
 
 /// A row whose changes take effect at the next start.

@@ -10,6 +10,7 @@ use super::{
     http_url::HttpUrl,
     redaction::without_credentials,
     redis_url::RedisUrl,
+    tls::{CertificateFile, KeyFile},
     units::{parse_duration, parse_size, show_duration, show_size},
     value::Value,
 };
@@ -31,6 +32,12 @@ pub(super) enum Kind {
     ValueFile,
     /// The path of a PEM file of certificate authorities, which is read and checked.
     CaFile,
+    /// A PEM file with a certificate and its intermediate ones.
+    CertificateFile,
+    /// A PEM file with a private key.
+    KeyFile,
+    /// Names that a certificate or a mesh proves: a list.
+    Identities,
     /// An `http` or `https` URL.
     HttpUrl,
     RedisUrl,
@@ -53,6 +60,9 @@ pub(super) enum Kind {
     Duration(RangeInclusive<Duration>),
 }
 
+/// What separates the elements of a list in a text.
+pub(super) const LIST_SEPARATOR: char = ',';
+
 impl Kind {
     /// Parses a text. A [`Kind::CaFile`] is read and checked as well. The error says what is accepted, or what is wrong
     /// with the file.
@@ -65,9 +75,15 @@ impl Kind {
             Self::Text => is_plain(text).then(|| Value::Text(text.to_owned())),
             Self::Secret => is_token(text).then(|| Value::Secret(text.into())),
             Self::ValueFile => (!text.is_empty()).then(|| Value::Text(text.to_owned())),
-            Self::CaFile if text.is_empty() => None, // "expected the path", not "the file cannot be read"
+            Self::CaFile | Self::CertificateFile | Self::KeyFile if text.is_empty() => None, // "expected the path", not "the file cannot be read"
             Self::CaFile => return CaFile::read(text).map(Value::CaFile),
             Self::HttpUrl => HttpUrl::parse(text).map(Value::HttpUrl),
+            Self::CertificateFile => return CertificateFile::read(text).map(Value::CertificateFile),
+            Self::KeyFile => return KeyFile::read(text).map(Value::KeyFile),
+            Self::Identities => {
+                let names: Vec<String> = text.split(LIST_SEPARATOR).map(|name| name.trim().to_owned()).collect();
+                names.iter().all(|name| is_token(name)).then_some(Value::List(names))
+            }
             Self::RedisUrl => {
                 return RedisUrl::parse(text).map(Value::RedisUrl).map_err(|error| format!("expected {self}: {error}"));
             }
@@ -98,6 +114,11 @@ impl Kind {
         }
     }
 
+    /// Whether a value in a TOML file may be a list of texts.
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self, Self::Identities)
+    }
+
     /// The kind as a JSON Schema of the value in a TOML file.
     pub(super) fn schema(&self) -> Json {
         match self {
@@ -111,6 +132,9 @@ impl Kind {
             Self::RedisUrl => json!({ "type": "string", "pattern": "^rediss?(-sentinel|-cluster)?://" }),
             Self::KeyPrefix => json!({ "type": "string", "pattern": "^[A-Za-z0-9_.:-]+$" }),
             Self::CredentialVersion => json!({ "type": ["string", "number"] }),
+            Self::Identities => {
+                json!({ "type": "array", "minItems": 1, "items": { "type": "string", "pattern": "^[!-+.-~-]+$" } })
+            }
             Self::Secret => json!({ "type": "string", "minLength": 1, "writeOnly": true }),
             Self::Address
             | Self::AddressOrOff
@@ -118,6 +142,8 @@ impl Kind {
             | Self::Text
             | Self::ValueFile
             | Self::CaFile
+            | Self::CertificateFile
+            | Self::KeyFile
             | Self::LogFilter => {
                 json!({ "type": "string", "minLength": 1 })
             }
@@ -136,6 +162,11 @@ impl fmt::Display for Kind {
             Self::Secret => f.write_str("printable ASCII without spaces"),
             Self::ValueFile => f.write_str("the path of a file"),
             Self::CaFile => f.write_str("the path of a PEM file with certificates"),
+            Self::CertificateFile => f.write_str("the path of a PEM file with a certificate"),
+            Self::KeyFile => f.write_str("the path of a PEM file with a private key"),
+            Self::Identities => {
+                f.write_str("a list of names without spaces and commas; in a variable, with commas between")
+            }
             Self::HttpUrl => f.write_str("a URL that starts with `http://` or `https://`, without a query"),
             Self::RedisUrl => f.write_str("the URL of a Redis"),
             Self::KeyPrefix => f.write_str("letters, digits, `-`, `_`, `.` and `:`"),

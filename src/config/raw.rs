@@ -16,17 +16,21 @@ use toml::{
 use super::{
     error::ConfigError,
     keys::{self, MARKETPLACE, NAME},
+    kind::LIST_SEPARATOR,
 };
 use amazon_catalog::Marketplace;
 
 const PREFIX: &str = "STOCKROOM_";
 /// Variables that the commands of `stockroom` read. They belong to no key.
-const COMMAND_VARIABLES: [&str; 6] = [
+const COMMAND_VARIABLES: [&str; 9] = [
     "STOCKROOM_CONFIG",
     "STOCKROOM_SERVER",
     "STOCKROOM_TOKEN",
     "STOCKROOM_TOKEN_FILE",
     "STOCKROOM_CA_FILE",
+    "STOCKROOM_CERT_FILE",
+    "STOCKROOM_KEY_FILE",
+    "STOCKROOM_SERVER_NAME",
     "STOCKROOM_MARKETPLACE",
 ];
 
@@ -136,6 +140,11 @@ impl Settings {
         self.get("listen")?.text.parse().ok()
     }
 
+    /// Whether the gRPC port speaks TLS.
+    pub fn has_tls(&self) -> bool {
+        self.get("tls.certificate").is_some()
+    }
+
     /// Things that are no errors but probably mistakes.
     pub(super) fn warnings(&self) -> &[String] {
         &self.warnings
@@ -176,6 +185,10 @@ impl Settings {
                 Some(problem) => return self.errors.push(ConfigError::new(path.join("."), problem).at(&at)),
                 None => return self.put_table(path, table, origin),
             },
+            DeValue::Array(elements) if is_list(path) && elements.iter().all(|one| one.get_ref().is_str()) => {
+                let texts: Vec<&str> = elements.iter().filter_map(|one| one.get_ref().as_str()).collect();
+                texts.join(&LIST_SEPARATOR.to_string())
+            }
             DeValue::Array(_) => {
                 let problem = "a list is not accepted here";
                 return self.errors.push(ConfigError::new(path.join("."), problem).at(&at));
@@ -252,6 +265,12 @@ fn table_problem(path: &[String], table: &DeTable<'_>) -> Option<String> {
 fn unknown_key(path: &[&str]) -> String {
     let advice = keys::nearest(path).map_or(String::new(), |known| format!("; did you mean {known}?"));
     format!("there is no such key{advice}")
+}
+
+/// Whether the key at a path accepts a list.
+fn is_list(path: &[String]) -> bool {
+    let parts: Vec<&str> = path.iter().map(String::as_str).collect();
+    keys::find(&parts).is_some_and(|key| key.kind.is_list())
 }
 
 fn is_name(text: &str) -> bool {

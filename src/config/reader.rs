@@ -62,6 +62,11 @@ impl<'a> Reader<'a> {
         self.errors.push(error);
     }
 
+    /// Adds something that is no error but probably a mistake.
+    pub(super) fn add_warning(&mut self, warning: String) {
+        self.warnings.push(warning);
+    }
+
     /// The value of a key, or its default.
     ///
     /// `None` has two meanings: the key is not set and has no default, which is no error; or its value is wrong, and an

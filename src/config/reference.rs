@@ -26,6 +26,7 @@ In a variable both are written in upper case, and `-` in a name as `_`.
 A secret can be in a file of its own: `token_file` names the file that holds the value of `token`, and nothing else. Set only one of such a pair.
 The paths of files are relative to the working directory.
 *Takes effect* says when a changed value is used: `on reload` when the running gateway reads its configuration again, `on restart` at the next start.
+With `on reload of the file` a change of the file is used then, and setting or removing the key takes a restart.
 [`stockroom.example.toml`](../stockroom.example.toml) is a commented example.
 ";
 
@@ -48,6 +49,7 @@ pub fn reference() -> String {
         let takes_effect = match key.takes_effect {
             TakesEffect::OnReload => "on reload",
             TakesEffect::OnRestart => "on restart",
+            TakesEffect::OnReloadOfFile => "on reload of the file",
         };
         let (meaning, kind, variable) = (key.meaning, &key.kind, key.variable());
         text.push_str(&format!(

@@ -10,6 +10,7 @@ use super::{
     http_url::HttpUrl,
     redaction::HIDDEN,
     redis_url::RedisUrl,
+    tls::{CertificateFile, KeyFile},
     units::{show_duration, show_size},
 };
 use amazon_catalog::{Marketplace, creators::Version};
@@ -23,6 +24,9 @@ pub(super) enum Value {
     Text(String),
     Secret(SecretString),
     CaFile(CaFile),
+    CertificateFile(CertificateFile),
+    KeyFile(KeyFile),
+    List(Vec<String>),
     HttpUrl(HttpUrl),
     RedisUrl(RedisUrl),
     CredentialVersion(Version),
@@ -48,6 +52,9 @@ impl Value {
             Self::Text(text) => json!(text),
             Self::Secret(_) => json!(HIDDEN),
             Self::CaFile(file) => json!(file.path().display().to_string()),
+            Self::CertificateFile(file) => json!(file.path().display().to_string()),
+            Self::KeyFile(file) => json!(file.path().display().to_string()),
+            Self::List(elements) => json!(elements),
             Self::HttpUrl(url) => json!(url.to_string()),
             Self::RedisUrl(url) => json!(url.to_string()),
             Self::CredentialVersion(version) => json!(version.name()),
@@ -67,6 +74,8 @@ impl Value {
         match self {
             Self::FromFile { path, .. } => Some(path.into()),
             Self::CaFile(file) => Some(file.path().to_owned()),
+            Self::CertificateFile(file) => Some(file.path().to_owned()),
+            Self::KeyFile(file) => Some(file.path().to_owned()),
             _ => None,
         }
     }
@@ -80,6 +89,8 @@ impl Value {
             (Self::RedisUrl(one), Self::RedisUrl(other)) => one == other,
             (Self::HttpUrl(one), Self::HttpUrl(other)) => one == other,
             (Self::CaFile(one), Self::CaFile(other)) => one == other,
+            (Self::CertificateFile(one), Self::CertificateFile(other)) => one == other,
+            (Self::KeyFile(one), Self::KeyFile(other)) => one == other,
             _ => self.shown() == other.shown(),
         }
     }
@@ -114,6 +125,9 @@ from_value!(
     HttpUrl: HttpUrl,
     SecretString: Secret,
     CaFile: CaFile,
+    CertificateFile: CertificateFile,
+    KeyFile: KeyFile,
+    Vec<String>: List,
     RedisUrl: RedisUrl,
     Version: CredentialVersion,
     bool: Boolean,

@@ -99,6 +99,8 @@ families! {
     RELOADS = Counter "stockroom_config_reloads" "" ["result"];
     ///Time at which the certificate of the gRPC port expires; absent without TLS.
     CERTIFICATE_EXPIRY = Gauge "stockroom_tls_certificate_expiry_timestamp_seconds" "seconds" [];
+    ///Calls refused because a peer that is no sidecar sent the header in which a sidecar names the caller.
+    IDENTITY_REFUSED = Counter "stockroom_identity_headers_refused" "" [];
     ///Log lines dropped because the reader of the log is too slow.
     LOG_DROPPED = Counter "stockroom_log_lines_dropped" "" [];
     ///Time at which the process started.

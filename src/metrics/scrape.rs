@@ -33,6 +33,7 @@ pub(super) fn render(metrics: &Metrics, snapshot: &Snapshot) -> String {
     if expiry != NO_CERTIFICATE {
         one(&mut text, &names::CERTIFICATE_EXPIRY, &[], expiry);
     }
+    one(&mut text, &names::IDENTITY_REFUSED, &[], load(&metrics.identity_headers_refused));
     one(&mut text, &names::LOG_DROPPED, &[], load(&metrics.log_lines_dropped));
     let started = metrics.started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     one(&mut text, &names::PROCESS_START, &[], started.as_secs_f64());

@@ -7,7 +7,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -15,6 +15,8 @@ use std::{
 
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
+
+use super::identity::Peer;
 
 /// The table of open connections.
 #[derive(Debug)]
@@ -39,6 +41,8 @@ pub(crate) struct Connection {
     open_service_streams: AtomicUsize,
     /// Milliseconds between `accepted` and the end of the last stream; 0 before the first.
     last_stream_ms: AtomicU64,
+    /// Who is at the other end, once TLS is set up.
+    pub(crate) peer: OnceLock<Peer>,
     /// Cancelled when the connection is to close: at the drain, or to make room.
     pub(crate) closing: CancellationToken,
 }
@@ -90,6 +94,7 @@ impl Connections {
             calls: AtomicUsize::default(),
             open_service_streams: AtomicUsize::default(),
             last_stream_ms: AtomicU64::default(),
+            peer: OnceLock::new(),
             closing: self.draining.child_token(),
         });
         open.insert(connection.id, Arc::clone(&connection));
@@ -137,6 +142,11 @@ impl Connection {
     fn idle_since(&self) -> (bool, Instant) {
         let last = self.last_stream_ms.load(Ordering::Relaxed);
         (last > 0, self.accepted + Duration::from_millis(last))
+    }
+
+    /// When the connection will have been open for so long.
+    pub(crate) fn aged_at(&self, age: Duration) -> Instant {
+        self.accepted + age
     }
 
     /// When the connection will have been idle for so long; counted from now while it carries a stream.

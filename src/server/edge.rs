@@ -176,7 +176,7 @@ impl Edge {
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let principal = self.callers.admit(request.uri().path(), request.headers())?;
+        let principal = self.callers.admit(request.uri().path(), request.headers(), connection.peer.get())?;
         record.caller = Arc::clone(&principal.name);
         let ended = CancelFlag::default();
         let held = |place| Held { _place: place, _ends: ended.clone().drop_guard() };

@@ -6,7 +6,13 @@ use http::{HeaderMap, HeaderValue};
 use prost::Message;
 use stockroom_proto::pb;
 
-use super::{compression, deadline, page_token, query, request, service_state, violations::Violations};
+use super::{
+    compression, deadline,
+    identity::{self, Peer},
+    page_token, query, request, service_state,
+    violations::Violations,
+};
+use crate::config::IdentityHeader;
 
 /// A search, from the encoded request to what Amazon is asked, in the marketplace that the first byte selects.
 pub fn search_request(data: &[u8]) {
@@ -62,12 +68,14 @@ pub fn page_token(data: &[u8]) {
 pub fn headers(data: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(data) else { return };
     let mut headers = HeaderMap::new();
-    for name in ["grpc-timeout", "grpc-encoding", "grpc-accept-encoding"] {
+    for name in ["grpc-timeout", "grpc-encoding", "grpc-accept-encoding", "x-forwarded-client-cert"] {
         headers.insert(name, value.clone());
     }
     let bounds = crate::config::Server::default();
     assert!(deadline::allowed(deadline::asked(&headers), &bounds) <= bounds.max_deadline);
     let _ = compression::Encodings::from_headers(&headers);
+    let sidecar = Peer { is_local: true, ..Peer::default() };
+    assert!(identity::of_sidecar(IdentityHeader::Envoy, &headers, Some(&sidecar)).is_ok());
 }
 
 /// An encoded product, reduced to the parts that the first byte selects. A product that decodes still does afterwards.

@@ -7,9 +7,13 @@
 //!
 //! # Rule
 //!
-//! A connection must send HTTP/2's preface within [`PREFACE_TIMEOUT`]. One that carries no stream for [`IDLE_TIMEOUT`] is
-//! closed, and so is the longest idle one when a new connection needs its place (`connections`). Each stream ends at its
-//! deadline (`stream_watchdog`).
+//! A connection must have done TLS' handshake and sent HTTP/2's preface within [`PREFACE_TIMEOUT`]. One that carries no
+//! stream for `server.max_connection_idle` is closed, and so is the longest idle one when a new connection needs its place
+//! (`connections`). Each stream ends at its deadline (`stream_watchdog`).
+//!
+//! A connection of `server.max_connection_age` gets a GOAWAY, so that its client opens another one, perhaps to another
+//! replica. The age varies by a tenth, or clients that came together would also go together. Calls in progress are
+//! finished: their deadlines are the grace. A health watch is no call.
 //!
 //! The drain waits for calls and for nothing else: a connection without a call gets a GOAWAY and [`GOAWAY_INTERVAL`] to
 //! read it, whether or not its peer answers. What still runs at the end of `server.drain` is cut.
@@ -17,6 +21,7 @@
 use std::{
     convert::Infallible,
     future::{Future, poll_fn},
+    io,
     net::SocketAddr,
     sync::Arc,
     task::Poll,
@@ -30,15 +35,19 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep, sleep_until, timeout},
 };
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 
 use super::{
     coalesced_io,
     connections::{Connection, Connections},
     edge::Edge,
     health::Health,
+    identity::Peer,
     inline_executor::InlineExecutor,
     preface::{self, Prefaced},
     stream_watchdog::StreamExecutor,
+    tls::PortTls,
 };
 use crate::config;
 
@@ -57,11 +66,22 @@ const MAX_PENDING_RESETS: usize = 20;
 /// What a peer may send on a stream before it is read: a whole request, so that windows need not adapt.
 const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 const PREFACE_TIMEOUT: Duration = Duration::from_secs(5);
-const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
-/// The time between a GOAWAY and the close of a connection that has nothing left to do.
+/// The time between a GOAWAY and the close of a connection that has nothing left to do, at the drain or to make room.
 const GOAWAY_INTERVAL: Duration = Duration::from_millis(250);
+/// The same where nothing is urgent: a call that the client sent before it read the GOAWAY arrives within this time.
+const UNHURRIED_GOAWAY_INTERVAL: Duration = Duration::from_secs(5);
+/// The part by which the age of a connection varies in either direction (gRFC A9).
+const AGE_JITTER: f64 = 0.1;
 /// The least time between two warnings that all connections are in use.
 const WARNING_INTERVAL: Duration = Duration::from_secs(10);
+
+/// What every connection shares.
+#[derive(Debug)]
+pub(crate) struct Port {
+    pub(crate) edge: Arc<Edge>,
+    pub(crate) tls: Option<Arc<PortTls>>,
+    pub(crate) bounds: config::Server,
+}
 
 /// How the port was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,11 +94,12 @@ pub(crate) struct Drained {
 /// accepting, calls in progress finished within the bound, the rest cut.
 pub(crate) async fn run(
     listener: TcpListener,
-    edge: Arc<Edge>,
+    port: Port,
     health: Health,
-    bounds: config::Server,
     shutdown: impl Future<Output = ()>,
 ) -> Drained {
+    let port = Arc::new(port);
+    let bounds = port.bounds;
     let connections = Connections::new(bounds.max_connections);
     let mut tasks = JoinSet::new();
     let mut shutdown = std::pin::pin!(async {
@@ -97,7 +118,7 @@ pub(crate) async fn run(
             Some(_) = tasks.join_next() => {}
             connection = connections.admit(), if waiting.is_some() => {
                 if let Some((stream, peer)) = waiting.take() {
-                    tasks.spawn(serve(stream, peer, Arc::clone(&edge), Arc::clone(&connections), connection));
+                    tasks.spawn(serve(stream, peer, Arc::clone(&port), Arc::clone(&connections), connection));
                 }
             }
             accepted = listener.accept(), if waiting.is_none() => match accepted {
@@ -133,7 +154,7 @@ pub(crate) async fn run(
 async fn serve(
     stream: TcpStream,
     peer: SocketAddr,
-    edge: Arc<Edge>,
+    port: Arc<Port>,
     connections: Arc<Connections>,
     connection: Arc<Connection>,
 ) {
@@ -141,26 +162,53 @@ async fn serve(
     let _ = stream.set_nodelay(true);
     let preface = tokio::select! {
         // The longest that a silent peer stays; it goes earlier where another connection needs its place.
-        preface = timeout(PREFACE_TIMEOUT, preface::read(stream)) => preface.ok().and_then(Result::ok).flatten(),
-        () = connection.closing.cancelled() => None,
+        preface = timeout(PREFACE_TIMEOUT, open(stream, peer, &port, &connection)) => {
+            preface.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        }
+        () = connection.closing.cancelled() => Ok(None),
     };
     match preface {
-        Some(stream) => {
-            if let Err(error) = serve_http2(stream, edge, &connection).await {
+        Ok(Some(stream)) => {
+            if let Err(error) = serve_http2(stream, &port, &connection).await {
                 tracing::debug!(%peer, %error, "a connection ended with an error");
             }
         }
-        None => tracing::debug!(%peer, "a connection without HTTP/2's preface"),
+        Ok(None) => tracing::debug!(%peer, "a connection without HTTP/2's preface"),
+        Err(error) => tracing::debug!(%peer, %error, "a connection that did not come to HTTP/2's preface"),
     }
     connections.remove(&connection);
 }
 
+/// A stream with TLS or without.
+type PortStream = Either<Box<TlsStream<TcpStream>>, TcpStream>;
+
+/// Does TLS' handshake where the port has TLS, and reads HTTP/2's preface. `None` where the peer speaks something else.
+async fn open(
+    stream: TcpStream,
+    remote: SocketAddr,
+    port: &Port,
+    connection: &Connection,
+) -> io::Result<Option<Prefaced<PortStream>>> {
+    let local = stream.local_addr().ok();
+    let stream = match &port.tls {
+        Some(tls) => Either::Left(Box::new(tls.accept(stream).await?)),
+        None => Either::Right(stream),
+    };
+    let certificate = match &stream {
+        Either::Left(stream) => stream.get_ref().1.peer_certificates().and_then(|chain| chain.first()),
+        Either::Right(_) => None,
+    };
+    // The only place that sets it.
+    let _ = connection.peer.set(Peer::new(remote, local, certificate));
+    preface::read(stream).await
+}
+
 async fn serve_http2(
-    stream: Prefaced<TcpStream>,
-    edge: Arc<Edge>,
+    stream: Prefaced<PortStream>,
+    port: &Port,
     connection: &Arc<Connection>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let called = Arc::clone(connection);
+    let (edge, called) = (Arc::clone(&port.edge), Arc::clone(connection));
     let service = service_fn(move |request| {
         let (edge, connection) = (Arc::clone(&edge), Arc::clone(&called));
         async move { Ok::<_, Infallible>(edge.call(request, &connection).await) }
@@ -181,9 +229,16 @@ async fn serve_http2(
     let (io, sender) = coalesced_io::coalesce(stream);
     let http2 = builder.serve_connection(TokioIo::new(io), service);
     let mut http2 = std::pin::pin!(http2);
-    let mut is_closing = false;
+    let max_idle = port.bounds.max_connection_idle;
+    let aged_at = connection.aged_at(jittered(port.bounds.max_connection_age));
+    let ends_at = || connection.idle_until(max_idle).min(aged_at);
+    // The time after which a connection without calls closes, once it is closing.
+    let mut goaway_interval = None;
     loop {
-        let wake = if is_closing { Instant::now() + GOAWAY_INTERVAL } else { connection.idle_until(IDLE_TIMEOUT) };
+        let wake = match goaway_interval {
+            Some(interval) => Instant::now() + interval,
+            None => ends_at(),
+        };
         tokio::select! {
             // Cancel-safe: the connection is only borrowed, and polled on.
             result = poll_fn(|cx| {
@@ -195,18 +250,36 @@ async fn serve_http2(
                     _ => result,
                 }
             }) => return result,
-            () = connection.closing.cancelled(), if !is_closing => {
-                is_closing = true;
+            () = connection.closing.cancelled(), if goaway_interval != Some(GOAWAY_INTERVAL) => {
+                goaway_interval = Some(GOAWAY_INTERVAL);
                 http2.as_mut().graceful_shutdown();
             }
-            () = sleep_until(wake) => {
-                if is_closing && !connection.has_calls() {
-                    return Ok(());
+            () = sleep_until(wake) => match goaway_interval {
+                Some(_) if !connection.has_calls() => return Ok(()),
+                Some(_) => {}
+                None if ends_at() <= Instant::now() => {
+                    goaway_interval = Some(UNHURRIED_GOAWAY_INTERVAL);
+                    http2.as_mut().graceful_shutdown();
                 }
-                if !is_closing && connection.idle_until(IDLE_TIMEOUT) <= Instant::now() {
-                    connection.closing.cancel();
-                }
-            }
+                None => {}
+            },
         }
+    }
+}
+
+/// An age that varies from connection to connection.
+fn jittered(age: Duration) -> Duration {
+    age.mul_f64(1.0 + AGE_JITTER * (2.0 * fastrand::f64() - 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_vary_by_a_tenth_at_most_and_do_vary() {
+        let ages: Vec<f64> = (0..1000).map(|_| jittered(Duration::from_secs(1000)).as_secs_f64()).collect();
+        assert!(ages.iter().all(|age| (900.0..=1100.0).contains(age)));
+        assert!(ages.iter().any(|age| *age < 950.0) && ages.iter().any(|age| *age > 1050.0));
     }
 }

@@ -1,6 +1,9 @@
 //! What the admin port and the command line do with a running server, beside its gRPC services.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use prost::Message;
 use tokio::{
@@ -17,6 +20,7 @@ use super::{
     health::Health,
     search::SearchService,
     service_state::ServiceState,
+    tls::PortTls,
 };
 use crate::{
     config,
@@ -41,6 +45,7 @@ pub struct Operations {
     pub(super) health: Health,
     pub(super) callers: Arc<Callers>,
     pub(super) metrics: &'static Metrics,
+    pub(super) tls: Option<Arc<PortTls>>,
 }
 
 impl Operations {
@@ -49,10 +54,28 @@ impl Operations {
         self.metrics
     }
 
+    /// Whether callers are configured; without any, everybody may call.
+    pub fn has_callers(&self) -> bool {
+        self.callers.are_configured()
+    }
+
     /// Admits these callers and no others from now on. Calls in progress keep the quota and weight that they began with.
     pub fn replace_callers(&self, callers: &[config::Caller]) {
         self.callers.replace(callers);
         self.state.replace_quotas(callers);
+    }
+
+    /// Uses the certificates of a newer configuration for new connections. The error says why they cannot be used; the old
+    /// ones stay then.
+    pub fn replace_certificates(&self, newer: &config::Tls) -> Result<(), String> {
+        self.tls.as_ref().map_or(Ok(()), |tls| tls.replace(newer, SystemTime::now()))
+    }
+
+    /// Warns once an hour while the end of the port's certificate is close.
+    pub fn warn_of_expiry(&self) {
+        if let Some(tls) = &self.tls {
+            tls.warn_of_expiry(SystemTime::now());
+        }
     }
 
     /// The requests of `AdminService.Reload`. Whoever calls this answers them; without it the method is unimplemented.

@@ -11,8 +11,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 /// What every HTTP/2 connection begins with (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const ANSWER: &str = "This port speaks gRPC over HTTP/2 without TLS.\n\
-    Call it with a gRPC client, as grpcurl -plaintext; the stockroom command line is one too.\n";
+const ANSWER: &str = "This port speaks gRPC over HTTP/2.\n\
+    Call it with a gRPC client, as grpcurl; the stockroom command line is one too.\n";
 /// What is read of an HTTP/1.1 request before the connection closes, so that the close does not overtake the answer.
 const MAX_DISCARDED_BYTES: usize = 16 * 1024;
 

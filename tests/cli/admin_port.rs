@@ -21,7 +21,7 @@ fn http(address: &str, request: &str, headers: &[&str], body: &str) -> String {
     answer
 }
 
-fn get(gateway: &Gateway, path: &str) -> String {
+pub(crate) fn get(gateway: &Gateway, path: &str) -> String {
     http(&gateway.admin, &format!("GET {path}"), &["Host: localhost"], "")
 }
 
@@ -34,7 +34,7 @@ fn until_ready(gateway: &Gateway) {
 }
 
 /// The value of a sample.
-fn sample(scrape: &str, name: &str) -> f64 {
+pub(crate) fn sample(scrape: &str, name: &str) -> f64 {
     let line = scrape.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("{name} is not in {scrape}")).parse().unwrap()
 }

@@ -5,10 +5,14 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that panics has failed")]
 #![cfg(feature = "sandbox")]
 
+#[path = "../support/certificates.rs"]
+mod certificates;
 mod support;
 
 mod admin_port;
 mod commands;
+mod identities;
 mod readme;
 mod reloading;
 mod serving;
+mod tls;

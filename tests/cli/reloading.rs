@@ -108,6 +108,16 @@ fn the_filter_of_the_log_changes_while_the_gateway_runs() {
     }
 }
 
+#[test]
+fn a_reload_that_removes_the_last_caller_is_refused_because_it_would_open_the_gateway() {
+    let configured = Configured::start();
+    configured.write("log.filter = \"debug\"\n");
+    let reloaded = ended(configured.gateway.command(&["reload"]).env("STOCKROOM_TOKEN", "first"));
+    assert!(reloaded.code == 64 && reloaded.stderr.contains("does not remove the last caller"), "{reloaded:?}");
+    assert_eq!(configured.code(&["search", "lamp"], ""), 77);
+    assert_eq!(configured.code(&["search", "lamp"], "first"), 0);
+}
+
 fn log(gateway: &Gateway) -> String {
     fs::read_to_string(Path::new(gateway.server.folder()).join("log")).unwrap()
 }

@@ -6,6 +6,8 @@ use amazon_sandbox::examples;
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use prost::Message;
+use stockroom::config::{CertificateFile, ClientAuth, KeyFile, Tls};
+use stockroom_client::{Client, ClientTls, Options};
 use stockroom_proto::pb;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -16,6 +18,7 @@ use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::{
     bad_input,
+    certificates::Authority,
     support::{TestGateway, TestOptions, caller, failure, get, keywords, search, soon, within},
 };
 
@@ -124,6 +127,29 @@ async fn silent_connections_exclude_nobody_and_do_not_delay_the_shutdown() {
     assert_eq!(soon(silent[0].read(&mut byte)).await.unwrap_or(0), 0, "the oldest silent one was closed");
     gateway.shut_down();
     gateway.stopped().await;
+}
+
+#[tokio::test]
+async fn handshakes_that_do_not_go_on_keep_nobody_out() {
+    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    let (certificate, key) = authority.server().write(folder.path(), "server");
+    let gateway = TestGateway::with(|options| {
+        let (certificate, key) = (CertificateFile::read(certificate).unwrap(), KeyFile::read(key).unwrap());
+        options.config.tls = Some(Tls::new(certificate, key, None, ClientAuth::Required).unwrap());
+        options.config.server.max_connections = 2;
+    })
+    .await;
+    let mut peers = Vec::new();
+    // Nothing; the head of a record; a record that is no handshake; HTTP/2 without TLS.
+    for begin in [&b""[..], b"\x16\x03\x01\x02", b"\x17\x03\x03\x00\x01x", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+        let mut peer = TcpStream::connect(gateway.address).await.unwrap();
+        peer.write_all(begin).await.unwrap();
+        peers.push(peer);
+    }
+    let tls = ClientTls { ca_pem: Some(authority.pem.clone()), ..ClientTls::default() };
+    let address = format!("https://localhost:{}", gateway.address.port());
+    let client = Client::new(&address, Options { tls: Some(tls), ..Options::default() }).unwrap();
+    client.list_categories(pb::ListCategoriesRequest::default()).await.expect("a peer that goes on is served");
 }
 
 #[tokio::test]

@@ -1,11 +1,23 @@
 //! The port: health, reflection, request ids, overload, and a drain that ends.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use amazon_sandbox::examples;
-use stockroom_proto::pb;
+use hyper_util::rt::TokioIo;
+use stockroom_proto::pb::{self, product_service_client::ProductServiceClient};
+use tokio::net::TcpStream;
 use tokio_stream::StreamExt;
-use tonic::{Code, Request};
+use tonic::{
+    Code, Request,
+    transport::{Channel, Endpoint},
+};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 use tonic_reflection::pb::{v1, v1alpha};
 
@@ -90,6 +102,56 @@ async fn too_many_calls_at_once_are_unavailable_and_health_still_answers() {
     HealthClient::new(gateway.channel()).check(about("")).await.unwrap();
     hold.release();
     soon(first).await.unwrap().unwrap();
+}
+
+/// A channel to the gateway that counts the connections it has made.
+fn counted_channel(stage: &TestGateway) -> (Channel, Arc<AtomicUsize>) {
+    let (made, address) = (Arc::new(AtomicUsize::new(0)), stage.address);
+    let counter = Arc::clone(&made);
+    let connector = tower::service_fn(move |_| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        async move { TcpStream::connect(address).await.map(TokioIo::new) }
+    });
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+    (endpoint.connect_with_connector_lazy(connector), made)
+}
+
+#[tokio::test]
+async fn a_connection_of_its_age_is_replaced_and_loses_none_of_a_hundred_calls_in_progress() {
+    let age = Duration::from_millis(300);
+    let stage = TestGateway::with(|options| options.config.server.max_connection_age = age).await;
+    let hold = stage.sandbox.hold();
+    let (channel, made) = counted_channel(&stage);
+    let calls: Vec<_> = (0..100)
+        .map(|_| {
+            let mut products = ProductServiceClient::new(channel.clone());
+            tokio::spawn(async move { products.get_product(get(examples::DEAL)).await })
+        })
+        .collect();
+    stage.sandbox.arrived(1).await;
+    // The client opens the second connection once it has read that the first is about to end.
+    let mut health = HealthClient::new(channel);
+    soon(async {
+        while made.load(Ordering::SeqCst) < 2 {
+            // A call that the end of the connection overtakes says nothing about those in progress.
+            let _ = health.check(about("")).await;
+        }
+    })
+    .await;
+    hold.release();
+    for call in calls {
+        soon(call).await.unwrap().expect("a call in progress is finished");
+    }
+    soon(health.check(about(""))).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_without_calls_is_closed_after_its_idle_time_in_the_words_of_http_2() {
+    let idle = Duration::from_millis(200);
+    let stage = TestGateway::with(|options| options.config.server.max_connection_idle = idle).await;
+    let stream = TcpStream::connect(stage.address).await.unwrap();
+    let (_send, connection) = h2::client::handshake(stream).await.unwrap();
+    soon(connection).await.expect("a GOAWAY without an error comes before the end");
 }
 
 #[tokio::test]

@@ -31,6 +31,8 @@ macro_rules! both_protocols {
     };
 }
 
+#[path = "../support/certificates.rs"]
+mod certificates;
 mod support;
 
 mod bad_input;
@@ -40,6 +42,7 @@ mod errors;
 mod faults;
 mod files;
 mod hostile;
+mod identities;
 mod listener;
 mod products;
 mod program;

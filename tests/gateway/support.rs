@@ -83,10 +83,13 @@ impl TestGateway {
         let listener = local().await;
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
+        let has_tls = config.tls.is_some();
         let server = tokio::spawn(server::serve(config, catalog.clone(), listener, async {
             let _ = stopped.await;
         }));
-        let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+        let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
+        // A test of TLS has a client of its own.
+        let channel = if has_tls { endpoint.connect_lazy() } else { endpoint.connect().await.unwrap() };
         Self { sandbox, catalog, address, channel, stop: Some(stop), server }
     }
 
@@ -149,6 +152,7 @@ pub fn config() -> Config {
         callers: Vec::new(),
         cache: Cache::default(),
         server: Server::default(),
+        tls: None,
         log: Log::default(),
         admin: Admin::default(),
         redis: None,
@@ -199,8 +203,9 @@ pub fn account(name: &str) -> Account {
 }
 
 pub fn caller(name: &str, admin: bool, calls_per_day: Option<u32>) -> Caller {
-    let token = format!("token-of-{name}").into();
-    Caller { name: name.to_owned(), token, previous_token: None, admin, calls_per_day, weight: 1.0 }
+    let token = Some(format!("token-of-{name}").into());
+    let (name, identities) = (name.to_owned(), Vec::new());
+    Caller { name, token, previous_token: None, identities, admin, calls_per_day, weight: 1.0 }
 }
 
 pub fn market(code: &str) -> Marketplace {

@@ -107,7 +107,7 @@ const (
 	ErrorReason_ERROR_REASON_UPSTREAM_API_RETIRED ErrorReason = 36
 	// FAILED_PRECONDITION. The API of the marketplace's account has no feeds and reports.
 	ErrorReason_ERROR_REASON_PROTOCOL_HAS_NO_FILES ErrorReason = 37
-	// UNAUTHENTICATED. The call has no bearer token, or one that belongs to no caller.
+	// UNAUTHENTICATED. No token, client certificate or sidecar says who calls, or it names no caller of the gateway.
 	ErrorReason_ERROR_REASON_CALLER_UNKNOWN ErrorReason = 38
 	// PERMISSION_DENIED. The caller may not use AdminService.
 	ErrorReason_ERROR_REASON_NOT_AN_ADMIN ErrorReason = 39

@@ -23,6 +23,8 @@ pub struct ClientTls {
     pub ca_pem: Option<String>,
     /// A client certificate with its key, for a server that asks for one.
     pub identity_pem: Option<(String, SecretString)>,
+    /// The name that the server's certificate must have; `None`: the host of the URL.
+    pub server_name: Option<String>,
 }
 
 /// Why a client cannot be made.
@@ -73,6 +75,10 @@ fn tls_config(tls: Option<&ClientTls>) -> ClientTlsConfig {
     let config = match tls.and_then(|tls| tls.ca_pem.as_ref()) {
         Some(pem) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)),
         None => ClientTlsConfig::new().with_native_roots(),
+    };
+    let config = match tls.and_then(|tls| tls.server_name.as_ref()) {
+        Some(name) => config.domain_name(name),
+        None => config,
     };
     match tls.and_then(|tls| tls.identity_pem.as_ref()) {
         Some((certificate, key)) => config.identity(Identity::from_pem(certificate, key.expose_secret())),

@@ -239,7 +239,13 @@ impl Client {
             };
             match retry::pause_before_retry(&status, attempt, idempotency) {
                 Some(pause) if call.deadline().allows(pause) => tokio::time::sleep(pause).await,
-                _ => return Err(Error::decode(&status, call.id()).at(&self.url)),
+                _ => {
+                    let mut error = Error::decode(&status, call.id()).at(&self.url);
+                    if retry::was_never_sent(&status) {
+                        error.code = Code::Unavailable;
+                    }
+                    return Err(error);
+                }
             }
             attempt += 1;
         }

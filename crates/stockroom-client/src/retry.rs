@@ -54,7 +54,7 @@ fn backoff(attempt: u32) -> Duration {
 
 /// Whether a call failed before it was sent, because the server closed its connection at that moment. hyper's client reports
 /// it with these words only.
-fn was_never_sent(status: &Status) -> bool {
+pub(super) fn was_never_sent(status: &Status) -> bool {
     status.code() == Code::Cancelled && status.message().contains("operation was canceled")
 }
 

@@ -34,6 +34,7 @@ fn one_line(config: &Config, address: SocketAddr, admin: Option<SocketAddr>) -> 
         "version": env!("CARGO_PKG_VERSION"),
         "address": address,
         "admin_address": admin,
+        "tls": config.tls.is_some(),
         "sandbox": config.sandbox,
         "accounts": config.accounts.iter().map(account).collect::<Vec<_>>(),
         "callers": config.callers.iter().map(|caller| &caller.name).collect::<Vec<_>>(),
@@ -59,7 +60,7 @@ fn for_people(config: &Config, address: SocketAddr, admin: Option<SocketAddr>) -
     let callers: Vec<&str> = config.callers.iter().map(|caller| caller.name.as_str()).collect();
     let callers = if callers.is_empty() { "anybody".to_owned() } else { callers.join(", ") };
     text.push_str(&format!("  callers: {callers}\n"));
-    text.push_str(&examples(address, config.sandbox));
+    text.push_str(&examples(address, config));
     text
 }
 
@@ -67,18 +68,20 @@ fn codes(account: &Account) -> Vec<&'static str> {
     account.partner_tags.iter().map(|(marketplace, _)| marketplace.code()).collect()
 }
 
-fn examples(address: SocketAddr, is_sandbox: bool) -> String {
+fn examples(address: SocketAddr, config: &Config) -> String {
     let address = reachable(address);
-    // The default of the client needs no flag.
-    let server = if address == SocketAddr::from(([127, 0, 0, 1], 50051)) {
-        String::new()
+    let (server, grpcurl) = if config.tls.is_some() {
+        (format!(" --server https://{address} --ca-file ca.pem"), "-cacert ca.pem")
+    } else if address == SocketAddr::from(([127, 0, 0, 1], 50051)) {
+        // The default of the client needs no flag.
+        (String::new(), "-plaintext")
     } else {
-        format!(" --server http://{address}")
+        (format!(" --server http://{address}"), "-plaintext")
     };
-    let [first, second] = sandbox::EXAMPLE_ASINS.filter(|_| is_sandbox).unwrap_or(["ASIN", "ASIN"]);
+    let [first, second] = sandbox::EXAMPLE_ASINS.filter(|_| config.sandbox).unwrap_or(["ASIN", "ASIN"]);
     format!(
         "\nTry:\n  stockroom search wireless headphones{server}\n  stockroom compare {first} {second}{server}\n  \
-         grpcurl -plaintext -d '{{\"query\":{{\"keywords\":\"wireless headphones\"}}}}' {address} \
+         grpcurl {grpcurl} -d '{{\"query\":{{\"keywords\":\"wireless headphones\"}}}}' {address} \
          stockroom.v1.SearchService/SearchProducts\n\n"
     )
 }

@@ -59,6 +59,7 @@ impl Reload {
                 _ = hangup.recv() => None,
                 Some(reply) = requests.recv() => Some(reply),
                 _ = poll.tick() => {
+                    self.operations.warn_of_expiry();
                     let now = fingerprints(&self.command, &self.running);
                     // A file is read once it has stopped changing.
                     let settled = now == seen && now != self.read;
@@ -82,6 +83,12 @@ impl Reload {
     fn reload(&mut self) -> pb::ReloadResponse {
         let settings = self.command.settings(self.running.environment.clone());
         let (response, result) = match settings.and_then(|settings| self.command.config(&settings)) {
+            Ok((config, _)) if config.callers.is_empty() && self.operations.has_callers() => {
+                let error = "callers: a reload does not remove the last caller, because everybody could call then; \
+                    restart the gateway to run it without callers";
+                tracing::error!("{error}");
+                (pb::ReloadResponse { errors: vec![error.to_owned()], ..Default::default() }, ReloadResult::Rejected)
+            }
             Ok((config, effective)) => self.apply(&config, effective),
             Err(failure) => {
                 tracing::error!(%failure, "the configuration has errors; the running one stays");
@@ -114,6 +121,13 @@ impl Reload {
         let changed = |prefix: &str| response.applied.iter().any(|key| key.starts_with(prefix));
         if changed("callers.") {
             self.operations.replace_callers(&config.callers);
+        }
+        if changed("tls.")
+            && let Some(tls) = &config.tls
+            && let Err(error) = self.operations.replace_certificates(tls)
+        {
+            tracing::error!(%error, "certificates not replaced; the old ones stay");
+            response.errors.push(format!("tls: certificates not replaced: {error}"));
         }
         if changed("log.filter") {
             self.filter.set(&config.log.filter);
