@@ -26,7 +26,7 @@ func main() {
 		run  func() error
 	}{
 		{"search", search}, {"pages", pages}, {"batch", batch}, {"compare", compare}, {"refusal", refusal},
-		{"deadline", deadline}, {"cancel", cancel}, {"token", token}, {"tls", overTLS}, {"restart", restart},
+		{"busy", busy}, {"deadline", deadline}, {"cancel", cancel}, {"token", token}, {"tls", overTLS}, {"restart", restart},
 	} {
 		if err := check.run(); err != nil {
 			failed = true
@@ -138,6 +138,19 @@ func refusal() error {
 	}
 	_, err = spent.Search.SearchProducts(background, query("lamp"))
 	holds := errors.As(err, &refused) && refused.Reason == pb.ErrorReason_ERROR_REASON_DAY_BUDGET_SPENT && refused.RetryDelay > 0
+	return expect(holds, "%#v", err)
+}
+
+// A call that waits longer than its deadline allows is refused at once, and the retry policy obeys the gateway's pushback.
+func busy() error {
+	client := client("STOCKROOM_BUSY_SERVER", stockroom.WithDeadline(5*time.Second))
+	defer client.Close()
+	began := time.Now()
+	_, err := client.Search.SearchProducts(background, query("lamp"))
+	fmt.Printf("refused after %d ms of 5 s\n", time.Since(began).Milliseconds())
+	var refused *stockroom.Error
+	holds := errors.As(err, &refused) && refused.Code == codes.Unavailable &&
+		refused.Reason == pb.ErrorReason_ERROR_REASON_WAIT_EXCEEDS_DEADLINE
 	return expect(holds, "%#v", err)
 }
 

@@ -37,6 +37,7 @@ final class Conformance {
     checks.put("batch", Conformance::batch);
     checks.put("compare", Conformance::compare);
     checks.put("refusal", Conformance::refusal);
+    checks.put("busy", Conformance::busy);
     checks.put("deadline", Conformance::deadline);
     checks.put("cancel", Conformance::cancel);
     checks.put("token", Conformance::token);
@@ -131,6 +132,17 @@ final class Conformance {
       var exhausted = failure(() -> spent.search().searchProducts(query("lamp")));
       expect(exhausted.reason() == ErrorReason.ERROR_REASON_DAY_BUDGET_SPENT, exhausted);
       expect(exhausted.retryDelay().orElse(Duration.ZERO).compareTo(Duration.ZERO) > 0, exhausted.retryDelay());
+    }
+  }
+
+  /** A call that waits longer than its deadline allows is refused at once, and the retry policy obeys the pushback. */
+  private static void busy() {
+    try (var client = connect("STOCKROOM_BUSY_SERVER", Options.defaults().withDeadline(Duration.ofSeconds(5)))) {
+      var began = System.nanoTime();
+      var refused = failure(() -> client.search().searchProducts(query("lamp")));
+      System.out.println("refused after " + Duration.ofNanos(System.nanoTime() - began).toMillis() + " ms of 5 s");
+      expect(refused.code() == Status.Code.UNAVAILABLE, refused);
+      expect(refused.reason() == ErrorReason.ERROR_REASON_WAIT_EXCEEDS_DEADLINE, refused);
     }
   }
 

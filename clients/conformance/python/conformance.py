@@ -18,6 +18,7 @@ from stockroom.v1.product_service_pb2 import CompareProductsRequest, GetProducts
 from stockroom.v1.search_service_pb2 import SearchProductsRequest
 
 ASINS = ["B0SBHEAD01", "B0SBHEAD02", "B0SBNOBODY"]
+CHECKS = ["search", "pages", "batch", "compare", "refusal", "busy", "deadline", "cancel", "token", "tls", "restart"]
 TOKEN = os.environ["STOCKROOM_TOKEN"]
 
 
@@ -74,6 +75,12 @@ class Sync:
             invalid = self.error(plain.search.SearchProducts, lamp(category="no such category"))
             exhausted = self.error(spent.search.SearchProducts, lamp())
         assert_refusals(invalid, exhausted)
+
+    def busy(self):
+        with self.connect("STOCKROOM_BUSY_SERVER", deadline=5) as client:
+            began = time.monotonic()
+            refused = self.error(client.search.SearchProducts, lamp())
+        assert_busy(refused, began)
 
     def deadline(self):
         with self.connect("STOCKROOM_SLOW_SERVER", deadline=0.3) as client:
@@ -158,6 +165,12 @@ class Asyncio:
             exhausted = await self.error(spent.search.SearchProducts(lamp()))
         assert_refusals(invalid, exhausted)
 
+    async def busy(self):
+        async with self.connect("STOCKROOM_BUSY_SERVER", deadline=5) as client:
+            began = time.monotonic()
+            refused = await self.error(client.search.SearchProducts(lamp()))
+        assert_busy(refused, began)
+
     async def deadline(self):
         async with self.connect("STOCKROOM_SLOW_SERVER", deadline=0.3) as client:
             late = await self.error(client.search.SearchProducts(lamp()))
@@ -215,10 +228,17 @@ def assert_refusals(invalid: stockroom.StockroomError, exhausted: stockroom.Stoc
     assert exhausted.retry_delay.total_seconds() > 0, vars(exhausted)
 
 
+def assert_busy(refused: stockroom.StockroomError, began: float) -> None:
+    """A call that waits longer than its deadline allows is refused at once, and the retry policy obeys the pushback."""
+    print(f"refused after {(time.monotonic() - began) * 1000:.0f} ms of 5 s")
+    assert refused.code == grpc.StatusCode.UNAVAILABLE, refused
+    assert refused.reason == ErrorReason.ERROR_REASON_WAIT_EXCEEDS_DEADLINE, refused
+
+
 def main(style: str) -> int:
     checks = Sync() if style == "sync" else Asyncio()
     failed = 0
-    for name in ("search", "pages", "batch", "compare", "refusal", "deadline", "cancel", "token", "tls", "restart"):
+    for name in CHECKS:
         try:
             done = getattr(checks, name)()
             if style != "sync":

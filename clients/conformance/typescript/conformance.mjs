@@ -69,6 +69,15 @@ const checks = {
     assert.equal(spent.reason, ErrorReason.DAY_BUDGET_SPENT);
     assert(spent.retryDelayMs > 0);
   },
+  // A call that waits longer than its deadline allows is refused at once, and the retry policy obeys the pushback.
+  async busy() {
+    const client = connect(env.STOCKROOM_BUSY_SERVER, { deadlineMs: 5000 });
+    const began = performance.now();
+    const refused = await failure(client.search.searchProducts(lamp));
+    console.log(`refused after ${Math.round(performance.now() - began)} ms of 5 s`);
+    assert.equal(refused.code, Code.Unavailable);
+    assert.equal(refused.reason, ErrorReason.WAIT_EXCEEDS_DEADLINE);
+  },
   async deadline() {
     const client = connect(env.STOCKROOM_SLOW_SERVER, { deadlineMs: 300 });
     assert.equal((await failure(client.search.searchProducts(lamp))).code, Code.DeadlineExceeded);

@@ -21,6 +21,7 @@ async fn main() -> ExitCode {
         ("batch", batch().await),
         ("compare", compare().await),
         ("refusal", refusal().await),
+        ("busy", busy().await),
         ("deadline", deadline().await),
         ("cancel", cancel().await),
         ("token", token().await),
@@ -111,6 +112,16 @@ async fn refusal() -> Outcome {
     let exhausted = spent.search_products(query("lamp")).await.err().ok_or("it was answered")?;
     expect(exhausted.known_reason() == Some(pb::ErrorReason::DayBudgetSpent), &exhausted)?;
     expect(exhausted.retry_after.is_some_and(|delay| !delay.is_zero()), &exhausted)
+}
+
+/// A call that waits longer than its deadline allows is refused at once, and the retry policy obeys the pushback.
+async fn busy() -> Outcome {
+    let options = Options { deadline: Duration::from_secs(5), ..Options::default() };
+    let client = connect("STOCKROOM_BUSY_SERVER", options)?;
+    let began = Instant::now();
+    let refused = client.search_products(query("lamp")).await.err().ok_or("it was answered")?;
+    println!("refused after {} ms of 5 s", began.elapsed().as_millis());
+    expect(refused.code == Code::Unavailable && refused.known_reason() == Some(pb::ErrorReason::WaitExceedsDeadline), &refused)
 }
 
 async fn deadline() -> Outcome {
