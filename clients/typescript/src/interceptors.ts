@@ -1,4 +1,5 @@
-// What every call gets: the token, and retries as the shared service config says.
+// What every call gets: the token, and retries as the shared service config says. The gateway's
+// `grpc-retry-pushback-ms` wins over the backoff: a time to wait, or anything else for no retry (gRFC A6).
 
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
@@ -23,13 +24,21 @@ const retrying: Interceptor = (next) => async (request) => {
     try {
       return await next(request);
     } catch (error) {
-      const unavailable = ConnectError.from(error).code === Code.Unavailable;
+      const { code, metadata } = ConnectError.from(error);
+      const pushback = metadata.get("grpc-retry-pushback-ms");
+      const forbidden = pushback !== null && !/^\d+$/.test(pushback);
+      const unavailable = code === Code.Unavailable && !forbidden;
       if (!mayRetry || !unavailable || attempt >= policy.maxAttempts || request.signal.aborted) throw error;
-      const backoff = seconds(policy.initialBackoff) * policy.backoffMultiplier ** (attempt - 1);
-      await pause(Math.min(backoff, seconds(policy.maxBackoff)) * 1000 * Math.random(), request.signal);
+      await pause(pushback === null ? backoff(attempt) : Number(pushback), request.signal);
     }
   }
 };
+
+/** Milliseconds before the attempt that follows, with jitter. */
+function backoff(attempt: number): number {
+  const backoff = seconds(policy.initialBackoff) * policy.backoffMultiplier ** (attempt - 1);
+  return Math.min(backoff, seconds(policy.maxBackoff)) * 1000 * Math.random();
+}
 
 const seconds = (text: string) => Number.parseFloat(text);
 
