@@ -161,13 +161,13 @@ impl Catalog {
         &self,
         read: &ReadContext,
         asked: impl IntoIterator<Item = K>,
-    ) -> Vec<K::Page> {
+    ) -> Vec<(K, K::Page)> {
         let asked: Vec<K> = asked.into_iter().collect();
         if asked.is_empty() {
             return Vec::new();
         }
         let (answers, ..) = self.read_pages(read, asked).await;
-        answers.into_iter().filter_map(|(_, answer)| answer?.value).collect()
+        answers.into_iter().filter_map(|(request, answer)| Some((request, answer?.value?))).collect()
     }
 
     /// Reads pages from the cache. Returns what is there, the requests that Amazon has to be asked for, and those whose

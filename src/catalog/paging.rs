@@ -9,8 +9,8 @@
 //!
 //! - Places are Amazon's: page × 10 + index, whatever could be read on a page.
 //! - An empty page is the end of the list.
-//! - A count is believed unless the page itself contradicts it, which is then as good as no count.
-//! - Without a count the list goes on while pages are full.
+//! - A count is believed unless the page itself contradicts it. The highest that is believed counts.
+//! - Without a count, and beside one that the page contradicts, the list goes on while pages are full.
 //!
 //! # Edge cases
 //!
@@ -40,9 +40,11 @@ impl PageExtent {
 
     /// Whether there is a page after this one, by these counts of all places in the list.
     pub(super) fn is_followed(self, counts: impl IntoIterator<Item = Option<usize>>) -> bool {
-        let believed = counts.into_iter().flatten().filter(|count| *count >= self.end()).max();
-        let is_full = self.places >= IDS_PER_CALL;
-        self.places > 0 && believed.map_or(is_full, |count| count > self.number * IDS_PER_CALL)
+        let (believed, contradicted): (Vec<usize>, Vec<usize>) =
+            counts.into_iter().flatten().partition(|count| *count >= self.end());
+        let is_uncounted = believed.is_empty() || !contradicted.is_empty();
+        let says_more = believed.iter().any(|count| *count > self.number * IDS_PER_CALL);
+        self.places > 0 && (says_more || is_uncounted && self.places >= IDS_PER_CALL)
     }
 }
 
@@ -66,6 +68,8 @@ mod tests {
             (2, 0, vec![Some(1000)], false),
             (1, 10, vec![None, Some(23)], true),
             (1, 10, vec![Some(10), Some(23)], true),
+            (1, 10, vec![Some(10), Some(1)], true),
+            (1, 7, vec![Some(10), Some(1)], false),
         ];
         for (number, places, counts, followed) in cases {
             let page = PageExtent { number, places };

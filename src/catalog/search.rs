@@ -84,6 +84,14 @@ pub(super) struct ResolvedPage {
     facets: Vec<pb::Facet>,
 }
 
+/// What is known of the pages before a place.
+struct PagesBefore {
+    /// The ASINs on them.
+    seen: HashSet<Asin>,
+    /// How many products match, as far as those pages say it.
+    total_results: Option<i64>,
+}
+
 impl KeptPage {
     /// Whether the products are cached inside the page.
     pub(super) fn embeds_products(&self) -> bool {
@@ -147,7 +155,7 @@ impl Catalog {
         wanted: usize,
         cost: &mut CostCounter,
     ) -> Result<SearchSlice, Error> {
-        let mut seen = self.asins_before(read, plan, from).await;
+        let PagesBefore { mut seen, total_results } = self.pages_before(read, plan, from).await;
         let mut slice = self.slice_of_page(read, plan, from, wanted, &mut seen, cost).await?;
         while let Some(next) = slice.next.filter(|_| slice.products.len() < wanted && slice.cut_short.is_none()) {
             match self.slice_of_page(read, plan, next, wanted - slice.products.len(), &mut seen, cost).await {
@@ -158,6 +166,8 @@ impl Catalog {
                 }
             }
         }
+        // An empty page after the last has no count.
+        slice.total_results = slice.total_results.max(total_results);
         plan.priceless_last(&mut slice.products);
         Ok(slice)
     }
@@ -226,11 +236,18 @@ impl Catalog {
         Ok(slice)
     }
 
-    /// The ASINs on Amazon's pages before the one that a place is on, as far as the cache has those pages.
-    async fn asins_before(&self, read: &ReadContext, plan: &SearchPlan, from: usize) -> HashSet<Asin> {
+    /// What is known of Amazon's pages before the one that a place is on, as far as the cache has those pages.
+    async fn pages_before(&self, read: &ReadContext, plan: &SearchPlan, from: usize) -> PagesBefore {
         let pages = (1..=from / IDS_PER_CALL).map(|number| plan.page(number));
         let pages = self.cached_only(read, pages).await;
-        pages.iter().flat_map(|page| &page.asins).filter_map(|asin| Asin::parse(asin).ok()).collect()
+        let count = |(request, page): &(SearchItems, KeptPage)| {
+            let extent = PageExtent { number: usize::from(request.page), places: page.asins.len() };
+            Some(extent.at_least(page.total_results?))
+        };
+        PagesBefore {
+            total_results: pages.iter().filter_map(count).max(),
+            seen: pages.iter().flat_map(|(_, page)| &page.asins).filter_map(|asin| Asin::parse(asin).ok()).collect(),
+        }
     }
 
     /// One of Amazon's pages: from the cache, or asked for; its products likewise.

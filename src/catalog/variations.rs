@@ -68,7 +68,7 @@ impl Catalog {
         let before = (1..number).map(|number| GetVariations { page: number, ..request.clone() });
         let before = self.cached_only(read, before).await;
         let mut seen: HashSet<Asin> =
-            before.iter().flat_map(|page| &page.asins).filter_map(|asin| Asin::parse(asin).ok()).collect();
+            before.iter().flat_map(|(_, page)| &page.asins).filter_map(|asin| Asin::parse(asin).ok()).collect();
         let (mut next, mut is_new) = (None, false);
         for (index, known) in places.into_iter().enumerate() {
             let place = (page - 1) * IDS_PER_CALL + index;

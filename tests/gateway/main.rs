@@ -35,6 +35,7 @@ macro_rules! both_protocols {
 mod certificates;
 mod support;
 
+mod answers;
 mod bad_input;
 mod browse;
 mod compare;
@@ -44,6 +45,7 @@ mod files;
 mod hostile;
 mod identities;
 mod listener;
+mod lists;
 mod products;
 mod program;
 mod reasons;

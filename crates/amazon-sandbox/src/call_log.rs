@@ -58,6 +58,10 @@ impl CallLog {
         locked(&self.calls).clone()
     }
 
+    pub(crate) fn calls_after(&self, count: usize) -> Vec<RecordedCall> {
+        locked(&self.calls).iter().skip(count).cloned().collect()
+    }
+
     /// Waits until this many calls have arrived in total. Cancel-safe.
     pub(crate) async fn arrived(&self, calls: usize) {
         // `self` owns the sender, so the wait cannot fail.

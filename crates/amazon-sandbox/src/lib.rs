@@ -151,6 +151,11 @@ impl Sandbox {
         self.state.call_log.calls()
     }
 
+    /// The calls after the first so many.
+    pub fn calls_after(&self, count: usize) -> Vec<RecordedCall> {
+        self.state.call_log.calls_after(count)
+    }
+
     /// Holds back the answers to token requests that arrive from now on, until the hold is released or dropped.
     pub fn hold_tokens(&self) -> ResponseHold {
         self.state.token_gate.close()

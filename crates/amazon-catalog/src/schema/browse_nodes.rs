@@ -1,5 +1,7 @@
 //! Browse nodes: those of an item with its sales ranks (`BrowseNodeInfo`), and those asked for by id.
 
+use std::collections::HashSet;
+
 use serde_json::value::RawValue;
 
 use crate::json::{FromJson, Object, json_struct};
@@ -78,10 +80,16 @@ impl WebsiteSalesRank {
 }
 
 impl BrowseNode {
-    /// The message; `None` for a node without an id. Its ancestors and children are names to show and may lack one.
+    /// The message, with each child once; `None` for a node without an id. Its ancestors and children are names to show and
+    /// may lack one.
     pub(crate) fn into_message(self) -> Option<pb::BrowseNode> {
-        let children = self.children.into_iter().map(|NodeName { id, display_name, context_free_name }| {
-            pb::BrowseNode { id, display_name, context_free_name, ..Default::default() }
+        let mut named = HashSet::new();
+        let children = self.children.into_iter().filter(|child| child.id.is_empty() || named.insert(child.id.clone()));
+        let children = children.map(|NodeName { id, display_name, context_free_name }| pb::BrowseNode {
+            id,
+            display_name,
+            context_free_name,
+            ..Default::default()
         });
         (!self.id.is_empty()).then_some(pb::BrowseNode {
             id: self.id,
