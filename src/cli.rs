@@ -22,6 +22,8 @@ mod files;
 mod format;
 mod json;
 mod next_command;
+#[cfg(all(test, feature = "sandbox"))]
+mod one_price;
 mod output;
 mod page;
 mod parse;

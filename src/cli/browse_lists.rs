@@ -137,7 +137,7 @@ fn outcome(products: &[pb::ProductEntry]) -> Outcome {
     if products.is_empty() { Outcome::Nothing } else { Outcome::Done }
 }
 
-fn list(
+pub(super) fn list(
     search_index: &str,
     basis: &str,
     products: &[pb::ProductEntry],

@@ -57,7 +57,7 @@ fn print(out: &mut Output, message: &pb::CompareProductsResponse) -> Result<(), 
     }
 }
 
-fn event_text(event: &Event, style: Style) -> String {
+pub(super) fn event_text(event: &Event, style: Style) -> String {
     match event {
         Event::Row(row) => table(Vec::new()).layout(style).rows(&[cells(row)]),
         Event::Missing(missing) => {
@@ -80,7 +80,7 @@ fn event_text(event: &Event, style: Style) -> String {
     }
 }
 
-fn table(rows: Vec<Vec<String>>) -> Table {
+pub(super) fn table(rows: Vec<Vec<String>>) -> Table {
     let columns = vec![
         Column::new("ASIN").wide(10),
         Column::number("Price").wide(17),

@@ -77,7 +77,7 @@ impl Product {
     }
 }
 
-fn products_page(answer: &pb::GetProductsResponse, now: SystemTime) -> Page {
+pub(super) fn products_page(answer: &pb::GetProductsResponse, now: SystemTime) -> Page {
     let mut page = Page::default();
     for outcome in &answer.outcomes {
         match &outcome.result {

@@ -225,7 +225,10 @@ fn assert_whole(found: &[usize], pages: &[ListedPage], asked: &[usize], is_varia
     assert!(lost.is_empty(), "lost {lost:?} of pages {asked:?}: {context:?}");
     let before = given_on(pages, &(1..last).collect::<Vec<_>>());
     let brings_news = Script::given(pages, last).iter().any(|place| !before.contains(place));
+    let is_empty = |number: usize| asked.contains(&number) && Script::page(pages, number).places.is_empty();
     let may_go_on = if is_variations { brings_news } else { last < REACHABLE_PAGES };
+    let after_the_end = asked.iter().find(|number| (1..**number).any(is_empty));
+    assert!(after_the_end.is_none(), "page {after_the_end:?} is asked for after an empty one: {context:?}");
     let ended_early = may_go_on && Script::says_more(pages, last, is_variations);
     assert!(!ended_early, "ended after page {last}, and Amazon says that there is more: {context:?}");
 }

@@ -2,6 +2,13 @@
 //!
 //! The products are the same in every marketplace and in every version of the catalogue.
 
+use crate::catalogue::Catalogue;
+
+/// Every product that the APIs show, by popularity.
+pub fn all() -> impl Iterator<Item = String> {
+    Catalogue::get().products().iter().filter(|product| product.accessible).map(|product| product.asin.to_string())
+}
+
 /// Rated headphones below 150 dollars, new, in stock and in the buy box.
 pub const HEADPHONES: [&str; 6] = ["B0SBHEAD01", "B0SBHEAD02", "B0SBHEAD03", "B0SBHEAD04", "B0SBHEAD05", "B0SBHEAD06"];
 
