@@ -115,6 +115,7 @@ fn replica(redis: &Redis, amazon: &Arc<Amazon>, replicas: u32) -> Arc<Dispatch> 
         clock: Clock::System,
         store: Some(store),
         replicas,
+        replica_index: None,
     }]))
 }
 

@@ -203,6 +203,7 @@ impl Scenario {
             clock,
             store: None,
             replicas: 1,
+            replica_index: None,
         };
         Catalog::new(cache, Dispatch::start(vec![account]))
     }

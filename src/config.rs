@@ -73,6 +73,8 @@ pub struct Config {
     /// The number of replicas that may run at once, including those of a rolling update; the same for all. Default 1; 1 to
     /// 1,000. Without Redis each replica uses its share of the budget.
     pub replicas: u32,
+    /// Which of the replicas this is, from 0; used without Redis only.
+    pub replica_index: Option<u32>,
     /// Limits of the gRPC port.
     pub server: Server,
     /// TLS of the gRPC port; `None`: it speaks HTTP/2 without TLS.

@@ -28,13 +28,15 @@ use amazon_catalog::{
     Asin, CatalogRequest, CatalogResponse, Locale, Marketplace, Operation, Snapshot, Unsupported, Upstream,
 };
 
-use self::account::ActorMessage;
 pub(crate) use self::account::FETCH_LOCK_TIME;
+use self::account::{ActorMessage, RESTART_PAUSE};
 pub use self::{breaker::BreakerState, refresh_queue::RefreshQueue, report::Report};
 
 mod account;
+mod batch;
 mod breaker;
 mod budget;
+mod call_time;
 mod fair_queue;
 mod pacing;
 mod queue;
@@ -43,6 +45,7 @@ mod report;
 mod retry;
 #[cfg(test)]
 mod tests;
+mod waiter;
 
 /// The accounts, each with its actor.
 #[derive(Debug)]
@@ -79,12 +82,14 @@ pub struct Options {
     pub answers: Arc<dyn AnswerSink>,
     /// The keys that are due for a refresh; the same for all accounts.
     pub refresh_queue: Arc<RefreshQueue>,
-    /// The clock that stamps answers.
+    /// The clock that stamps answers and counts the account's day.
     pub clock: Clock,
     /// The Redis through which all replicas share the account; `None`: there is none.
     pub store: Option<Store>,
     /// How many replicas may call without Redis; at least one. Must be the same for all of them.
     pub replicas: u32,
+    /// Which of them this is, from 0: without Redis the calls that do not divide evenly are the first ones'.
+    pub replica_index: Option<u32>,
 }
 
 /// What can be fetched: one product, or the answer to any other request.
@@ -271,10 +276,10 @@ pub enum Error {
         /// How long until it has one again.
         resets_in: Duration,
     },
-    /// Others are before it, and its turn would come too late.
-    #[error("the turn would come in {} ms, after the deadline", .wait.as_millis())]
+    /// Others are before it, and its answer would come too late.
+    #[error("the answer would come in {} ms, after the deadline", .wait.as_millis())]
     WaitExceedsDeadline {
-        /// The predicted wait.
+        /// The predicted wait for the answer.
         wait: Duration,
     },
     /// Too many wait already.
@@ -305,15 +310,21 @@ pub enum Error {
         /// How long until there is more.
         resets_in: Duration,
     },
+    /// A defect of the gateway ended what the account was doing. It goes on in a moment.
+    #[error("the account is being restarted after a defect of the gateway")]
+    Restarting {
+        /// How long that takes.
+        retry_after: Duration,
+    },
     /// The gateway is stopping.
     #[error("the gateway is stopping")]
     Stopping,
 }
 
-impl Options {
-    /// The calls a day by which this replica paces itself: an even part where nobody coordinates the replicas.
-    fn paced_calls_per_day(&self) -> u32 {
-        if self.store.is_some() { self.calls_per_day } else { self.calls_per_day / self.replicas.max(1) }
+impl Error {
+    /// The error of what ended without an answer: the actor that was to give it met a defect.
+    pub(crate) fn lost() -> Self {
+        Self::Restarting { retry_after: RESTART_PAUSE }
     }
 }
 
@@ -342,29 +353,23 @@ impl Dispatch {
         }
     }
 
-    /// Fetches products by their ids. Sends each id's result once, as soon as it is known; the channel ends after the last.
-    /// Dropping the receiver abandons nothing that was sent.
+    /// Fetches products by their ids. Sends each id's result once, as soon as it is known, and by the deadline at the latest;
+    /// the channel ends after the last. Where it ends before, the rest is [lost](Error::lost). Dropping the receiver abandons
+    /// nothing that was sent.
     pub async fn fetch_items(
         &self,
         locale: Locale,
         asins: Vec<Asin>,
         context: RequestContext,
     ) -> mpsc::UnboundedReceiver<ItemResult> {
-        let (tx, results) = mpsc::unbounded_channel();
-        let failed = match self.account(locale.marketplace) {
-            Err(error) => Err((asins, error)),
+        let (reply, results) = mpsc::unbounded_channel();
+        let message = ActorMessage::Items { locale, asins, context, reply };
+        match self.account(locale.marketplace) {
+            Err(error) => message.refuse(&error),
             Ok(account) => {
-                let message = ActorMessage::Items { locale, asins, context, reply: tx.clone() };
-                account.messages.send(message).await.or_else(|unsent| match unsent.0 {
-                    ActorMessage::Items { asins, .. } => Err((asins, Error::Stopping)),
-                    ActorMessage::Request { .. } | ActorMessage::Report(_) | ActorMessage::Stop(_) => Ok(()),
-                })
-            }
-        };
-        if let Err((asins, error)) = failed {
-            for asin in asins {
-                // The receiver is held here.
-                let _ = tx.send(ItemResult { asin, result: Err(error.clone()), calls: Calls::default() });
+                if let Err(unsent) = account.messages.send(message).await {
+                    unsent.0.refuse(&Error::Stopping);
+                }
             }
         }
         results
@@ -376,7 +381,7 @@ impl Dispatch {
         let (reply, response) = oneshot::channel();
         let message = ActorMessage::Request { request, context, reply };
         account.messages.send(message).await.map_err(|_| Error::Stopping)?;
-        response.await.map_err(|_| Error::Stopping)?
+        response.await.map_err(|_| Error::lost())?
     }
 
     /// Marks a cached answer that was read past its freshness. It is refreshed as the budget allows.

@@ -47,8 +47,8 @@ pub fn rotatable(config: &Config) -> Result<(Catalog, CredentialRotator), Error>
     let (mut accounts, mut running) = (Vec::new(), Vec::new());
     for account in &config.accounts {
         let way = way(account)?;
-        let (store, replicas) = (store.clone(), config.replicas);
-        accounts.push(Options { store, replicas, ..options(account, way.upstream(), &cache) });
+        let (store, replicas, replica_index) = (store.clone(), config.replicas, config.replica_index);
+        accounts.push(Options { store, replicas, replica_index, ..options(account, way.upstream(), &cache) });
         running.push(Running { name: account.name.clone(), credentials: account.credentials.clone(), way });
     }
     Ok((Catalog::new(cache, Dispatch::start(accounts)), CredentialRotator(running)))
@@ -74,6 +74,7 @@ fn options(account: &Account, upstream: Arc<dyn Upstream>, cache: &Arc<Cache>) -
         clock: Clock::System,
         store: None,
         replicas: 1,
+        replica_index: None,
     }
 }
 

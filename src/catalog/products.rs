@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     cache::{CacheHit, Freshness, FreshnessRequirement, Key, STAMP_AFTER},
-    dispatch::{Calls, FetchKey, ItemResult},
+    dispatch::{self, Calls, FetchKey, ItemResult},
     served,
 };
 use amazon_catalog::{Asin, IDS_PER_CALL, Snapshot};
@@ -226,14 +226,20 @@ impl Catalog {
                 // Whoever asked may have gone.
                 let _ = tx.send(lookup);
             };
-            // Cancel-safe: receiving loses nothing when the time is up.
-            while let Ok(Some(ItemResult { asin, result, calls })) = timeout_at(give_up, results.recv()).await {
-                if open.remove(&asin) {
-                    send(asin, result.map_err(Error::from), calls);
+            let unanswered = loop {
+                // Cancel-safe: receiving loses nothing when the time is up.
+                match timeout_at(give_up, results.recv()).await {
+                    Ok(Some(ItemResult { asin, result, calls })) => {
+                        if open.remove(&asin) {
+                            send(asin, result.map_err(Error::from), calls);
+                        }
+                    }
+                    Ok(None) => break dispatch::Error::lost().into(),
+                    Err(_) => break Error::DeadlineExceeded,
                 }
-            }
+            };
             for asin in open {
-                send(asin, Err(Error::DeadlineExceeded), Calls::default());
+                send(asin, Err(unanswered.clone()), Calls::default());
             }
         });
         pending

@@ -80,7 +80,10 @@ impl From<SandboxAccount> for Account {
 fn read_config(read: &mut Reader<'_>, accounts: Vec<Account>) -> Option<Config> {
     let default_marketplace = read_default_marketplace(read, &accounts);
     let listen = read.get("listen");
-    let (redis, replicas) = (read_redis(read), read.get("replicas"));
+    let (redis, replicas, replica_index) = (read_redis(read), read.get::<u32>("replicas"), read.get("replica_index"));
+    if replicas.is_some() && replica_index >= replicas {
+        read.add_error("replica_index", "it must be less than `replicas`");
+    }
     let (callers, cache, server, log) = (read_callers(read), read_cache(read), read_server(read), read_log(read));
     let tls = read_tls(read);
     let can_prove_identity = server.as_ref().is_none_or(|server| server.identity_header.is_some())
@@ -102,6 +105,7 @@ fn read_config(read: &mut Reader<'_>, accounts: Vec<Account>) -> Option<Config> 
         log,
         redis,
         replicas: replicas?,
+        replica_index,
         sandbox: false,
     })
 }

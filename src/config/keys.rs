@@ -51,6 +51,7 @@ pub(super) static KEYS: &[Key] = &[
     on_restart("listen", Kind::Address, "127.0.0.1:50051", "The address of the gRPC port."),
     on_restart("default_marketplace", Kind::Marketplace, "", "The marketplace of a request that names none. Default: `US` if an account serves it, otherwise the first marketplace that is served."),
     on_restart("replicas", Kind::Count(1..=1000), "1", "The number of replicas that may run at once, including those of a rolling update; the same for all of them. With Redis the replicas share the budget of each account as they need it. Without Redis each replica uses an equal part of it."),
+    on_restart("replica_index", Kind::Count(0..=999), "", "Which of the `replicas` this one is, from 0; different for each of them. Used without Redis only: calls that do not divide evenly belong to the replicas with the smallest indexes. A replica without an index rounds its part down, so a caller with fewer calls a day than there are `replicas` gets none."),
     on_restart("accounts.NAME.protocol", Kind::Choice(&["creators", "paapi5"]), "creators", "The Amazon API that the account uses."),
     on_reload("accounts.NAME.credential_id", Kind::Secret, "", "Creators: the credential's id. This or its file is required."),
     on_reload("accounts.NAME.credential_id_file", Kind::ValueFile, "", "Creators: a file that holds the credential's id."),

@@ -39,6 +39,15 @@ fn an_account_is_all_that_must_be_written() {
 }
 
 #[test]
+fn a_replica_s_index_is_below_their_number() {
+    let index = |lines: &str| Config::from_settings(&settings(&format!("{lines}\n{ACCOUNT}"))).map(|c| c.replica_index);
+    assert_eq!(index("replicas = 2").unwrap(), None);
+    assert_eq!(index("replicas = 2\nreplica_index = 1").unwrap(), Some(1));
+    let wrong = errors(&settings(&format!("replica_index = 1\n{ACCOUNT}")));
+    assert!(wrong.len() == 1 && wrong[0].contains("less than `replicas`"), "{wrong:?}");
+}
+
+#[test]
 fn a_flag_beats_the_environment_and_the_environment_beats_a_file() {
     let toml = format!("listen = \"127.0.0.1:1\"\n{ACCOUNT}[cache]\nmemory = \"1MiB\"\n[log]\nfilter = \"warn\"\n");
     let environment = [

@@ -5,7 +5,8 @@
 //! A booking is given back only where the request never left this process.
 //!
 //! Without Redis each replica keeps to an even part, `1/replicas`, of the rate, of the day and of each caller's quota,
-//! since no replica knows of the others. With Redis see [`shared`].
+//! since no replica knows of the others. What does not divide evenly belongs to the replicas with the smallest indexes; a
+//! replica without an index rounds its part down. With Redis see [`shared`].
 
 use std::{
     sync::Arc,
@@ -32,8 +33,14 @@ pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 pub(crate) struct Budget {
     local: LocalBudget,
     shared: Option<SharedBudget>,
-    /// The replicas among which the budget is divided because nobody coordinates them.
-    parts: u32,
+    part: Part,
+}
+
+/// The part of a number that one replica has, where nobody coordinates the replicas.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Part {
+    replicas: u32,
+    index: Option<u32>,
 }
 
 /// What this replica knows of its account's budget.
@@ -82,14 +89,14 @@ impl Budget {
     pub(crate) fn new(options: &Options, now: Instant) -> Self {
         let replica: Arc<str> = uuid::Uuid::new_v4().simple().to_string().into();
         let shared = options.store.clone().map(|store| SharedBudget::new(store, &replica, options, now));
-        let parts = if shared.is_some() { 1 } else { options.replicas.max(1) };
+        let part = Part::new(options);
         let local = LocalBudget {
-            rate_limit: RateLimit::new(options.calls_per_second / f64::from(parts), now),
-            day: DayCounters::new(options.calls_per_day / parts),
-            clock: AccountClock::new(now),
+            rate_limit: RateLimit::new(options.calls_per_second / f64::from(part.replicas), now),
+            day: DayCounters::new(part.of(options.calls_per_day)),
+            clock: AccountClock::new(options.clock, now),
             replica,
         };
-        Self { local, shared, parts }
+        Self { local, shared, part }
     }
 
     /// The earliest time at which a permit may be asked for; may be in the past.
@@ -211,7 +218,7 @@ impl Budget {
 
     /// How long until the caller may cause a call; `None` where it may now.
     pub(crate) fn caller_spent_for(&mut self, caller: &str, quota: Option<u32>, now: Instant) -> Option<Duration> {
-        self.local.day.caller_spent_for(caller, quota? / self.parts, self.local.clock.ms(now))
+        self.local.day.caller_spent_for(caller, self.part.of(quota?), self.local.clock.ms(now))
     }
 
     /// How long until bulk work and refreshes may cause a call; `None` where they may now. They stop at four fifths of the
@@ -219,6 +226,20 @@ impl Budget {
     pub(crate) fn background_spent_for(&mut self, now: Instant) -> Option<Duration> {
         let limit = (self.limit() / 5 * 4).max(1);
         self.local.day.spent_for(limit, self.local.clock.ms(now))
+    }
+}
+
+impl Part {
+    /// All of it where the replicas share a Redis.
+    pub(crate) fn new(options: &Options) -> Self {
+        let replicas = if options.store.is_some() { 1 } else { options.replicas.max(1) };
+        Self { replicas, index: options.replica_index }
+    }
+
+    /// This replica's part of so many calls.
+    pub(crate) fn of(self, calls: u32) -> u32 {
+        let has_one_more = self.index.is_some_and(|index| index < calls % self.replicas);
+        calls / self.replicas + u32::from(has_one_more)
     }
 }
 
@@ -231,5 +252,21 @@ impl LocalBudget {
 
     fn throttled(&mut self, booking: &Booking, retry_after: Duration) {
         self.rate_limit.throttled(Instant::now(), self.clock.instant(booking.at_ms), retry_after);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_of_replicas_with_an_index_add_up_to_the_whole_and_those_without_to_no_more() {
+        for replicas in 1..=7 {
+            for calls in [0, 1, 2, 3, 5, 8640, 10_000_000] {
+                let parts = (0..replicas).map(|index| Part { replicas, index: Some(index) }.of(calls));
+                assert_eq!(parts.sum::<u32>(), calls, "{calls} among {replicas}");
+                assert!(replicas * Part { replicas, index: None }.of(calls) <= calls, "{calls} among {replicas}");
+            }
+        }
     }
 }

@@ -196,6 +196,7 @@ impl From<&dispatch::Error> for ErrorDescriptor {
             Error::BreakerOpen { operation, retry_after } => {
                 with(ErrorReason::UpstreamPaused).fact("operation", operation.name()).retry_in(*retry_after)
             }
+            Error::Restarting { retry_after } => with(ErrorReason::UpstreamPaused).retry_in(*retry_after),
             Error::NotServed(marketplace) => with(ErrorReason::MarketplaceNotServed).fact("marketplace", marketplace),
             Error::Stopping => with(ErrorReason::Stopping).retry_in(DEFAULT_RETRY_DELAY),
             Error::Upstream(error) => Self::from(&**error),

@@ -291,6 +291,7 @@ fn catalog_over(upstream: Arc<dyn Upstream>) -> (Catalog, Arc<Cache>) {
         clock: Clock::System,
         store: None,
         replicas: 1,
+        replica_index: None,
     };
     (Catalog::new(Arc::clone(&cache), Dispatch::start(vec![account])), cache)
 }

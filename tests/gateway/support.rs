@@ -157,6 +157,7 @@ pub fn config() -> Config {
         admin: Admin::default(),
         redis: None,
         replicas: 1,
+        replica_index: None,
         sandbox: true,
     }
 }

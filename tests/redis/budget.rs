@@ -134,6 +134,7 @@ fn replica(name: &'static str, url: &str, amazon: &Arc<Amazon>, limits: Limits) 
         clock: stockroom::clock::Clock::System,
         store: Some(Store::open(&redis).unwrap()),
         replicas: limits.replicas,
+        replica_index: None,
     }])
 }
 

@@ -126,6 +126,7 @@ fn catalog(server: &RedisServer, amazon: &Arc<Amazon>) -> Catalog {
         clock: stockroom::clock::Clock::System,
         store: None,
         replicas: 1,
+        replica_index: None,
     };
     Catalog::new(cache, Dispatch::start(vec![options]))
 }
