@@ -8,10 +8,11 @@
 //! The shared tier saves calls to Amazon and is never waited for longer than `redis.timeout`: any failure of it is a miss.
 //! Redis is not asked for an entry that is fresh in memory.
 //!
-//! A read of a product in memory also marks it in the refresh queue, from which the dispatcher fills the free places of its
-//! batches.
+//! A read of a product in memory also enters it in the refresh queue, for the time when it will be nearly stale. The dispatcher
+//! fills the free places of its batches from that queue. A stale product that was read enters it at once, by the catalog.
 //!
-//! The youngest answer wins: an older one, from a call that took long or from Redis, never replaces a younger one in memory.
+//! The youngest answer wins: an older one, from a call that took long or from Redis, never replaces a younger one in memory,
+//! and is not written to Redis.
 
 use std::{
     hash::{Hash, Hasher},
@@ -105,7 +106,8 @@ pub enum Purge {
     Everything,
 }
 
-/// An answer that is not expired for the read that found it.
+/// An answer that is not expired for the read that found it. If it is stale-if-error, the reader returns it only once Amazon
+/// has failed.
 #[derive(Clone, Debug)]
 pub struct CacheHit {
     /// The answer.
@@ -121,8 +123,8 @@ pub struct CacheHit {
 pub struct Purged {
     /// Entries dropped from this process's memory.
     pub dropped: u64,
-    /// Whether the purge is in Redis' journal, from which every replica takes it within a moment. Otherwise only this
-    /// process has dropped the entries, and the purge should be repeated.
+    /// Whether the purge reaches every replica: it is in Redis' journal, or there is no Redis. Otherwise only this process
+    /// has dropped the entries, and the purge should be repeated.
     pub everywhere: bool,
 }
 
@@ -153,7 +155,8 @@ impl Cache {
         Self { shared: Some(shared), ..local }
     }
 
-    /// Replaces the clock, for simulations.
+    /// Replaces the clock by which reads and purges judge an age, for simulations. Memory and Redis still drop entries by the
+    /// system's clock.
     pub fn with_clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
     }
@@ -163,7 +166,7 @@ impl Cache {
         self.clock.now()
     }
 
-    /// The keys that are due for a refresh.
+    /// The keys that were read, and when each is due for a refresh.
     pub fn refresh_queue(&self) -> Arc<RefreshQueue> {
         Arc::clone(&self.refresh_queue)
     }
@@ -172,7 +175,7 @@ impl Cache {
     /// `now` is the time of the read, by the cache's clock.
     ///
     /// One command asks Redis for all keys that memory does not have fresh, because another replica may have refreshed them.
-    /// An answer in Redis counts only if it is younger than that in memory.
+    /// An answer in Redis counts only if it is younger than the hit in memory.
     pub async fn get_many(
         &self,
         keys: &[Key],
@@ -189,23 +192,24 @@ impl Cache {
     /// Stores an answer in both tiers, unless memory has a younger one or the answer is older than a purge that covers it.
     /// Does not wait for Redis.
     pub fn put(&self, key: Key, snapshot: Snapshot) {
-        if self.remember(&key, &snapshot)
+        if self.remember(&key, &snapshot) == Remembered::Stored
             && let Some(shared) = &self.shared
         {
             shared.write(&key, &snapshot);
         }
     }
 
-    /// Looks up, once for all keys (of one marketplace), what other replicas do about them: answers that are younger than
-    /// the given times are put into memory, and keys that nobody fetches are locked for this process.
+    /// Prepares a fetch of keys (of one marketplace). An answer in Redis that is younger than the time beside its key is put
+    /// into memory and returned. Every key that no other replica has locked is locked for this process; `release` gives the
+    /// locks up. Without Redis, or where it fails, every key is free.
     pub async fn look_up(&self, keys: &[(Key, SystemTime)]) -> Vec<FetchState> {
         let Some(shared) = &self.shared else { return vec![FetchState::Free; keys.len()] };
         let now = self.now();
         let found = shared.look_up(&keys.iter().map(|(key, _)| key).collect::<Vec<_>>(), now).await;
-        let state = |((key, known_at), (snapshot, is_locked)): (&(Key, SystemTime), (Option<Snapshot>, bool))| {
+        let state = |((key, known_at), (snapshot, is_locked_by_us)): (&(Key, SystemTime), (Option<Snapshot>, bool))| {
             let newer = snapshot.filter(|snapshot| snapshot.fetched_at > *known_at);
-            let newer = newer.filter(|snapshot| self.remember(key, snapshot));
-            match (newer, is_locked) {
+            let newer = newer.filter(|snapshot| self.remember(key, snapshot) != Remembered::Purged);
+            match (newer, is_locked_by_us) {
                 (Some(snapshot), _) => FetchState::Answered(Some(snapshot)),
                 (None, true) => FetchState::Free,
                 (None, false) => FetchState::Remote,
@@ -263,9 +267,11 @@ impl Cache {
             // The queue learns of the first read only: it costs a lock.
             && entry.mark_as_read(requirement.offers)
         {
-            let fresh = self.policy.freshness_lifetime(None, &FreshnessRequirement { max_age: None, ..*requirement });
+            // By the policy: the `max_age` of one reader says nothing about the next one.
+            let policy_only = FreshnessRequirement { max_age: None, ..*requirement };
+            let lifetime = self.policy.freshness_lifetime(None, &policy_only);
             let (key, age) = (FetchKey::Item(*locale, *asin), entry.snapshot.age(now));
-            self.refresh_queue.mark_read(&key, entry.snapshot.fetched_at, fresh, age);
+            self.refresh_queue.mark_read(&key, entry.snapshot.fetched_at, lifetime, age);
         }
         let hit = entry.and_then(|entry| self.hit(entry.snapshot, pb::Source::Memory, requirement, now));
         self.memory.count(hit.as_ref().map(|hit| hit.freshness));
@@ -285,7 +291,7 @@ impl Cache {
         for ((key, hit), snapshot) in open.into_iter().zip(found) {
             let newer = snapshot
                 .filter(|found| hit.as_ref().is_none_or(|hit| hit.snapshot.fetched_at < found.fetched_at))
-                .filter(|found| self.remember(key, found))
+                .filter(|found| self.remember(key, found) != Remembered::Purged)
                 .and_then(|found| self.hit(found, pb::Source::Redis, requirement, now));
             shared.count(newer.as_ref().map(|hit| hit.freshness));
             if newer.is_some() {
@@ -306,18 +312,27 @@ impl Cache {
         (freshness != Freshness::Expired).then_some(CacheHit { snapshot, source, freshness })
     }
 
-    /// Puts an answer into memory, unless memory has a younger one; `false` if a purge covers the answer, which is then not
-    /// stored.
-    fn remember(&self, key: &Key, snapshot: &Snapshot) -> bool {
-        self.memory.put(key.clone(), snapshot.clone());
+    /// Puts an answer into memory, unless memory has a younger one or a purge covers the answer.
+    fn remember(&self, key: &Key, snapshot: &Snapshot) -> Remembered {
+        let is_youngest = self.memory.put(key, snapshot);
         // `purge` first adds to the log and then drops entries. A purge that runs at the same time therefore either is in the
         // log by now, or drops the entry that was put above.
-        let is_purged = self.purge_log.covers(key, snapshot);
-        if is_purged && self.memory.get(key).is_some_and(|entry| entry.snapshot.fetched_at <= snapshot.fetched_at) {
-            self.memory.forget(key);
+        if self.purge_log.covers(key, snapshot) {
+            self.memory.forget(key, snapshot.fetched_at);
+            return Remembered::Purged;
         }
-        !is_purged
+        if is_youngest { Remembered::Stored } else { Remembered::Outdated }
     }
+}
+
+/// What became of an answer that was to be put into memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Remembered {
+    Stored,
+    /// Memory has a younger answer.
+    Outdated,
+    /// A purge covers the answer.
+    Purged,
 }
 
 impl Key {

@@ -15,19 +15,19 @@
 //! | up to `offers_fresh` (50 min) | fresh | fresh |
 //! | up to `offers_stale` (6 h) | stale-while-revalidate | fresh |
 //! | up to `catalog_fresh` (12 h) | stale-if-error | fresh |
-//! | up to `ceiling` (24 h) | stale-if-error | stale-while-revalidate |
+//! | below `ceiling` (24 h) | stale-if-error | stale-while-revalidate |
 //! | from `ceiling` on | expired | expired |
 //!
 //! Offers are fresh for 50 minutes and not for an hour, because a price that is an hour old must be shown with its time.
 //!
 //! # Edge cases
 //!
-//! - "There is no such product" is fresh for [`MISSING_FRESH_LIFETIME`] and then expired.
-//! - `max_age` replaces the lifetime, shorter or longer. What is older is expired: the reader has said what is too old.
-//!   A `max_age` of zero accepts no cached answer.
-//! - `cache_only` accepts everything that is not expired by the ceiling, whatever `max_age` says. What is past its lifetime
-//!   is classified as stale-while-revalidate, and the reader does not revalidate it.
-//! - No configuration lifts the ceiling of 24 hours.
+//! - That there is no answer ("not found", "not accessible") is fresh below [`MISSING_FRESH_LIFETIME`] and then expired.
+//! - `max_age` replaces the lifetime, shorter or longer, up to the ceiling. What is older is expired: the reader has said what
+//!   is too old. A `max_age` of zero accepts no cached answer.
+//! - `cache_only` accepts every answer that is not expired by the table or the first rule, also with a `max_age` (of zero,
+//!   too). An answer past its lifetime is classified as stale-while-revalidate, and the reader does not revalidate it.
+//! - A configuration can lower the ceiling of 24 hours and not raise it.
 
 use std::time::{Duration, SystemTime};
 
@@ -68,13 +68,13 @@ pub struct FreshnessRequirement {
 /// How fresh an answer is for one read; the fresher, the smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Freshness {
-    /// It is returned.
+    /// The gateway returns it.
     Fresh,
-    /// It is returned, and due for a refresh.
+    /// The gateway returns it, and refreshes it afterwards.
     StaleWhileRevalidate,
-    /// It is returned only if Amazon fails.
+    /// The gateway asks Amazon first, and returns it only if Amazon fails.
     StaleIfError,
-    /// It is not returned.
+    /// The gateway does not return it. The cache reports it as a miss.
     Expired,
 }
 
@@ -91,14 +91,14 @@ impl From<&config::Cache> for FreshnessPolicy {
 }
 
 impl FreshnessPolicy {
-    /// Classifies an answer of this age for one read. With `missing`, the answer is that there is no such product; why is
+    /// Classifies an answer of this age for one read. With `missing`, the answer is that there is none; for which reason is
     /// irrelevant here.
     pub fn classify(&self, age: Duration, missing: Option<Missing>, requirement: &FreshnessRequirement) -> Freshness {
         if age >= self.retention(missing) {
             return Freshness::Expired;
         }
-        let accepts_cached = requirement.max_age != Some(Duration::ZERO);
-        if accepts_cached && age <= self.freshness_lifetime(missing, requirement) {
+        let is_too_old_at_any_age = requirement.max_age == Some(Duration::ZERO);
+        if !is_too_old_at_any_age && age <= self.freshness_lifetime(missing, requirement) {
             return Freshness::Fresh;
         }
         if requirement.cache_only {

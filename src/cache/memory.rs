@@ -12,7 +12,11 @@ use std::{
 };
 
 use foldhash::fast::RandomState;
-use moka::{Expiry, sync};
+use moka::{
+    Expiry,
+    ops::compute::{CompResult, Op},
+    sync,
+};
 
 use super::{
     Freshness, FreshnessPolicy, Key, Purge,
@@ -20,7 +24,8 @@ use super::{
 };
 use amazon_catalog::{Asin, Locale, Marketplace, Snapshot};
 
-/// What an entry costs beside its content: key, times, moka's own nodes. An estimate: small entries were seen to take about 530 bytes.
+/// What an entry costs beside its content: key, times, moka's own nodes. An estimate: an entry with a few bytes of content
+/// was seen to take about 530 bytes in all.
 const OVERHEAD_BYTES: usize = 512;
 
 #[derive(Debug)]
@@ -42,7 +47,7 @@ impl MemoryEntry {
     /// others.
     pub(crate) fn mark_as_read(&self, offers: bool) -> bool {
         let mark = 1 << u8::from(offers);
-        // Most reads are not the first: looking before marking keeps the line of the cache shared among cores.
+        // Most reads are not the first: a load before the write keeps the processor's cache line shared among cores.
         self.read.load(Ordering::Relaxed) & mark == 0 && self.read.fetch_or(mark, Ordering::Relaxed) & mark == 0
     }
 }
@@ -51,23 +56,20 @@ impl MemoryEntry {
 struct EntryExpiry(FreshnessPolicy);
 
 impl EntryExpiry {
-    fn left(&self, snapshot: &Snapshot) -> Option<Duration> {
-        Some(self.0.remaining_retention(
-            snapshot.fetched_at,
-            snapshot.content.as_ref().err().copied(),
-            SystemTime::now(),
-        ))
+    fn remaining(&self, snapshot: &Snapshot) -> Duration {
+        let missing = snapshot.content.as_ref().err().copied();
+        self.0.remaining_retention(snapshot.fetched_at, missing, SystemTime::now())
     }
 }
 
 impl Expiry<Key, MemoryEntry> for EntryExpiry {
     fn expire_after_create(&self, _: &Key, entry: &MemoryEntry, _: Instant) -> Option<Duration> {
-        self.left(&entry.snapshot)
+        Some(self.remaining(&entry.snapshot))
     }
 
     // Without this moka keeps the remaining time of the entry that was replaced.
     fn expire_after_update(&self, _: &Key, entry: &MemoryEntry, _: Instant, _: Option<Duration>) -> Option<Duration> {
-        self.left(&entry.snapshot)
+        Some(self.remaining(&entry.snapshot))
     }
 }
 
@@ -85,16 +87,20 @@ impl Memory {
         self.entries.get(key)
     }
 
-    /// TierCounts a look-up by how it ended.
+    /// Counts a look-up: how fresh the hit was, or `None` for a miss.
     pub(crate) fn count(&self, freshness: Option<Freshness>) {
         self.counts.count(freshness);
     }
 
-    pub(crate) fn put(&self, key: Key, snapshot: Snapshot) {
-        // Two calls may be answered out of order; the later answer stays.
-        if self.entries.get(&key).is_none_or(|entry| entry.snapshot.fetched_at <= snapshot.fetched_at) {
-            self.entries.insert(key, MemoryEntry { snapshot, read: Arc::default() });
-        }
+    /// Stores an answer; `false` if memory has a younger one, which stays. The comparison and the change are one step, because
+    /// two calls may be answered out of order and at the same time. Where bytes are short, moka may drop the new entry.
+    pub(crate) fn put(&self, key: &Key, snapshot: &Snapshot) -> bool {
+        let entry = || MemoryEntry { snapshot: snapshot.clone(), read: Arc::default() };
+        let op = |old: Option<moka::Entry<Key, MemoryEntry>>| match old {
+            Some(old) if old.value().snapshot.fetched_at > snapshot.fetched_at => Op::Nop,
+            _ => Op::Put(entry()),
+        };
+        !matches!(self.entries.entry_by_ref(key).and_compute_with(op), CompResult::Unchanged(_))
     }
 
     /// Drops what a purge covers. Returns how many entries that were.
@@ -126,8 +132,12 @@ impl Memory {
         passing.collect::<Vec<_>>().iter().map(|key| u64::from(self.entries.remove(&**key).is_some())).sum()
     }
 
-    pub(crate) fn forget(&self, key: &Key) {
-        self.entries.invalidate(key);
+    /// Drops an entry, unless it is younger than this time.
+    pub(crate) fn forget(&self, key: &Key, fetched_at: SystemTime) {
+        self.entries.entry_by_ref(key).and_compute_with(|old| match old {
+            Some(old) if old.value().snapshot.fetched_at <= fetched_at => Op::Remove,
+            _ => Op::Nop,
+        });
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -188,7 +198,7 @@ mod tests {
     fn it_holds_no_more_bytes_than_it_may() {
         let memory = memory(100 * 1024);
         for n in 0..1000 {
-            memory.put(key("US", &format!("B{n:09}")), snapshot(1024, Duration::ZERO));
+            memory.put(&key("US", &format!("B{n:09}")), &snapshot(1024, Duration::ZERO));
         }
         let stats = memory.stats();
         assert!(stats.size_bytes <= 100 * 1024 && stats.entries > 50, "{stats:?}");
@@ -198,17 +208,17 @@ mod tests {
     fn an_answer_that_came_late_does_not_replace_a_newer_one() {
         let memory = memory(1 << 20);
         let (new, old) = (snapshot(1, Duration::ZERO), snapshot(2, Duration::from_secs(60)));
-        memory.put(key("US", "B000000001"), new.clone());
-        memory.put(key("US", "B000000001"), old);
+        assert!(memory.put(&key("US", "B000000001"), &new));
+        assert!(!memory.put(&key("US", "B000000001"), &old));
         assert_eq!(memory.get(&key("US", "B000000001")).map(|entry| entry.snapshot), Some(new));
     }
 
     #[test]
-    fn what_may_not_be_told_any_more_is_not_entry() {
+    fn an_answer_past_its_retention_is_not_kept() {
         let memory = memory(1 << 20);
-        memory.put(key("US", "B000000001"), snapshot(1, Duration::from_secs(24 * 3600)));
+        memory.put(&key("US", "B000000001"), &snapshot(1, Duration::from_secs(24 * 3600)));
         let absent = Snapshot { content: Err(Missing::NotFound), ..snapshot(0, Duration::from_secs(3600)) };
-        memory.put(key("US", "B000000002"), absent);
+        memory.put(&key("US", "B000000002"), &absent);
         assert!(["B000000001", "B000000002"].iter().all(|asin| memory.get(&key("US", asin)).is_none()));
     }
 
@@ -219,7 +229,7 @@ mod tests {
         let page = Key::Page { namespace: Namespace::Searches, locale: us, request: "lamp".into() };
         let keys = [key("US", "B000000001"), key("US", "B000000002"), key("UK", "B000000001"), page];
         for key in &keys {
-            memory.put(key.clone(), snapshot(1, Duration::ZERO));
+            memory.put(key, &snapshot(1, Duration::ZERO));
         }
         let left = |memory: &Memory| keys.iter().map(|key| memory.get(key).is_some()).collect::<Vec<_>>();
         let purge = |what: &Purge| memory.purge(what);

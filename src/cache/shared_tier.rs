@@ -96,7 +96,9 @@ impl SharedTier {
         let found = self.lock.try_lock(&self.store, &self.names_of(keys)).await.into_iter();
         keys.iter()
             .zip(found)
-            .map(|(key, (bytes, is_locked))| (bytes.and_then(|bytes| self.decode(key, bytes, now)), is_locked))
+            .map(|(key, (bytes, is_locked_by_us))| {
+                (bytes.and_then(|bytes| self.decode(key, bytes, now)), is_locked_by_us)
+            })
             .collect()
     }
 

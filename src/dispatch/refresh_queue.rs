@@ -105,9 +105,10 @@ impl RefreshQueue {
         }
     }
 
-    /// An answer was read for the first time since it was fetched; it is fresh for so much longer in all.
-    pub fn mark_read(&self, key: &FetchKey, fetched_at: SystemTime, fresh: Duration, age: Duration) {
-        let due_at = Instant::now() + fresh.mul_f64(REFRESH_AHEAD).saturating_sub(age);
+    /// An answer was read for the first time since it was fetched: it becomes due when its age reaches [`REFRESH_AHEAD`] of its
+    /// freshness lifetime. `age` is today's, by the cache's clock; `fetched_at` identifies the answer.
+    pub fn mark_read(&self, key: &FetchKey, fetched_at: SystemTime, lifetime: Duration, age: Duration) {
+        let due_at = Instant::now() + lifetime.mul_f64(REFRESH_AHEAD).saturating_sub(age);
         let mut keys = self.keys();
         let is_known = |due: &Due| due.kind != Kind::Ahead || (due.fetched_at == fetched_at && due.at <= due_at);
         if !keys.due.get(key).is_some_and(is_known) {

@@ -97,6 +97,19 @@ async fn what_is_stale_here_may_be_fresh_there() {
 }
 
 #[tokio::test]
+async fn an_answer_that_came_late_does_not_replace_a_younger_one_in_redis() {
+    let server = RedisServer::start(&[]).await;
+    let writer = replica(&server.url());
+    let (young, old) = (snapshot(MINUTE), snapshot(2 * HOUR));
+    put(&writer, product(1), young.clone());
+    writer.flush().await;
+    put(&writer, product(1), old);
+    writer.flush().await;
+    let hit = get(&replica(&server.url()), &product(1)).await.unwrap();
+    assert!(young.fetched_at.duration_since(hit.snapshot.fetched_at).unwrap() < Duration::from_millis(1));
+}
+
+#[tokio::test]
 async fn what_is_not_the_answer_to_its_key_is_a_miss() {
     let server = RedisServer::start(&[]).await;
     stored(&server, product(1), snapshot(MINUTE)).await;
