@@ -60,7 +60,7 @@ impl Catalog {
 
     /// What a page of a variation family would cost.
     pub async fn estimate_variations(&self, read: &ReadContext, asin: Asin, from: usize) -> CostCounter {
-        let wanted = amazon_catalog::IDS_PER_CALL;
+        let wanted = amazon_catalog::ITEMS_PER_PAGE;
         let mut cost = CostCounter::default();
         let _ = self.variations(&dry(read), asin, from, wanted, &mut cost).await;
         cost

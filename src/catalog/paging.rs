@@ -16,7 +16,7 @@
 //!
 //! An Amazon that repeats its pages for ever is ended by a bound on the number of pages, which the caller has.
 
-use amazon_catalog::IDS_PER_CALL;
+use amazon_catalog::ITEMS_PER_PAGE;
 
 /// What is known of one page of a list.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +30,7 @@ pub(super) struct PageExtent {
 impl PageExtent {
     /// The number of places up to the end of the page.
     pub(super) fn end(self) -> usize {
-        (self.number - 1) * IDS_PER_CALL + self.places
+        (self.number - 1) * ITEMS_PER_PAGE + self.places
     }
 
     /// A count of all places as far as it can be believed: at least what the page brought.
@@ -43,8 +43,8 @@ impl PageExtent {
         let (believed, contradicted): (Vec<usize>, Vec<usize>) =
             counts.into_iter().flatten().partition(|count| *count >= self.end());
         let is_uncounted = believed.is_empty() || !contradicted.is_empty();
-        let says_more = believed.iter().any(|count| *count > self.number * IDS_PER_CALL);
-        self.places > 0 && (says_more || is_uncounted && self.places >= IDS_PER_CALL)
+        let says_more = believed.iter().any(|count| *count > self.number * ITEMS_PER_PAGE);
+        self.places > 0 && (says_more || is_uncounted && self.places >= ITEMS_PER_PAGE)
     }
 }
 

@@ -5,7 +5,7 @@ use time::{Date, Month, OffsetDateTime, format_description::well_known::Iso8601}
 
 use stockroom_proto::pb;
 
-/// Reads an instant in ISO 8601, with or without seconds, as `2024-11-06T05:35Z`.
+/// Reads an instant in ISO 8601 with its offset, with or without seconds, as `2024-11-06T05:35Z`. `None` for a date alone.
 pub(crate) fn timestamp(text: &str) -> Option<Timestamp> {
     let instant = OffsetDateTime::parse(text.trim(), &Iso8601::PARSING).ok()?;
     Some(Timestamp { seconds: instant.unix_timestamp(), nanos: i32::try_from(instant.nanosecond()).ok()? })

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use crate::{
     Asin, BrowseNodeId, CatalogRequest, CatalogResponse, FileKind, GetBrowseNodes, GetFileLink, GetItems,
-    GetVariations, IDS_PER_CALL, ListFiles, Locale, Marketplace, SearchItems, http_response::HttpResponse,
+    GetVariations, ITEMS_PER_PAGE, ListFiles, Locale, Marketplace, SearchItems, http_response::HttpResponse,
     response_body,
 };
 
@@ -32,7 +32,7 @@ pub fn response(data: &[u8]) {
         CatalogResponse::Variations(page) => page.as_ref().map_or(0, |page| page.places.len()),
         CatalogResponse::BrowseNodes(_) | CatalogResponse::Files(_) | CatalogResponse::FileLink(_) => 0,
     };
-    assert!(count <= IDS_PER_CALL, "{count} products in one answer");
+    assert!(count <= ITEMS_PER_PAGE, "{count} products in one answer");
 }
 
 fn request(operation: u8) -> Option<CatalogRequest> {

@@ -18,7 +18,7 @@
 //!
 //! Numbers and booleans are also read from strings, and a string field accepts a number's digits, because Amazon sends ids both ways.
 //! A string of white space is absent. A number is rounded to what its field holds; it is absent only where it is no number,
-//! or larger than the field.
+//! or larger than the field. Of several fields with one name the first counts that is not null, also where it does not fit.
 
 use std::{borrow::Cow, fmt};
 
@@ -110,7 +110,7 @@ pub(crate) fn unless_empty<T: Default + PartialEq>(message: T) -> Option<T> {
     (message != T::default()).then_some(message)
 }
 
-/// The content of a string, or the digits of a number.
+/// The content of a string, or a number as it is written.
 pub(crate) fn text(json: &RawValue) -> Option<Cow<'_, str>> {
     match json.get().as_bytes().first()? {
         b'"' => serde_json::from_str(json.get()).ok().map(Cow::Owned),

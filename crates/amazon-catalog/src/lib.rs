@@ -62,7 +62,9 @@ pub use self::{
     error::{BuildError, Error, Refusal},
     files::{FileKind, FileLink, GetFileLink, ListFiles},
     marketplace::{Currency, Language, Locale, Marketplace, SearchIndex},
-    request::{CatalogRequest, GetBrowseNodes, GetItems, GetVariations, IDS_PER_CALL, Operation, SearchItems},
+    request::{
+        CatalogRequest, GetBrowseNodes, GetItems, GetVariations, IDS_PER_CALL, ITEMS_PER_PAGE, Operation, SearchItems,
+    },
     response::{BrowseNodes, CatalogResponse, Items, Missing, SearchPage, VariationsPage},
     sent::SentNotice,
     snapshot::Snapshot,

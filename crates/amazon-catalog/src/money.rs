@@ -7,14 +7,14 @@ use stockroom_proto::pb;
 
 /// How many decimals an amount holds.
 const MAX_DECIMALS: i64 = 9;
-/// More digits than an amount holds: 19 for the units, 9 for the billionths.
+/// The most digits that an amount can have: 19 for the units, 9 for the billionths.
 const MAX_DIGITS: usize = 28;
 /// Billionths in a unit.
 const NANOS: i128 = 1_000_000_000;
 
 /// Parses a decimal number as whole units and billionths of a unit, without a float in between.
 ///
-/// Reads what JSON calls a number, with or without an exponent: `33.99`, `1500`, `1.5E3`. Digits beyond the ninth decimal
+/// Reads every number of JSON, with or without an exponent (`33.99`, `1500`, `1.5E3`), and `12.` and `007`. Digits beyond the ninth decimal
 /// are rounded, half away from zero. `None` where the text is no number, or has more units than an `i64`.
 ///
 /// ```
@@ -57,6 +57,7 @@ pub fn parse_amount(text: &str) -> Option<(i64, i32)> {
 /// finer than that unit.
 pub fn minor_units(money: &pb::Money, currency: Currency) -> Option<u64> {
     let scale = 10_u64.pow(currency.decimals());
+    // No currency has more than nine decimals.
     let nanos_per_minor_unit = 1_000_000_000 / scale;
     let (units, nanos) = (u64::try_from(money.units).ok()?, u64::try_from(money.nanos).ok()?);
     if nanos >= 1_000_000_000 || nanos % nanos_per_minor_unit != 0 {

@@ -5,8 +5,11 @@
 
 use crate::{Asin, BrowseNodeId, GetFileLink, ListFiles, Locale, SearchIndex, pb};
 
-/// The most ids that one call may carry, and the most items that one page of a list has (both APIs).
+/// The most ids that one call may carry (both APIs).
 pub const IDS_PER_CALL: usize = 10;
+
+/// The most items that one page of a search or of a variation family has (both APIs). Every request asks for so many.
+pub const ITEMS_PER_PAGE: usize = 10;
 
 /// Amazon's operations. Those on files count as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

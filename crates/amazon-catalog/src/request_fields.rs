@@ -1,6 +1,6 @@
 //! Parts of a request's JSON that both APIs share: Amazon's names of enum values, and the merging of objects.
 //!
-//! The names of conditions in responses are read in `schema::offers`.
+//! The names of conditions in responses are read in `schema::offers_v2`.
 
 use serde_json::{Map, Value};
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::resources;
 use crate::{
-    Asin, CatalogRequest, FileKind, IDS_PER_CALL, SearchFilter, SearchItems, Unsupported,
+    Asin, CatalogRequest, FileKind, ITEMS_PER_PAGE, SearchFilter, SearchItems, Unsupported,
     request_fields::{self, merge_stated},
 };
 use stockroom_proto::pb;
@@ -31,7 +31,7 @@ pub(super) fn body(request: &CatalogRequest, partner_tag: &str) -> Vec<u8> {
             prices,
             json!({
                 "asin": family.asin.as_str(),
-                "variationCount": IDS_PER_CALL,
+                "variationCount": ITEMS_PER_PAGE,
                 "variationPage": family.page,
             }),
         ]),
@@ -80,7 +80,7 @@ fn search_fields(search: &SearchItems) -> Value {
         "availability": request_fields::availability(search.availability),
         "sortBy": request_fields::sort_by(search.sort),
         // The SDK lets 100 through; the documentation says 10.
-        "itemCount": IDS_PER_CALL,
+        "itemCount": ITEMS_PER_PAGE,
         "itemPage": search.page,
     })
 }

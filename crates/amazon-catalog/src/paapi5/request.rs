@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::resources;
 use crate::{
-    Asin, CatalogRequest, IDS_PER_CALL, SearchItems,
+    Asin, CatalogRequest, ITEMS_PER_PAGE, SearchItems,
     request_fields::{self, merge_stated},
 };
 use stockroom_proto::pb;
@@ -33,7 +33,7 @@ pub(super) fn body(request: &CatalogRequest, partner_tag: &str) -> Vec<u8> {
             prices,
             json!({
                 "ASIN": family.asin.as_str(),
-                "VariationCount": IDS_PER_CALL,
+                "VariationCount": ITEMS_PER_PAGE,
                 "VariationPage": family.page,
             }),
         ]),
@@ -67,7 +67,7 @@ fn search_fields(search: &SearchItems) -> Value {
         "Availability": request_fields::availability(search.availability),
         "Merchant": merchant(search.merchant),
         "SortBy": request_fields::sort_by(search.sort),
-        "ItemCount": IDS_PER_CALL,
+        "ItemCount": ITEMS_PER_PAGE,
         "ItemPage": search.page,
     })
 }

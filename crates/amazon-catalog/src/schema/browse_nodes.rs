@@ -4,7 +4,10 @@ use std::collections::HashSet;
 
 use serde_json::value::RawValue;
 
-use crate::json::{FromJson, Object, json_struct};
+use crate::{
+    json::{FromJson, Object, json_struct},
+    schema::numbers::count,
+};
 use stockroom_proto::pb;
 
 /// The most ancestors that are read. Amazon's tree is about ten levels deep; the bound limits the cost of a malformed answer.
@@ -42,6 +45,7 @@ json_struct! {
     struct NodeName {
         id: String,
         display_name: String,
+        /// A name that is understood without the ancestors, as `Men's Shoes` for `Shoes` below `Men`.
         context_free_name: String,
     }
 }
@@ -63,7 +67,7 @@ impl FromJson for Ancestors {
     }
 }
 
-/// The contract calls browse nodes categories.
+/// The messages of `pb` call an item's browse nodes its categories.
 impl From<BrowseNodeInfo> for pb::ProductCategories {
     fn from(info: BrowseNodeInfo) -> Self {
         let nodes = info.browse_nodes.into_iter().filter_map(BrowseNode::into_message).collect();
@@ -75,7 +79,7 @@ impl WebsiteSalesRank {
     /// The message; `None` without the rank itself.
     fn into_message(self) -> Option<pb::SalesRank> {
         let Self { id, display_name, context_free_name, sales_rank } = self;
-        Some(pb::SalesRank { id, display_name, context_free_name, rank: sales_rank? })
+        Some(pb::SalesRank { id, display_name, context_free_name, rank: count(sales_rank)? })
     }
 }
 
@@ -96,7 +100,7 @@ impl BrowseNode {
             display_name: self.display_name,
             context_free_name: self.context_free_name,
             is_root: self.is_root,
-            sales_rank: self.sales_rank,
+            sales_rank: count(self.sales_rank),
             ancestors: self.ancestor.0.into_iter().map(Into::into).collect(),
             children: children.collect(),
         })

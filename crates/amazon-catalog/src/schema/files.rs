@@ -1,6 +1,6 @@
 //! Lists of an account's feeds and reports. Both have the same fields under different names. The Creators API alone has them.
 
-use crate::{dates, json::json_struct};
+use crate::{dates, json::json_struct, schema::numbers::count};
 use stockroom_proto::pb;
 
 json_struct! {
@@ -21,12 +21,13 @@ json_struct! {
 impl FileEntry {
     /// The file; `None` without a name, by which links are requested.
     pub(crate) fn into_message(self) -> Option<pb::AccountFile> {
-        // Of each pair of fields one is empty.
-        let (name, text) = (self.feed_name + &self.filename, self.last_updated + &self.last_modified);
+        let either = |feed: String, report: String| if feed.is_empty() { report } else { feed };
+        let name = either(self.feed_name, self.filename);
+        let text = either(self.last_updated, self.last_modified);
         (!name.is_empty()).then(|| pb::AccountFile {
             name,
-            r#type: self.feed_type + &self.report_type,
-            size_bytes: self.size.filter(|size| *size >= 0),
+            r#type: either(self.feed_type, self.report_type),
+            size_bytes: count(self.size),
             md5: self.md5,
             update_time: dates::timestamp(&text),
             update_time_text: text,

@@ -1,6 +1,9 @@
 //! `Images`: links to pictures.
 
-use crate::json::{json_struct, unless_empty};
+use crate::{
+    json::{json_struct, unless_empty},
+    schema::numbers::count,
+};
 use stockroom_proto::pb;
 
 json_struct! {
@@ -25,8 +28,8 @@ json_struct! {
 json_struct! {
     struct ImageSize {
         url: String,
-        height: i32,
-        width: i32,
+        height: Option<i32>,
+        width: Option<i32>,
     }
 }
 
@@ -51,9 +54,10 @@ impl From<ImageType> for pb::ImageSet {
 }
 
 impl ImageSize {
-    /// The message; `None` without a link.
+    /// The message; `None` without a link. A size that Amazon does not state is zero.
     fn into_message(self) -> Option<pb::Image> {
         let Self { url, height, width } = self;
-        (!url.is_empty()).then_some(pb::Image { url, height, width })
+        let pixels = |number| count(number).unwrap_or_default();
+        (!url.is_empty()).then(|| pb::Image { url, height: pixels(height), width: pixels(width) })
     }
 }

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use crate::{
     dates,
     json::{FromJson, Object, json_struct, unless_empty},
-    schema::money::Money,
+    schema::{money::Money, numbers::count},
 };
 use stockroom_proto::pb;
 
@@ -159,7 +159,7 @@ impl From<ItemInfo> for pb::ProductInfo {
             binding: info.classifications.binding.0,
             product_group: info.classifications.product_group.0,
             edition: content_info.edition.0,
-            page_count: content_info.pages_count.0,
+            page_count: count(content_info.pages_count.0),
             publication_date: dates::partial(content_info.publication_date.0),
             languages: content_info.languages.0.into_iter().map(Into::into).collect(),
             audience_rating: info.content_rating.audience_rating.0,
@@ -174,7 +174,7 @@ impl From<ItemInfo> for pb::ProductInfo {
             size: product_info.size.0,
             is_adult_product: product_info.is_adult_product.0,
             release_date: dates::partial(product_info.release_date.0),
-            unit_count: product_info.unit_count.0,
+            unit_count: count(product_info.unit_count.0),
             dimensions: unless_empty(product_info.item_dimensions.into()),
             energy_efficiency_class: info.technical_info.energy_efficiency_class.0,
             formats: info.technical_info.formats.0,

@@ -1,10 +1,10 @@
 //! An item, which becomes a `pb::Product`.
 
 use crate::{
-    Asin, IDS_PER_CALL, Marketplace,
+    Asin, ITEMS_PER_PAGE, Marketplace,
     json::{json_struct, unless_empty},
     schema::{
-        browse_nodes::BrowseNodeInfo, images::Images, info::ItemInfo, offers::OffersV2, offers_v1::OffersV1,
+        browse_nodes::BrowseNodeInfo, images::Images, info::ItemInfo, offers_v1::OffersV1, offers_v2::OffersV2,
         product_offers::product_offers, reviews::CustomerReviews,
     },
 };
@@ -22,7 +22,7 @@ json_struct! {
         customer_reviews: Option<CustomerReviews>,
         images: Images,
         item_info: ItemInfo,
-        /// The first version of offers. PA-API 5.0 alone has it.
+        /// Amazon's name of the first version of offers. PA-API 5.0 alone has it.
         offers: Option<OffersV1>,
         offers_v2: Option<OffersV2>,
     }
@@ -58,11 +58,11 @@ impl Item {
     }
 }
 
-/// The products of one page of a list, one for each of Amazon's places, at most [`IDS_PER_CALL`]. A place whose item cannot
+/// The products of one page of a list, one for each of Amazon's places, at most [`ITEMS_PER_PAGE`]. A place whose item cannot
 /// be read, or has no valid ASIN, is `None`. The whole is `None` where there are places and none of them can be read: such a
 /// page does not say that nothing was found. An empty list does.
 pub(crate) fn places(items: Vec<Option<Item>>, marketplace: Marketplace) -> Option<Vec<Option<pb::Product>>> {
-    let products = items.into_iter().take(IDS_PER_CALL).map(|item| item?.product(marketplace));
+    let products = items.into_iter().take(ITEMS_PER_PAGE).map(|item| item?.product(marketplace));
     let places: Vec<_> = products.collect();
     (places.is_empty() || places.iter().any(Option::is_some)).then_some(places)
 }

@@ -1,4 +1,4 @@
-//! `Offers`, the first version of offers. PA-API 5.0 alone has it, and Amazon is replacing it by the second (`offers`).
+//! `Offers`, the first version of offers. PA-API 5.0 alone has it, and Amazon is replacing it by the second (`offers_v2`).
 //!
 //! Only this version states the id, delivery, promotions and programmes of an offer, and the feedback and country of its
 //! merchant. It also has summaries: for each condition the number of offers, and the lowest and the highest price over all
@@ -10,7 +10,8 @@ use crate::{
     json::{FromJson, json_struct, unless_empty},
     schema::{
         money::{Amount, Money},
-        offers::{
+        numbers::{count, percentage, stars},
+        offers_v2::{
             Availability, LoyaltyPoints, Restriction, checked_saving, condition_text, parse_condition, sub_condition,
             withhold_price,
         },
@@ -183,7 +184,13 @@ impl From<WithMoney<PriceV1>> for pb::SavingBasis {
 impl From<MerchantInfoV1> for pb::Merchant {
     fn from(merchant: MerchantInfoV1) -> Self {
         let MerchantInfoV1 { id, name, default_shipping_country, feedback_count, feedback_rating } = merchant;
-        Self { id, name, default_shipping_country, feedback_count, feedback_rating }
+        Self {
+            id,
+            name,
+            default_shipping_country,
+            feedback_count: count(feedback_count),
+            feedback_rating: stars(feedback_rating),
+        }
     }
 }
 
@@ -220,7 +227,7 @@ impl From<WithMoney<ShippingCharge>> for pb::ShippingCharge {
 
 impl From<WithMoney<Promotion>> for pb::Promotion {
     fn from(WithMoney { money, more }: WithMoney<Promotion>) -> Self {
-        Self { r#type: more.r#type, amount: money.into_message(), percent: more.discount_percent }
+        Self { r#type: more.r#type, amount: money.into_message(), percent: percentage(more.discount_percent) }
     }
 }
 
@@ -237,7 +244,7 @@ impl From<Summary> for pb::OfferSummary {
             condition: parse_condition(&summary.condition.value).into(),
             lowest_price: summary.lowest_price.into_message(),
             highest_price: summary.highest_price.into_message(),
-            offer_count: summary.offer_count,
+            offer_count: count(summary.offer_count),
         }
     }
 }

@@ -2,21 +2,21 @@
 //!
 //! # Rule
 //!
-//! - Amazon replaces the first version by the second. So the offers are those of the second where it has any; each is
-//!   completed by the first offer of the first version that is the same one, which completes no other. A listing that
-//!   states nothing is no offer.
+//! - Amazon replaces the first version by the second. So the offers are those of the second where it has any. The first
+//!   version only completes them, by what the second has no field for. An offer is completed by the first offer of the first
+//!   version that is the same one, which completes no other. A listing that states nothing is no offer.
 //! - A price that either version restricts to Amazon's cart is withheld here, and no later stage can show it. A restriction
 //!   in the first version holds for every offer of the second that may be the same: its merchant and its condition are the
 //!   same or unknown.
 //! - The span of a condition is withheld where one of its ends may be a withheld price.
 
 use crate::schema::{
-    offers::{OffersV2, withhold_price},
     offers_v1::OffersV1,
+    offers_v2::{OffersV2, withhold_price},
 };
 use stockroom_proto::pb;
 
-/// The contract's offers; `None` where Amazon stated neither version.
+/// The offers; `None` where Amazon stated neither version.
 pub(super) fn product_offers(v1: Option<OffersV1>, v2: Option<OffersV2>) -> Option<pb::ProductOffers> {
     if v1.is_none() && v2.is_none() {
         return None;
@@ -34,6 +34,7 @@ pub(super) fn product_offers(v1: Option<OffersV1>, v2: Option<OffersV2>) -> Opti
             if let Some(index) = v1_offers.iter().position(|v1_offer| is_same_offer(offer, v1_offer)) {
                 complete(offer, v1_offers.remove(index));
             }
+            // Again for an offer that withholds its price: `complete` may have added promotions.
             if offer.price_withheld || restricted.iter().any(|v1_offer| may_be_same_offer(offer, v1_offer)) {
                 withhold_price(offer);
             }
@@ -41,7 +42,7 @@ pub(super) fn product_offers(v1: Option<OffersV1>, v2: Option<OffersV2>) -> Opti
         withhold_spans(&mut summaries, &restricted);
     }
     withhold_spans(&mut summaries, &offers);
-    // The sort is stable: all but the winner stay in Amazon's order.
+    // The sort is stable: those that are no winner stay in Amazon's order.
     offers.sort_by_key(|offer| offer.is_buy_box_winner != Some(true));
     Some(pb::ProductOffers { listings: offers, summaries })
 }
@@ -54,12 +55,11 @@ fn stated(offers: impl Iterator<Item = pb::Offer>) -> Vec<pb::Offer> {
 /// Unsets the lowest and the highest price of each condition that one of the offers with a withheld price has or, where a
 /// condition is unknown, may have: one of the two may be that price.
 fn withhold_spans(summaries: &mut [pb::OfferSummary], offers: &[pb::Offer]) {
-    let withheld: Vec<_> = offers.iter().filter(|offer| offer.price_withheld).map(pb::Offer::condition).collect();
+    let withheld = offers.iter().filter(|offer| offer.price_withheld);
+    let withheld: Vec<&str> = withheld.map(|offer| condition_name(offer.condition(), &offer.condition_text)).collect();
     for summary in summaries {
-        let condition = summary.condition();
-        let may_be_same =
-            |other: &pb::Condition| *other == condition || [*other, condition].contains(&pb::Condition::Unspecified);
-        if withheld.iter().any(may_be_same) {
+        let condition = condition_name(summary.condition(), &summary.condition_text);
+        if withheld.iter().any(|other| may_be_same(other, condition)) {
             (summary.lowest_price, summary.highest_price) = (None, None);
         }
     }
@@ -84,22 +84,29 @@ fn is_same_offer(offer: &pb::Offer, other: &pb::Offer) -> bool {
 
 /// Whether an offer of the one version can be that of the other, as far as both state their merchant and condition.
 fn may_be_same_offer(offer: &pb::Offer, other: &pb::Offer) -> bool {
-    let may_be = |a: &str, b: &str| a.is_empty() || b.is_empty() || a == b;
     let may_be_merchant = match (&offer.merchant, &other.merchant) {
         (Some(a), Some(b)) if !a.id.is_empty() && !b.id.is_empty() => a.id == b.id,
-        (Some(a), Some(b)) => may_be(&a.name, &b.name),
+        (Some(a), Some(b)) => may_be_same(&a.name, &b.name),
         (None, _) | (_, None) => true,
     };
-    let condition = |offer: &pb::Offer| match offer.condition() {
-        pb::Condition::Unspecified => offer.condition_text.clone(),
-        known => known.as_str_name().to_owned(),
-    };
+    let [condition, other_condition] =
+        [offer, other].map(|offer| condition_name(offer.condition(), &offer.condition_text));
     may_be_merchant
-        && may_be(&condition(offer), &condition(other))
-        && may_be(&offer.sub_condition, &other.sub_condition)
+        && may_be_same(condition, other_condition)
+        && may_be_same(&offer.sub_condition, &other.sub_condition)
 }
 
-/// Adds to an offer of the second version what only the first version states about it.
+/// One name for each condition, those included that `pb` has no value for; empty where the condition is unknown.
+fn condition_name(condition: pb::Condition, text: &str) -> &str {
+    if condition == pb::Condition::Unspecified { text } else { condition.as_str_name() }
+}
+
+/// Whether two names can be one, of which an unknown one is empty.
+fn may_be_same(name: &str, other: &str) -> bool {
+    name.is_empty() || other.is_empty() || name == other
+}
+
+/// Adds to an offer of the second version what only the first version has fields for.
 fn complete(offer: &mut pb::Offer, v1_offer: pb::Offer) {
     offer.id = v1_offer.id;
     offer.delivery = v1_offer.delivery;
@@ -252,6 +259,46 @@ mod tests {
         assert_eq!(restricted(json!(null), "New"), any_merchant);
         assert_eq!(restricted(json!(null), "Unknown"), (vec![true; 5], vec![false, false]));
         assert_eq!(restricted(json!({ "Id": "M3" }), "Used"), (vec![false; 5], vec![true, false]));
+    }
+
+    #[test]
+    fn a_condition_without_a_value_is_one_of_its_own() {
+        let club = with(v1("id-1", "M1", "Club", 10), "ViolatesMAP", true);
+        let first = json!({ "Listings": [club], "Summaries": [span("New"), span("Club"), span("Unknown")] });
+        let second = json!({ "Listings": [v2("M1", "New", 11), v2("M1", "Club", 12), v2("M1", "Unknown", 13)] });
+        let offers = offers(&first, &second);
+        assert_eq!(prices(&offers), [Some(11), None, None]);
+        let shown: Vec<_> = offers.summaries.iter().map(|summary| summary.lowest_price.is_some()).collect();
+        assert_eq!(shown, [false; 3], "the second version's offer of unknown condition withholds every span");
+    }
+
+    #[test]
+    fn a_restricted_price_of_a_condition_without_a_value_withholds_its_own_span_alone() {
+        let listing = with(v2("M1", "Club", 10), "ViolatesMAP", true);
+        let spans = json!({ "Summaries": [span("New"), span("Club"), span("Unknown")] });
+        let offers = offers(&spans, &json!({ "Listings": [listing] }));
+        let shown: Vec<_> = offers.summaries.iter().map(|summary| summary.lowest_price.is_some()).collect();
+        assert_eq!(shown, [true, false, false]);
+    }
+
+    #[test]
+    fn numbers_that_cannot_be_true_are_absent() {
+        let promotions = json!([{ "Type": "SNS", "DiscountPercent": 120 }]);
+        let merchant = json!({ "Id": "M1", "FeedbackCount": -5, "FeedbackRating": 50.0 });
+        let first = with(with(v1("id-1", "M1", "New", 10), "Promotions", promotions), "MerchantInfo", merchant);
+        let deal = json!({ "Badge": "Limited time deal", "PercentClaimed": -1 });
+        let availability = json!({ "Type": "IN_STOCK", "MinOrderQuantity": -1, "MaxOrderQuantity": 3 });
+        let second = with(with(v2("M1", "New", 10), "DealDetails", deal), "Availability", availability);
+        let summary = json!({ "Condition": { "Value": "New" }, "OfferCount": -4 });
+        let first = json!({ "Listings": [first], "Summaries": [summary] });
+        let offers = offers(&first, &json!({ "Listings": [second] }));
+        let offer = &offers.listings[0];
+        let merchant = offer.merchant.as_ref().unwrap();
+        assert_eq!((merchant.feedback_count, merchant.feedback_rating), (None, None));
+        assert_eq!((offer.promotions[0].percent, offer.deal.as_ref().unwrap().percent_claimed), (None, None));
+        let availability = offer.availability.as_ref().unwrap();
+        assert_eq!((availability.min_order_quantity, availability.max_order_quantity), (None, Some(3)));
+        assert_eq!(offers.summaries[0].offer_count, None);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! `CustomerReviews`: star rating and number of reviews.
 
-use crate::{json::json_struct, rating};
+use crate::{
+    json::json_struct,
+    rating,
+    schema::numbers::{count, stars},
+};
 use stockroom_proto::pb;
-
-/// The best rating that Amazon's customers can give.
-const MAX_STARS: f64 = 5.0;
 
 json_struct! {
     struct CustomerReviews {
@@ -21,9 +22,7 @@ json_struct! {
 
 impl From<CustomerReviews> for pb::ProductReviews {
     fn from(reviews: CustomerReviews) -> Self {
-        // The lowest rating is one star; Amazon sends zero for an item without ratings.
-        let star_rating = reviews.star_rating.value.filter(|stars| *stars > 0.0 && *stars <= MAX_STARS);
-        let count = reviews.count.filter(|count| *count >= 0);
+        let (star_rating, count) = (stars(reviews.star_rating.value), count(reviews.count));
         Self { star_rating, count, in_words: rating::in_words(star_rating, count) }
     }
 }

@@ -3,7 +3,10 @@
 use crate::{
     Marketplace, SearchPage,
     json::json_struct,
-    schema::item::{Item, places},
+    schema::{
+        item::{Item, places},
+        numbers::count,
+    },
 };
 use stockroom_proto::pb;
 
@@ -43,7 +46,7 @@ impl SearchResult {
     /// The page. `None` where the result cannot be read: its items are no list, or a list of which no item can be read. That
     /// nothing was found is an empty list, or a count of zero without a list.
     pub(crate) fn page(self, marketplace: Marketplace) -> Option<SearchPage> {
-        let total_results = self.total_result_count.filter(|count| *count >= 0);
+        let total_results = count(self.total_result_count);
         let items = match self.items {
             Some(items) => items,
             None if total_results == Some(0) => Vec::new(),

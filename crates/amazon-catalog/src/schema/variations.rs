@@ -6,6 +6,7 @@ use crate::{
     schema::{
         item::{Item, places},
         money::Money,
+        numbers::count,
     },
 };
 use stockroom_proto::pb;
@@ -42,7 +43,8 @@ json_struct! {
 }
 
 impl VariationsResult {
-    /// The page. `None` where its items are no list, or a list of which no item can be read.
+    /// The page. `None` where its items are no list, or a list of which no item can be read. Amazon has no page without a
+    /// list here: for a family without children it sends an error.
     pub(crate) fn page(self, marketplace: Marketplace) -> Option<VariationsPage> {
         let places = places(self.items?, marketplace)?;
         let page_count = self.variation_summary.page_count.and_then(|count| u32::try_from(count).ok());
@@ -57,7 +59,8 @@ impl VariationsResult {
 }
 
 /// Whether every child of the family is on the page and none withholds its price. Otherwise an end of the family's span may
-/// be the price of a child that withholds it, on this page or on another.
+/// be the price of a child that withholds it, on this page or on another. Every request asks for offers, so a child without
+/// offers has none, and no price in the span.
 fn shows_whole_family(places: &[Option<pb::Product>], summary: &pb::VariationSummary) -> bool {
     let withholds =
         |child: &pb::Product| child.offers.iter().flat_map(|offers| &offers.listings).any(|offer| offer.price_withheld);
@@ -75,10 +78,10 @@ fn is_shown(price: &pb::Money, places: &[Option<pb::Product>]) -> bool {
 
 impl From<VariationSummary> for pb::VariationSummary {
     fn from(summary: VariationSummary) -> Self {
-        let count = summary.variation_count.filter(|count| *count >= 0);
+        let variation_count = count(summary.variation_count);
         Self {
-            variation_count: count.unwrap_or_default(),
-            variation_count_unknown: count.is_none(),
+            variation_count: variation_count.unwrap_or_default(),
+            variation_count_unknown: variation_count.is_none(),
             lowest_price: summary.price.lowest_price.into_message(),
             highest_price: summary.price.highest_price.into_message(),
             dimensions: summary.variation_dimensions.into_iter().map(Into::into).collect(),

@@ -8,7 +8,10 @@ use serde_json::value::RawValue;
 use crate::{
     dates,
     json::{FromJson, json_struct, unless_empty},
-    schema::money::Money,
+    schema::{
+        money::Money,
+        numbers::{count, percentage},
+    },
 };
 use stockroom_proto::pb;
 
@@ -27,6 +30,7 @@ json_struct! {
         loyalty_points: LoyaltyPoints,
         merchant_info: MerchantInfo,
         price: Price,
+        /// The kind of offer, as `LIGHTNING_DEAL`; empty for a plain one.
         r#type: String,
         violates_map: Restriction,
     }
@@ -64,6 +68,7 @@ json_struct! {
 json_struct! {
     /// A deal. Amazon states it only while it runs.
     struct DealDetails {
+        /// Who may buy, as `PRIME_EXCLUSIVE`.
         access_type: String,
         badge: String,
         early_access_duration_in_milliseconds: Option<i64>,
@@ -104,6 +109,7 @@ json_struct! {
 }
 
 json_struct! {
+    /// The price that a saving is counted from.
     struct SavingBasis {
         money: Money,
         saving_basis_type: String,
@@ -139,7 +145,8 @@ impl From<Listing> for pb::Offer {
 }
 
 /// Removes the price from an offer whose price may be seen only in Amazon's cart, and everything that the price can be
-/// computed from. In Japan the loyalty points are a share of the price. Shipping charges do not depend on it and stay.
+/// computed from. In Japan the loyalty points are a share of the price. Shipping charges do not depend on it and stay. A deal stays:
+/// its badge (`Limited time deal`) states no amount, and a percentage in it has no basis once the saving is gone.
 pub(super) fn withhold_price(offer: &mut pb::Offer) {
     offer.price_withheld = true;
     offer.price = None;
@@ -161,10 +168,10 @@ pub(super) fn parse_condition(word: &str) -> pb::Condition {
     }
 }
 
-/// Amazon's name of a condition that the contract has no value for. Amazon calls a condition that it does not know `Unknown`.
+/// Amazon's name of a condition that `pb` has no value for. Amazon calls a condition that it does not know `Unknown`.
 pub(super) fn condition_text(word: &str) -> String {
-    let is_unknown = parse_condition(word) == pb::Condition::Unspecified && word != "Unknown";
-    if is_unknown { word.to_owned() } else { String::new() }
+    let has_no_value = parse_condition(word) == pb::Condition::Unspecified && word != "Unknown";
+    if has_no_value { word.to_owned() } else { String::new() }
 }
 
 /// The finer name of a condition (`LikeNew` of `Used`). Empty where it repeats the condition, or where Amazon knows none and
@@ -190,8 +197,8 @@ impl From<Availability> for pb::Availability {
             r#type: kind.into(),
             type_text: availability.r#type,
             message: availability.message,
-            min_order_quantity: availability.min_order_quantity,
-            max_order_quantity: availability.max_order_quantity,
+            min_order_quantity: count(availability.min_order_quantity),
+            max_order_quantity: count(availability.max_order_quantity),
         }
     }
 }
@@ -203,7 +210,7 @@ impl From<DealDetails> for pb::Deal {
             badge: deal.badge,
             start_time: dates::timestamp(&deal.start_time),
             end_time: dates::timestamp(&deal.end_time),
-            percent_claimed: deal.percent_claimed,
+            percent_claimed: percentage(deal.percent_claimed),
             early_access: deal.early_access_duration_in_milliseconds.and_then(duration_from_millis),
         }
     }
@@ -220,10 +227,10 @@ impl From<MerchantInfo> for pb::Merchant {
     }
 }
 
-/// A saving. An amount that is not above zero is absent, and so is a percentage outside 1 to 100.
+/// A saving. An amount that is not above zero is absent, and so is a percentage of zero.
 pub(super) fn checked_saving(money: Money, percent: Option<i32>) -> pb::Saving {
     let amount = money.into_message().filter(|amount| amount.units > 0 || amount.nanos > 0);
-    pb::Saving { amount, percent: percent.filter(|percent| (1..=100).contains(percent)) }
+    pb::Saving { amount, percent: percentage(percent).filter(|percent| *percent > 0) }
 }
 
 impl From<Savings> for pb::Saving {
