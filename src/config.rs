@@ -12,7 +12,8 @@
 //! # Rule
 //!
 //! [`Settings`] collects the settings of all sources. [`Config::from_settings`] converts them once, and reports every error
-//! together. A gateway can be built from any configuration that passes this conversion. Files with secrets and certificates
+//! together. A gateway can be built from any configuration that passes this conversion. The one exception are the accounts of
+//! a sandbox: their endpoint is set once the sandbox has a port. Files with secrets and certificates
 //! are read here, and no later code reads the environment or a file.
 
 use std::{fmt, net::SocketAddr, time::Duration};
@@ -64,7 +65,7 @@ pub struct Config {
     pub default_marketplace: Marketplace,
     /// The Amazon accounts; at least one. No two serve the same marketplace.
     pub accounts: Vec<Account>,
-    /// Who may call. Empty: everybody may, as an admin.
+    /// Who may call. Empty: everybody may, and as an admin if the address is a loopback address or `admin_open` is set.
     pub callers: Vec<Caller>,
     /// How long answers are cached.
     pub cache: Cache,
@@ -231,7 +232,7 @@ pub enum IdentityHeader {
 pub struct Admin {
     /// Its address; `None`: there is no such port. Default 127.0.0.1:9464.
     pub listen: Option<SocketAddr>,
-    /// Whether the gateway must not start without the port: the address was set and is not the default.
+    /// Whether the gateway must not start without the port: the address was set, if only to the default.
     pub required: bool,
 }
 

@@ -11,7 +11,7 @@ pub(super) fn read_accounts(read: &mut Reader<'_>) -> Vec<Account> {
     if names.is_empty() {
         read.add_error("accounts", "no Amazon account is configured; add [accounts.main] with its keys and partner tags, or try invented products with `stockroom serve --sandbox`");
     }
-    let accounts: Vec<Account> = names.into_iter().filter_map(|name| read_account(read, name)).collect();
+    let accounts: Vec<Account> = names.into_iter().map(|name| read_account(read, name)).collect();
     let mut served: Vec<(Marketplace, &str)> = Vec::new();
     for account in &accounts {
         for (marketplace, _) in &account.partner_tags {
@@ -27,7 +27,9 @@ pub(super) fn read_accounts(read: &mut Reader<'_>) -> Vec<Account> {
     accounts
 }
 
-fn read_account(read: &mut Reader<'_>, name: &str) -> Option<Account> {
+/// With wrong credentials the account has empty ones, which nobody uses: a configuration with errors is refused. Its
+/// marketplaces are then known to the checks of other keys.
+fn read_account(read: &mut Reader<'_>, name: &str) -> Account {
     let at = |key: &str| format!("accounts.{name}.{key}");
     let partner_tags = by_marketplace(read, &at("partner_tags"));
     if partner_tags.is_empty() && read.names_below(&at("partner_tags")).is_empty() {
@@ -37,7 +39,8 @@ fn read_account(read: &mut Reader<'_>, name: &str) -> Option<Account> {
         );
     }
     let credentials = read_credentials(read, name, &partner_tags);
-    Some(Account {
+    let none = || Credentials::Paapi5 { access_key: String::new(), secret_key: SecretString::default() };
+    Account {
         name: name.to_owned(),
         partner_tags,
         calls_per_second: read.get_or_zero(&at("calls_per_second")),
@@ -50,8 +53,8 @@ fn read_account(read: &mut Reader<'_>, name: &str) -> Option<Account> {
         max_body_bytes: read.get_or_zero(&at("max_body")),
         queue_capacity: read.get_or_zero(&at("queue_capacity")),
         content_notice_entities: by_marketplace(read, &at("content_notice_entities")),
-        credentials: credentials?,
-    })
+        credentials: credentials.unwrap_or_else(none),
+    }
 }
 
 /// The keys that only one of the protocols has.
@@ -65,6 +68,7 @@ const CREATORS_KEYS: [&str; 6] = [
 ];
 const PAAPI5_KEYS: [&str; 4] = ["access_key", "access_key_file", "secret_key", "secret_key_file"];
 
+/// `None` if an error was added. Keys of the other protocol are the only errors then: which ones to keep is not known.
 fn read_credentials(read: &mut Reader<'_>, name: &str, served: &[(Marketplace, String)]) -> Option<Credentials> {
     let at = |key: &str| format!("accounts.{name}.{key}");
     let protocol: String = read.get(&at("protocol"))?;

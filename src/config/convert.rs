@@ -42,7 +42,8 @@ impl Config {
         read.finish(config)
     }
 
-    /// The configuration of a gateway whose accounts are a sandbox's. Settings that contain other accounts are refused.
+    /// The configuration of a gateway whose accounts are a sandbox's: at least one, each with a partner tag. Settings that
+    /// contain other accounts are refused.
     pub fn for_sandbox(settings: &Settings, accounts: Vec<SandboxAccount>) -> Result<(Self, Effective), ConfigErrors> {
         let mut read = Reader::new(settings);
         if !read.names_below("accounts").is_empty() {
@@ -141,6 +142,7 @@ fn read_cache(read: &mut Reader<'_>) -> Option<Cache> {
     })
 }
 
+/// `None` where no Redis is set, or an error was added.
 fn read_redis(read: &mut Reader<'_>) -> Option<Redis> {
     let url: Option<RedisUrl> =
         if read.names_below("redis").is_empty() { read.get("redis.url") } else { read.required("redis.url") };

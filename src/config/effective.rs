@@ -110,13 +110,26 @@ impl Effective {
         *self = Self::new(kept.chain(taken).cloned().collect(), newer.warnings);
     }
 
-    /// Whether a change of a key takes effect at a reload, from this configuration to a newer one.
+    /// Whether a change of a key takes effect at a reload, from this configuration to a newer one. The credentials of an
+    /// account are replaced only if both configurations have the account, with one protocol.
     fn is_live(&self, entry: &Entry, newer: &Self) -> bool {
+        let account = entry.path.strip_prefix("accounts.").and_then(|rest| rest.split_once('.'));
+        let protocol = account.map(|(name, _)| format!("accounts.{name}.protocol"));
+        let protocol_of = |effective: &Self| Some(effective.value(protocol.as_ref()?)?.shown());
+        if protocol_of(self) != protocol_of(newer) {
+            return false;
+        }
         match entry.key.takes_effect {
             TakesEffect::OnReload => true,
             TakesEffect::OnReloadOfFile => self.value(&entry.path).is_some() && newer.value(&entry.path).is_some(),
             TakesEffect::OnRestart => false,
         }
+    }
+
+    /// Whether a key of this row was read.
+    #[cfg(test)]
+    pub(super) fn has_read(&self, row: &Key) -> bool {
+        self.entries.iter().any(|entry| entry.key.path == row.path)
     }
 
     /// The files that values were read from.

@@ -1,9 +1,10 @@
-//! The table of known keys. One row holds everything about a key: what it accepts, its default, when a change takes effect, and
-//! its text in the reference.
+//! The table of known keys. A row says what its key accepts, its default, when a change takes effect, and its text in the
+//! reference. What several keys must fulfil together is in `convert` and `accounts`.
 //!
 //! `raw` (is the key known?), `reader` (its value), `effective` (its place in the output, and what a reload changes) and
 //! `reference` (documentation and JSON Schema) read this table. A new key is a row here, a field of a struct in
-//! `config.rs`, and a line in `convert.rs` or `accounts.rs` that reads the key into the field.
+//! `config.rs`, and a line in `convert.rs` or `accounts.rs` that reads the key into the field. Tests find a row that nobody
+//! reads, and a `Default` in `config.rs` that differs from the table.
 //!
 //! Terms: a *path* is the parts of a key, with dots between them. In this table a part may be a *placeholder*: [`NAME`], for
 //! a name that the operator chooses, or [`MARKETPLACE`]. The *table* of a key is its path without the last parts, as
@@ -49,7 +50,7 @@ pub enum TakesEffect {
 #[rustfmt::skip]
 pub(super) static KEYS: &[Key] = &[
     on_restart("listen", Kind::Address, "127.0.0.1:50051", "The address of the gRPC port."),
-    on_restart("default_marketplace", Kind::Marketplace, "", "The marketplace of a request that names none. Default: `US` if an account serves it, otherwise the first marketplace that is served."),
+    on_restart("default_marketplace", Kind::Marketplace, "", "The marketplace of a request that names none. Default: `US` if an account serves it, otherwise the first marketplace that is served, by the account's name and then by the code."),
     on_restart("replicas", Kind::Count(1..=1000), "1", "The number of replicas that may run at once, including those of a rolling update; the same for all of them. With Redis the replicas share the budget of each account as they need it. Without Redis each replica uses an equal part of it."),
     on_restart("replica_index", Kind::Count(0..=999), "", "Which of the `replicas` this one is, from 0; different for each of them. Used without Redis only: calls that do not divide evenly belong to the replicas with the smallest indexes. A replica without an index rounds its part down, so a caller with fewer calls a day than there are `replicas` gets none."),
     on_restart("accounts.NAME.protocol", Kind::Choice(&["creators", "paapi5"]), "creators", "The Amazon API that the account uses."),
@@ -84,7 +85,7 @@ pub(super) static KEYS: &[Key] = &[
     on_reload("callers.NAME.weight", Kind::Decimal(0.01..=100.0), "1", "The caller's weight when callers compete for calls: weight 2 gets twice as many calls as weight 1."),
     on_restart("cache.memory", Kind::Size(1 << 20..=1 << 40), "256MiB", "The capacity of the memory tier, including keys."),
     on_restart("cache.offers_fresh", Kind::Duration(secs(1)..=mins(50)), "50m", "The age up to which an answer is fresh for a request that wants offers. It may not exceed `offers_stale`."),
-    on_restart("cache.catalog_fresh", Kind::Duration(secs(1)..=hours(12)), "12h", "The age up to which an answer is fresh for any other request. It may not exceed `ceiling`."),
+    on_restart("cache.catalog_fresh", Kind::Duration(secs(1)..=hours(12)), "12h", "The age up to which an answer is fresh for any other request. Above it the answer is returned while the gateway refreshes it. It may not exceed `ceiling`."),
     on_restart("cache.offers_stale", Kind::Duration(secs(1)..=hours(24)), "6h", "The age up to which an answer is returned to a request that wants offers while the gateway refreshes it. Above it the answer is returned only if Amazon fails. It may not exceed `ceiling`."),
     on_restart("cache.ceiling", Kind::Duration(secs(1)..=hours(24)), "24h", "The age from which no answer is returned, also when Amazon fails. Amazon's terms set the maximum."),
     on_restart("redis.url", Kind::RedisUrl, "", "The Redis that all replicas share: `redis://[user:password@]host[:port][/database]`, `redis-sentinel://…/service` or `redis-cluster://…`; with `rediss` for TLS. Default: none, unless `url_file` names one; each replica then works alone. Required where another key of this table is set."),
@@ -185,8 +186,8 @@ fn has_prefix(key: &Key, path: &[&str]) -> bool {
     path.iter().all(|written| parts.next().is_some_and(|part| is_placeholder(part) || part == *written))
 }
 
-/// The known path that an unknown one is probably a misspelling of: the one with the fewest edits, if they are at most one
-/// and a quarter of the written characters.
+/// The known path that an unknown one is probably a misspelling of: the one with the fewest edits, if there are at most 1 +
+/// a quarter of the number of written bytes.
 pub(super) fn nearest(path: &[&str]) -> Option<String> {
     let written = path.join(".");
     // The operator's own names are no misspellings, so they replace the placeholders before the comparison.
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_whose_value_may_be_in_a_file_has_a_row_for_the_file() {
+    fn a_row_for_a_file_belongs_to_the_row_of_a_value() {
         for key in KEYS.iter().filter(|key| matches!(key.kind, Kind::ValueFile)) {
             let path = key.path.strip_suffix("_file").unwrap();
             let value = KEYS.iter().find(|other| other.path == path).unwrap();

@@ -104,10 +104,12 @@ impl Kind {
 
     /// The text as an error may repeat it: without the user and password of a URL. `None` for a secret.
     ///
-    /// A text with `@` or `://` may be a URL that was written at the wrong key.
+    /// A text with `@` or `://` may be a URL that was written at the wrong key. A text that should be the path of a file with a
+    /// secret may be the secret, unless it begins with `/`.
     pub(super) fn redacted(&self, text: &str) -> Option<String> {
         match self {
             Self::Secret => None,
+            Self::ValueFile if !text.is_empty() && !text.starts_with('/') => None,
             Self::HttpUrl | Self::RedisUrl => Some(without_credentials(text)),
             _ if text.contains('@') || text.contains("://") => Some(without_credentials(text)),
             _ => Some(text.to_owned()),

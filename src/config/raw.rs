@@ -37,12 +37,12 @@ const COMMAND_VARIABLES: [&str; 9] = [
 /// The merged settings.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    values: BTreeMap<Vec<String>, Setting>,
+    by_path: BTreeMap<Vec<String>, Setting>,
     errors: Vec<ConfigError>,
     warnings: Vec<String>,
 }
 
-/// One value as written.
+/// A text as written.
 #[derive(Clone)]
 pub(super) struct Setting {
     pub(super) text: String,
@@ -100,8 +100,8 @@ impl Settings {
 
     /// Adds the variables of the environment whose names are `STOCKROOM_` and a path in upper case, with `__` for each dot.
     ///
-    /// A part that the operator chose is found without case, and `_` in a variable is also `-` in the file. The variables of
-    /// the commands and those that Kubernetes sets for a Service are ignored. An unknown name is an error if it is inside a
+    /// A part that the operator chose is found without case, and `_` in a variable is also `-` in the file, which is therefore
+    /// added before. A marketplace is written by its code. The variables of the commands and those that Kubernetes sets for a Service are ignored. An unknown name is an error if it is inside a
     /// known table or resembles a key, and a warning otherwise: another program may own it.
     pub fn environment(mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         for (name, value) in variables {
@@ -135,7 +135,7 @@ impl Settings {
         self
     }
 
-    /// The address of the gRPC port, if it is set and valid.
+    /// The address of the gRPC port, if it is set and valid: where the commands look for a gateway on this machine.
     pub fn listen(&self) -> Option<SocketAddr> {
         self.get("listen")?.text.parse().ok()
     }
@@ -153,13 +153,13 @@ impl Settings {
     /// The setting at a path.
     pub(super) fn get(&self, path: &str) -> Option<&Setting> {
         let path: Vec<String> = path.split('.').map(str::to_owned).collect();
-        self.values.get(&path)
+        self.by_path.get(&path)
     }
 
     /// The names directly below a path, in order.
     pub(super) fn names_below(&self, path: &str) -> Vec<&str> {
         let path: Vec<&str> = path.split('.').collect();
-        let below = self.values.keys().filter(|written| written.iter().zip(&path).all(|(a, b)| a == b));
+        let below = self.by_path.keys().filter(|written| written.iter().zip(&path).all(|(a, b)| a == b));
         let mut names: Vec<&str> = below.filter_map(|written| written.get(path.len())).map(String::as_str).collect();
         names.dedup();
         names
@@ -222,13 +222,13 @@ impl Settings {
                 Err(problem) => return self.errors.push(ConfigError::new(parts.join("."), problem).at(&origin)),
             }
         }
-        match self.values.get(&canonical) {
+        match self.by_path.get(&canonical) {
             Some(earlier) if mem::discriminant(&earlier.origin) == mem::discriminant(&origin) => {
                 let problem = format!("it is already set ({})", earlier.origin);
                 self.errors.push(ConfigError::new(parts.join("."), problem).at(&origin));
             }
             _ => {
-                self.values.insert(canonical, Setting { text, origin });
+                self.by_path.insert(canonical, Setting { text, origin });
             }
         }
     }

@@ -33,9 +33,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The outcome, once everything is read: the value and the effective configuration, or all errors. The value may be
-    /// `None` only if there are errors.
-    pub(super) fn finish<T>(self, value: Option<T>) -> Result<(T, Effective), ConfigErrors> {
+    /// The outcome, once everything is read: the value and the effective configuration, or all errors.
+    pub(super) fn finish<T>(mut self, value: Option<T>) -> Result<(T, Effective), ConfigErrors> {
+        if value.is_none() && self.errors.is_empty() {
+            self.add_error("", "a value is missing, and no check found out why; this is a defect of stockroom");
+        }
         match value {
             Some(value) if self.errors.is_empty() => Ok((value, Effective::new(self.entries, self.warnings))),
             _ => Err(ConfigErrors(self.errors)),
@@ -70,9 +72,12 @@ impl<'a> Reader<'a> {
     /// The value of a key, or its default.
     ///
     /// `None` has two meanings: the key is not set and has no default, which is no error; or its value is wrong, and an
-    /// error has been added. A text that is set to nothing is a value, which few kinds accept.
+    /// error has been added. A text that is set to nothing is a value, which no kind accepts.
     pub(super) fn get<T: FromValue>(&mut self, path: &str) -> Option<T> {
-        let key = key_at(path)?;
+        let Some(key) = key_at(path) else {
+            self.add_error(path, "the table of keys has no such key; this is a defect of stockroom");
+            return None;
+        };
         let text = match self.settings.get(path) {
             Some(setting) => setting.text.as_str(),
             None => key.default,
@@ -84,7 +89,7 @@ impl<'a> Reader<'a> {
         match key.kind.parse(text) {
             Ok(value) => {
                 self.record(path, key, Some(value.clone()));
-                T::from_value(value)
+                self.typed(path, value)
             }
             Err(problem) => {
                 self.add_error(path, problem);
@@ -118,7 +123,10 @@ impl<'a> Reader<'a> {
     pub(super) fn get_or_file<T: FromValue>(&mut self, path: &str) -> Option<T> {
         let file_path = format!("{path}_file");
         match (self.settings.get(path), self.settings.get(&file_path)) {
-            (None, Some(_)) => T::from_value(self.read_value_file(path, &file_path)?),
+            (None, Some(_)) => {
+                let value = self.read_value_file(path, &file_path)?;
+                self.typed(path, value)
+            }
             (Some(_), Some(file)) => {
                 let problem = format!("{file_path} is set as well ({}); keep one of the two", file.origin);
                 self.add_error(path, problem);
@@ -171,6 +179,14 @@ impl<'a> Reader<'a> {
         if let Some(entry) = self.entries.iter_mut().find(|entry| entry.path == path) {
             entry.value = Some(value);
         }
+    }
+
+    fn typed<T: FromValue>(&mut self, path: &str, value: Value) -> Option<T> {
+        let typed = T::from_value(value);
+        if typed.is_none() {
+            self.add_error(path, "the value does not have the type that is read; this is a defect of stockroom");
+        }
+        typed
     }
 
     fn record(&mut self, path: &str, key: &'static Key, value: Option<Value>) {

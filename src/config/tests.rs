@@ -31,6 +31,8 @@ fn an_account_is_all_that_must_be_written() {
     assert_eq!(config.default_marketplace.code(), "US");
     assert_eq!((config.cache, config.server), (Cache::default(), Server::default()));
     assert_eq!((config.log, config.replicas), (Log::default(), 1));
+    let with_redis = Config::from_settings(&settings(&format!("{ACCOUNT}[redis]\nurl = \"redis://h\"\n"))).unwrap();
+    assert_eq!(format!("{:?}", with_redis.redis.unwrap()), format!("{:?}", Redis::at("redis://h").unwrap()));
     let account = &config.accounts[0];
     assert_eq!((account.calls_per_second, account.calls_per_day), (1.0, 8640));
     assert_eq!((account.max_body_bytes, account.queue_capacity), (4 << 20, 1000));
@@ -141,6 +143,8 @@ fn each_error_names_its_key_its_value_what_is_accepted_and_its_place() {
                 "accounts.two.credential_id: it is not set; set it or accounts.two.credential_id_file",
                 "accounts.two.credential_secret: it is not set; set it or accounts.two.credential_secret_file",
                 "accounts.two.credential_version: it is not set; Amazon prints it beside the credential, as 2.1 or 3.2",
+                "accounts.two.partner_tags.US = \"x\": account main already serves this marketplace; only one account may \
+                 (stockroom.toml:3)",
             ],
         ),
         (
@@ -154,7 +158,7 @@ fn each_error_names_its_key_its_value_what_is_accepted_and_its_place() {
             ],
         ),
         (
-            "[accounts.two]\naccess_key = \"a\"\nsecret_key = \"b\"\nsecret_key_file = \"c\"\nprotocol = \"paapi5\"\npartner_tags.US = \"x\"\n",
+            "[accounts.two]\naccess_key = \"a\"\nsecret_key = \"b\"\nsecret_key_file = \"c\"\nprotocol = \"paapi5\"\npartner_tags.DE = \"x\"\n",
             &["accounts.two.secret_key: accounts.two.secret_key_file is set as well (stockroom.toml:4); keep one of \
                the two (stockroom.toml:3)"],
         ),
@@ -265,7 +269,8 @@ fn no_secret_is_ever_shown() {
     let unfinished = "[callers.web]\ntoken = \"hush-hush\n";
     let (config, effective) = Config::with_effective(&settings_of(&good)).unwrap();
     // A Redis URL without its `@`, and URLs at keys of other kinds.
-    let misplaced = "listen = \"redis://:hush@h\"\n[redis]\nurl = \"redis://:hush/1\"\nurl_file = \"hush@h\"\n";
+    let misplaced = "listen = \"redis://:hush@h\"\n[redis]\nurl = \"redis://:hush/1\"\nurl_file = \"hush@h\"\n\
+                     [callers.a]\ntoken_file = \"hush\"\n";
     let misplaced = format!("{misplaced}[accounts.main]\nendpoint = \"me:hush@h\"\n");
     let shown = [
         format!("{config:?}"),
@@ -314,6 +319,40 @@ fn a_sandbox_is_the_only_account_and_contradicts_others() {
     assert_eq!((config.accounts.len(), config.accounts[0].partner_tags.len()), (1, 22));
     assert_eq!((config.listen.port(), config.default_marketplace.code()), (7, "US"));
     assert!(Config::for_sandbox(&settings(ACCOUNT), sandbox()).is_err());
+    let (sandbox, configured) = (&config.accounts[0], &Config::from_settings(&settings(ACCOUNT)).unwrap().accounts[0]);
+    let transport =
+        |account: &Account| (account.connect_timeout, account.timeout, account.max_body_bytes, account.queue_capacity);
+    assert_eq!(transport(sandbox), transport(configured), "the defaults of the table");
+    assert!(!Config::for_sandbox(&settings(""), Vec::new()).unwrap_err().0.is_empty());
+}
+
+#[test]
+fn every_row_of_the_table_is_read() {
+    let creators = r#"
+        [accounts.other]
+        credential_id = "id"
+        credential_secret = "secret"
+        credential_version = "2.2"
+        partner_tags = { DE = "demo-22" }
+        content_notice_entities = { DE = "Amazon EU" }
+        [callers.web]
+        token = "open-sesame"
+    "#;
+    let effective = Config::with_effective(&settings(&format!("{ACCOUNT}{creators}"))).unwrap().1;
+    let json = effective.to_toml();
+    for key in keys::KEYS.iter().filter(|key| !matches!(key.kind, kind::Kind::ValueFile)) {
+        assert!(effective.has_read(key), "{} is not read:\n{json}", key.path);
+    }
+}
+
+#[test]
+fn an_account_with_wrong_credentials_still_serves_its_marketplaces() {
+    let wrong = ACCOUNT.replace("hush-hush", "hush and hush");
+    let found = errors(&settings(&format!("default_marketplace = \"UK\"\n{wrong}")));
+    assert_eq!(found, ["accounts.main.secret_key: expected printable ASCII without spaces (stockroom.toml:5)"]);
+    let twice = format!("{wrong}[accounts.other]\ncredential_id = \"id\"\npartner_tags = {{ UK = \"demo-22\" }}\n");
+    let found = errors(&settings(&twice));
+    assert!(found.iter().any(|error| error.contains("account main already serves this marketplace")), "{found:#?}");
 }
 
 #[test]
@@ -497,4 +536,26 @@ fn what_needs_a_restart_stays_reported_after_a_reload() {
     running.adopt_live(newer());
     let changes: Vec<String> = running.changes(&newer()).into_iter().map(|change| change.key).collect();
     assert_eq!(changes, ["replicas"]);
+}
+
+#[test]
+fn the_keys_of_an_account_that_does_not_run_wait_for_the_restart() {
+    let effective = |toml: &str| Config::with_effective(&settings(toml)).unwrap().1;
+    let added = "[accounts.new]\nprotocol = \"paapi5\"\naccess_key = \"A\"\nsecret_key = \"s\"\npartner_tags = { DE = \"demo-22\" }\n";
+    let other_protocol = ACCOUNT
+        .replace("access_key = \"AKEXAMPLE\"", "credential_id = \"id\"\ncredential_version = \"2.1\"")
+        .replace("secret_key", "credential_secret")
+        .replace("\"paapi5\"", "\"creators\"")
+        .replace(", UK = \"demo-21\"", "");
+    for newer in [format!("{ACCOUNT}{added}"), other_protocol] {
+        let mut running = effective(ACCOUNT);
+        let before = running.to_toml();
+        let changes = running.changes(&effective(&newer));
+        assert!(
+            !changes.is_empty() && changes.iter().all(|it| it.takes_effect == TakesEffect::OnRestart),
+            "{changes:?}"
+        );
+        running.adopt_live(effective(&newer));
+        assert_eq!(running.to_toml(), before, "no mixture of two accounts");
+    }
 }
