@@ -109,7 +109,7 @@ impl Kind {
     pub(super) fn redacted(&self, text: &str) -> Option<String> {
         match self {
             Self::Secret => None,
-            Self::ValueFile if !text.is_empty() && !text.starts_with('/') => None,
+            Self::ValueFile | Self::KeyFile if !text.is_empty() && !text.starts_with('/') => None,
             Self::HttpUrl | Self::RedisUrl => Some(without_credentials(text)),
             _ if text.contains('@') || text.contains("://") => Some(without_credentials(text)),
             _ => Some(text.to_owned()),
