@@ -174,9 +174,9 @@ fn marketplaces_page(answer: &pb::ListMarketplacesResponse) -> Page {
         Column::new("Country"),
         Column::new("Currency"),
         Column::new("Language"),
-        Column::new("Account"),
-        Column::new("API"),
-        Column::cut("Other languages"),
+        Column::new("Account").spare(),
+        Column::new("API").spare(),
+        Column::cut("Other languages").spare(),
     ];
     let row = |marketplace: &pb::Marketplace| {
         let others = marketplace.supported_languages.iter().filter(|code| **code != marketplace.language);

@@ -10,28 +10,30 @@ pub(super) fn set_arguments(arguments: Vec<String>) {
     let _ = ARGUMENTS.set(arguments);
 }
 
-/// The command for the next page, ready to be pasted into a shell.
-pub(super) fn next_command(token: &str) -> String {
+/// The words of the command for the next page, quoted as a shell reads them.
+pub(super) fn next_command(token: &str) -> Vec<String> {
     command(ARGUMENTS.get().map(Vec::as_slice).unwrap_or_default(), token)
 }
 
-fn command(arguments: &[String], token: &str) -> String {
+fn command(arguments: &[String], token: &str) -> Vec<String> {
     let mut words = vec!["stockroom".to_owned()];
+    // A secret stays out of a terminal's history.
+    let secret = ["--token".to_owned(), "\"$STOCKROOM_TOKEN\"".to_owned()];
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--page-token" => drop(arguments.next()),
             "--token" => {
-                // A secret stays out of a terminal's history.
                 let _ = arguments.next();
-                words.push("--token \"$STOCKROOM_TOKEN\"".to_owned());
+                words.extend(secret.clone());
             }
             argument if argument.starts_with("--page-token=") => {}
-            argument if argument.starts_with("--token=") => words.push("--token \"$STOCKROOM_TOKEN\"".to_owned()),
+            argument if argument.starts_with("--token=") => words.extend(secret.clone()),
             argument => words.push(quoted(argument)),
         }
     }
-    format!("{} --page-token {}", words.join(" "), quoted(token))
+    words.extend(["--page-token".to_owned(), quoted(token)]);
+    words
 }
 
 /// A word as a shell reads it.
@@ -63,7 +65,7 @@ mod tests {
         ];
         for (arguments, expected) in cases {
             let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
-            assert_eq!(command(&arguments, "next"), expected);
+            assert_eq!(command(&arguments, "next").join(" "), expected);
         }
     }
 }

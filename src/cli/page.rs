@@ -1,5 +1,7 @@
 //! The content of an answer apart from its look: the same page becomes text for a terminal or Markdown.
 
+use unicode_width::UnicodeWidthStr;
+
 use self::text::{escaped, plain, wrapped};
 pub(super) use self::{
     table::{Column, Layout, Table},
@@ -30,8 +32,8 @@ pub(super) struct Page {
 enum Part {
     Heading(String),
     Line(String),
-    /// A line that is never wrapped, such as a command to copy.
-    Verbatim(String),
+    /// A label, and the words of a command to copy.
+    Command(&'static str, Vec<String>),
     Items(Vec<String>),
     Facts(Vec<(String, String)>),
     Table(Table),
@@ -77,9 +79,9 @@ impl Page {
         self
     }
 
-    /// A line that is written as it is, however long.
-    pub(super) fn verbatim(&mut self, text: impl Into<String>) -> &mut Self {
-        self.parts.push(Part::Verbatim(text.into()));
+    /// A command of a shell, by its words. Where it is longer than a line, it goes on as a shell reads it.
+    pub(super) fn command(&mut self, label: &'static str, words: Vec<String>) -> &mut Self {
+        self.parts.push(Part::Command(label, words));
         self
     }
 
@@ -132,7 +134,7 @@ impl Part {
                 wrapped("", "  ", &plain(text), width).lines().map(|line| style.bold(line) + "\n").collect()
             }
             Self::Line(text) => wrapped("", "  ", &plain(text), width),
-            Self::Verbatim(text) => format!("{}\n", plain(text)),
+            Self::Command(label, words) => command_text(label, words, width),
             Self::Items(items) => items.iter().map(|item| item_text(item, width)).collect(),
             Self::Facts(facts) => {
                 let label_width = facts.iter().map(|(label, _)| label.chars().count()).max().unwrap_or_default();
@@ -146,7 +148,7 @@ impl Part {
         match self {
             Self::Heading(text) => format!("## {}\n", escaped(text)),
             Self::Line(text) => format!("{}\n", escaped(text)),
-            Self::Verbatim(text) => format!("    {}\n", plain(text)),
+            Self::Command(label, words) => format!("    {}", command_text(label, words, None)),
             Self::Items(items) => items
                 .iter()
                 .map(|item| format!("{}- {}\n", " ".repeat(depth(item)), escaped(item.trim_start())))
@@ -168,13 +170,34 @@ fn item_text(item: &str, width: Option<usize>) -> String {
     wrapped(&indent, &format!("{indent}  "), plain(item).trim_start(), width)
 }
 
-/// A label and its value. On a narrow terminal the value is below the label.
+/// A command that a shell reads as one, in lines that fit.
+fn command_text(label: &str, words: &[String], width: Option<usize>) -> String {
+    let (mut text, mut used) = (label.to_owned(), label.width());
+    for (i, word) in words.iter().enumerate() {
+        let word = plain(word);
+        // A line that is not the last has a blank and a backslash at its end.
+        if i > 0 && width.is_some_and(|width| used + 1 + word.width() + 2 > width) {
+            text.push_str(" \\\n  ");
+            used = 2;
+        } else if i > 0 {
+            text.push(' ');
+            used += 1;
+        }
+        text.push_str(&word);
+        used += word.width();
+    }
+    text.push('\n');
+    text
+}
+
+/// A label and its value. On a narrow terminal, or where a word such as a link does not fit beside it, the value is below.
 fn fact_text(label: &str, value: &str, label_width: usize, style: Style) -> String {
     let pad = " ".repeat(label_width.saturating_sub(label.chars().count()));
     let hanging = " ".repeat(label_width + 4);
     let width = style.width();
     let first = format!("  {}{pad}  ", style.dim(label));
-    if width.is_some_and(|width| width < label_width + 24) {
+    let longest_word = value.split_whitespace().map(UnicodeWidthStr::width).max().unwrap_or_default();
+    if width.is_some_and(|width| width < label_width + 24 || width < hanging.len() + longest_word) {
         return format!("  {}\n{}", style.dim(label), wrapped("    ", "    ", &plain(value), width));
     }
     let text = wrapped(&hanging, &hanging, &plain(value), width);
@@ -190,6 +213,16 @@ mod tests {
 
     fn row(cells: [&str; 3]) -> Vec<String> {
         cells.map(str::to_owned).to_vec()
+    }
+
+    #[test]
+    fn a_long_command_goes_on_as_a_shell_reads_it() {
+        let words = ["stockroom", "search", "'desk lamp'", "--page-token", "AUK"].map(str::to_owned);
+        let mut page = Page::default();
+        page.command("next: ", words.to_vec());
+        let expected = "next: stockroom search \\\n  'desk lamp' \\\n  --page-token AUK\n";
+        assert_eq!(page.render(Style::Text(Some(25))), expected);
+        assert_eq!(page.render(Style::Text(None)), "next: stockroom search 'desk lamp' --page-token AUK\n");
     }
 
     #[test]

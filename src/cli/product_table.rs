@@ -52,7 +52,7 @@ pub(super) fn found(answer: &pb::SearchProductsResponse, now: SystemTime) -> Pag
     page.line(dropped(answer.dropped_count));
     page.line(format::cost_and_age(answer.cost.as_ref(), &answer.products, now));
     if !answer.next_page_token.is_empty() {
-        page.verbatim(format!("next page: {}", next_command(&answer.next_page_token)));
+        page.command("next page: ", next_command(&answer.next_page_token));
     }
     page
 }

@@ -3,11 +3,12 @@
 //!
 //! Clients announce every encoding that they can read in `grpc-accept-encoding`, most of them without being asked to.
 //! Compressing each of those answers would cost the gateway more time than all else that it does for a cached product. A
-//! caller that compresses its own requests has decided that its network is the scarcer good.
+//! caller that compresses its own requests has decided that its network is the scarcer good. Its short answers, and those
+//! that compression does not make shorter, are sent as they are: the flag of each message's frame says which is which.
 
 use std::io::{self, Read};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use flate2::{Compression, read::GzDecoder, read::GzEncoder};
 use http::{HeaderMap, HeaderValue, header::HeaderName};
 use stockroom_proto::pb::ErrorReason;
@@ -21,6 +22,9 @@ pub(crate) const ACCEPTED: &str = "gzip,zstd,identity";
 /// The memory that a decoder may take for its window, as a power of two: 8 MiB, more than any encoder takes for messages
 /// as short as requests are.
 const MAX_ZSTD_WINDOW_LOG: u32 = 23;
+
+/// Below this a message fits one packet with its headers, compressed or not.
+const MIN_COMPRESSED_BYTES: usize = 1024;
 
 /// An encoding of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,8 +84,11 @@ impl Encoding {
         Ok(decompressed.into())
     }
 
-    /// Compresses a message in its frame.
+    /// Compresses a message in its frame, where that is worth it.
     pub(crate) fn compress(self, message: FramedMessage) -> io::Result<FramedMessage> {
+        if message.remaining() < MIN_COMPRESSED_BYTES {
+            return Ok(message);
+        }
         let message = message.into_message();
         let mut compressed = Vec::new();
         match self {
@@ -91,14 +98,13 @@ impl Encoding {
                 zstd::stream::read::Encoder::with_buffer(&*message, level)?.read_to_end(&mut compressed)?
             }
         };
-        Ok(FramedMessage::from_message(&compressed, true))
+        let is_shorter = compressed.len() < message.len();
+        Ok(FramedMessage::from_message(if is_shorter { &compressed } else { &message }, is_shorter))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use bytes::Buf;
-
     use super::*;
 
     fn encodings(encoding: &'static str, accepted: &'static str) -> Result<Encodings, ErrorDescriptor> {
@@ -128,6 +134,18 @@ mod tests {
             assert_eq!(encoding.decompress(&compressed, 10_000).unwrap(), message);
             assert_eq!(encoding.decompress(&compressed, 5000).unwrap().len(), 5001);
             assert!(encoding.decompress(b"no such thing", 5000).is_err());
+        }
+    }
+
+    #[test]
+    fn what_compression_does_not_make_shorter_is_sent_as_it_is() {
+        let short = vec![7; 1000];
+        let mut random = fastrand::Rng::with_seed(7);
+        let noise: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(5000).collect();
+        for (message, encoding) in [(&short, Encoding::Gzip), (&noise, Encoding::Gzip), (&noise, Encoding::Zstd)] {
+            let sent = encoding.compress(FramedMessage::from_message(message, false)).unwrap();
+            assert!(sent.chunk().starts_with(&[0]));
+            assert_eq!(sent.into_message(), message);
         }
     }
 }

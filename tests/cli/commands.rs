@@ -8,7 +8,7 @@ use std::{
 use crate::support::{Gateway, ended, stockroom};
 
 /// Every command that asks a gateway, in an order in which each has something to tell.
-const COMMANDS: [&[&str]; 14] = [
+pub(crate) const COMMANDS: [&[&str]; 14] = [
     &["search", "wireless", "headphones"],
     &["search", "headphones", "--all"],
     &["search", "headphones", "--facets", "--max-price", "100", "--prime"],

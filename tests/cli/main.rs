@@ -16,3 +16,4 @@ mod readme;
 mod reloading;
 mod serving;
 mod tls;
+mod widths;

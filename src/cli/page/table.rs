@@ -141,7 +141,9 @@ impl Layout {
             return format!("{}|{rule}\n", markdown_row(&titles));
         }
         let head = self.style.bold(self.row(&titles).trim_end()) + "\n";
-        let rule: Vec<String> = titles.iter().map(|title| "-".repeat(title.chars().count())).collect();
+        let widths = self.widths.iter().map(|width| width.unwrap_or_default());
+        let rule = titles.iter().zip(widths).map(|(title, width)| "-".repeat(title.width().min(width)));
+        let rule: Vec<String> = rule.collect();
         if ruled { head + &self.row(&rule) } else { head }
     }
 
