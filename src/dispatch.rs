@@ -282,6 +282,9 @@ pub enum Error {
         /// The predicted wait for the answer.
         wait: Duration,
     },
+    /// The deadline came first.
+    #[error("the deadline came before Amazon's answer")]
+    DeadlineExceeded,
     /// Too many wait already.
     #[error("{capacity} ids and calls are waiting already")]
     QueueFull {

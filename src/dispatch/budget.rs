@@ -185,6 +185,11 @@ impl Budget {
         self.shared.as_ref().map_or(interval, |shared| shared.own_interval().max(interval))
     }
 
+    /// The time between two calls of this replica, where no other one takes turns.
+    pub(crate) fn interval(&self) -> Duration {
+        if self.offline_since().is_some() { self.own_interval() } else { self.local.rate_limit.interval() }
+    }
+
     /// The account's calls a second right now.
     pub(crate) fn rate(&self) -> f64 {
         self.local.rate_limit.rate()

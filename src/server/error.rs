@@ -189,6 +189,7 @@ impl From<&dispatch::Error> for ErrorDescriptor {
             Error::WaitExceedsDeadline { wait } => {
                 with(ErrorReason::WaitExceedsDeadline).fact("predicted_wait_ms", wait.as_millis()).retry_in(*wait)
             }
+            Error::DeadlineExceeded => with(ErrorReason::DeadlineExceeded),
             Error::QueueFull { capacity, wait } => with(ErrorReason::QueueFull)
                 .fact("capacity", capacity)
                 .fact("predicted_wait_ms", wait.as_millis())

@@ -130,7 +130,8 @@ async fn a_wait_that_outlasts_the_deadline_is_unavailable_at_once_with_the_wait(
     let (code, reason, details) = failure(refused);
     assert_eq!((code, reason.as_str()), (Code::Unavailable, "WAIT_EXCEEDS_DEADLINE"));
     let wait = details.retry_info().unwrap().retry_delay.unwrap();
-    assert!(wait > Duration::from_secs(10) && wait <= Duration::from_secs(20), "{wait:?}");
+    // Twenty seconds for its turn, and what a call takes.
+    assert!(wait > Duration::from_secs(10) && wait <= Duration::from_millis(21_500), "{wait:?}");
 }
 
 async fn a_full_queue_is_unavailable(protocol: Protocol) {

@@ -38,6 +38,7 @@ mod support;
 mod answers;
 mod bad_input;
 mod browse;
+mod cold_start;
 mod compare;
 mod errors;
 mod faults;

@@ -193,3 +193,44 @@ async fn an_estimate_tells_the_cost_and_costs_nothing() {
     let told = gateway.search().search_products(search).await.unwrap().into_inner();
     assert_eq!((told.cost.unwrap().amazon_calls, gateway.calls()), (2, 2), "half of it is there by now");
 }
+
+/// Estimates a request, makes it, and asserts that it cost what the sandbox counted and no more than was estimated.
+macro_rules! costs_no_more_than_its_estimate {
+    ($service:ident . $method:ident, $request:expr) => {{
+        let gateway = TestGateway::start().await;
+        let request = $request;
+        let mut estimated = request.clone();
+        estimated.options.get_or_insert_default().estimate = true;
+        let estimate = gateway.$service().$method(estimated).await.unwrap().into_inner().cost.unwrap().amazon_calls;
+        assert_eq!(gateway.calls(), 0);
+        let cost = gateway.$service().$method(request.clone()).await.unwrap().into_inner().cost.unwrap().amazon_calls;
+        assert_eq!(cost as usize, gateway.calls(), "{request:?}");
+        assert!(cost <= estimate, "{cost} calls, {estimate} estimated: {request:?}");
+    }};
+}
+
+#[tokio::test]
+async fn no_request_costs_more_than_its_estimate() {
+    for (page_size, min_rating) in [(1, None), (10, None), (10, Some(4.7)), (35, Some(4.9)), (50, Some(4.2))] {
+        let query = pb::SearchQuery { min_rating, ..keywords("headphones") };
+        let request = pb::SearchProductsRequest { query: Some(query), page_size, ..Default::default() };
+        costs_no_more_than_its_estimate!(search.search_products, request);
+    }
+    for count in [1, 10, 25, 100] {
+        let asins = (0..count).map(|n| format!("B0ESTIM{n:03}")).collect();
+        costs_no_more_than_its_estimate!(products.get_products, pb::GetProductsRequest { asins, options: None });
+    }
+    let family = pb::GetVariationsRequest { asin: examples::VARIATION_PARENT.to_owned(), ..Default::default() };
+    costs_no_more_than_its_estimate!(products.get_variations, family);
+    for depth in 0..=3 {
+        let ids = vec![examples::ROOT_NODE.to_owned()];
+        let request = pb::GetBrowseNodesRequest { ids, depth, options: None };
+        costs_no_more_than_its_estimate!(browse.get_browse_nodes, request);
+    }
+    for limit in [1, 10, 50] {
+        let trending = pb::ListTrendingRequest { category: "electronics".to_owned(), limit, ..Default::default() };
+        costs_no_more_than_its_estimate!(browse.list_trending, trending);
+        let deals = pb::ListDealsRequest { category: "electronics".to_owned(), limit, ..Default::default() };
+        costs_no_more_than_its_estimate!(browse.list_deals, deals);
+    }
+}

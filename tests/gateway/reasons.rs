@@ -17,7 +17,7 @@ use stockroom_proto::pb::{
     self, ErrorReason as R, compare_products_response::Event, product_service_client::ProductServiceClient,
 };
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
-use tonic_types::StatusExt;
+use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::{
     bad_input::{framed, raw},
@@ -311,5 +311,38 @@ impl Upstream for DefectiveUpstream {
 
     fn call<'a>(&'a self, _: &'a CatalogRequest, within: Duration) -> BoxFuture<'a, Result<CatalogResponse, Error>> {
         Box::pin(async move { Err(Error::TimedOut { within }) })
+    }
+}
+
+/// An API with a defect that ends the account's actor: it panics when it is asked for its name, as with each answer.
+#[derive(Debug)]
+struct NamelessUpstream;
+
+impl Upstream for NamelessUpstream {
+    fn protocol(&self) -> Protocol {
+        panic!("a defect")
+    }
+
+    fn call<'a>(&'a self, _: &'a CatalogRequest, within: Duration) -> BoxFuture<'a, Result<CatalogResponse, Error>> {
+        Box::pin(async move { Err(Error::TimedOut { within }) })
+    }
+}
+
+#[tokio::test]
+async fn a_defect_of_an_account_is_a_pause_with_a_time_for_all_who_wait_for_it() {
+    let gateway = TestGateway::over(catalog_over(Arc::new(NamelessUpstream)).0).await;
+    let is_a_pause = |(code, reason, details): (tonic::Code, String, ErrorDetails)| {
+        let delay = details.retry_info().and_then(|info| info.retry_delay);
+        assert_eq!((code, reason.as_str()), (tonic::Code::Unavailable, "UPSTREAM_PAUSED"));
+        assert!(delay.is_some_and(|delay| !delay.is_zero()), "{delay:?}");
+    };
+    is_a_pause(failure(soon(gateway.products().get_product(get(examples::DEAL))).await));
+    is_a_pause(failure(soon(gateway.search().search_products(search(keywords("lamp")))).await));
+    let asins = vec![examples::DEAL.to_owned(), examples::FREE.to_owned()];
+    let request = pb::GetProductsRequest { asins, options: None };
+    for outcome in soon(gateway.products().get_products(request)).await.unwrap().into_inner().outcomes {
+        let Some(pb::product_outcome::Result::Absence(absence)) = outcome.result else { panic!("{outcome:?}") };
+        assert_eq!(absence.error_reason(), R::UpstreamPaused);
+        assert!(absence.retry_after.is_some());
     }
 }

@@ -320,6 +320,6 @@ pub async fn sandbox() -> Sandbox {
     Sandbox::start(local().await, Default::default()).await.unwrap()
 }
 
-async fn local() -> TcpListener {
+pub async fn local() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.unwrap()
 }

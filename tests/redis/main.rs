@@ -19,11 +19,14 @@ use self::server::{RedisServer, eventually};
 mod budget;
 mod failures;
 mod fetch_lock;
+mod log;
 mod purging;
 mod reaching;
 mod relay;
 mod server;
 mod sharing;
+#[path = "../support/stepped_clock.rs"]
+mod stepped_clock;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);

@@ -61,10 +61,14 @@ async fn it_works_with_a_password_and_over_tls() {
 }
 
 #[tokio::test]
-async fn it_works_through_sentinel() {
+async fn it_works_through_sentinel_with_and_without_a_password_of_its_own() {
     let server = RedisServer::start_with_password(&[]).await;
     let sentinel = RedisServer::sentinel_of(&server, &["sentinel auth-pass primary p@ss"]).await;
     let address = sentinel.url().replace("redis://", "redis-sentinel://:p%40ss@");
+    shares(config::Redis::at(&format!("{address}/primary")).unwrap()).await;
+
+    let guarded = RedisServer::sentinel_with_password(&server, &["sentinel auth-pass primary p@ss"]).await;
+    let address = guarded.url().replace("redis://", "redis-sentinel://");
     shares(config::Redis::at(&format!("{address}/primary")).unwrap()).await;
 }
 

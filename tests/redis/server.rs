@@ -3,6 +3,7 @@
 use std::{
     fs,
     net::TcpListener,
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -10,6 +11,8 @@ use std::{
 use bb8_redis::redis::{self, ErrorKind, FromRedisValue, ServerErrorKind};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
+
+use crate::stepped_clock::SteppedClock;
 
 const CONFIGURATION: &str = "redis.conf";
 
@@ -19,6 +22,7 @@ pub(crate) struct RedisServer {
     port: u16,
     user: &'static str,
     directory: TempDir,
+    clock: Option<SteppedClock>,
 }
 
 impl RedisServer {
@@ -37,24 +41,48 @@ impl RedisServer {
         server
     }
 
+    /// The same with a clock of its own.
+    pub(crate) async fn start_with_clock() -> Self {
+        let server = Self::start_ruled_by(free_port(), &[], |directory| Some(SteppedClock::new(directory)));
+        server.answers().await;
+        server
+    }
+
     /// Starts a server on a port.
     pub(crate) fn start_on(port: u16, settings: &[&str]) -> Self {
+        Self::start_ruled_by(port, settings, |_| None)
+    }
+
+    fn start_ruled_by(port: u16, settings: &[&str], clock: impl FnOnce(&Path) -> Option<SteppedClock>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let own = format!("port {port}\nbind 127.0.0.1\ndir {}\nsave \"\"\n", directory.path().display());
         fs::write(directory.path().join(CONFIGURATION), own + &settings.join("\n")).unwrap();
-        Self { process: spawn(&directory, &[]), port, user: "", directory }
+        let clock = clock(directory.path());
+        Self { process: spawn(&directory, &[], clock.as_ref()), port, user: "", directory, clock }
+    }
+
+    /// The same with a password.
+    pub(crate) async fn sentinel_with_password(watched: &RedisServer, settings: &[&str]) -> Self {
+        let mut sentinel = Self::sentinel(watched, &[settings, &["requirepass p@ss"]].concat());
+        sentinel.user = ":p%40ss@";
+        sentinel.answers().await;
+        sentinel
     }
 
     /// Starts a Sentinel that watches a server under the name `primary`.
     pub(crate) async fn sentinel_of(watched: &RedisServer, settings: &[&str]) -> Self {
+        let sentinel = Self::sentinel(watched, settings);
+        sentinel.answers().await;
+        sentinel
+    }
+
+    fn sentinel(watched: &RedisServer, settings: &[&str]) -> Self {
         let port = free_port();
         let directory = tempfile::tempdir().unwrap();
         let own = format!("port {port}\ndir {}\n", directory.path().display());
         let monitor = format!("sentinel monitor primary 127.0.0.1 {} 1\n", watched.port);
         fs::write(directory.path().join(CONFIGURATION), own + &monitor + &settings.join("\n")).unwrap();
-        let sentinel = Self { process: spawn(&directory, &["--sentinel"]), port, user: "", directory };
-        sentinel.answers().await;
-        sentinel
+        Self { process: spawn(&directory, &["--sentinel"], None), port, user: "", directory, clock: None }
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -63,6 +91,11 @@ impl RedisServer {
 
     pub(crate) fn url(&self) -> String {
         format!("redis://{}127.0.0.1:{}", self.user, self.port)
+    }
+
+    /// Sets its clock ahead of this machine's; it must have been started [with a clock](Self::start_with_clock).
+    pub(crate) fn set_clock_ahead(&self, by: Duration) {
+        self.clock.as_ref().unwrap().set_ahead(by.as_micros().try_into().unwrap());
     }
 
     /// Runs a command over a connection of its own.
@@ -83,7 +116,7 @@ impl RedisServer {
 
     /// Starts it again where it was, with what it had saved.
     pub(crate) fn restart(&mut self) {
-        self.process = spawn(&self.directory, &[]);
+        self.process = spawn(&self.directory, &[], self.clock.as_ref());
     }
 
     /// Makes it fall silent with its connections open.
@@ -121,11 +154,11 @@ impl Drop for RedisServer {
     }
 }
 
-/// Waits until something is so, and fails where it is not within ten seconds.
+/// Waits until something is so, and fails where it is not within thirty seconds.
 pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(10);
+    let until = Instant::now() + Duration::from_secs(30);
     while !is_so().await {
-        assert!(Instant::now() < until, "not within ten seconds: {what}");
+        assert!(Instant::now() < until, "not within thirty seconds: {what}");
         sleep(Duration::from_millis(10)).await;
     }
 }
@@ -137,11 +170,11 @@ pub(crate) fn free_port() -> u16 {
     ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
-fn spawn(directory: &TempDir, arguments: &[&str]) -> Child {
-    Command::new("redis-server")
-        .arg(directory.path().join(CONFIGURATION))
-        .args(arguments)
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("redis-server must be installed: apt-get install redis-server")
+fn spawn(directory: &TempDir, arguments: &[&str], clock: Option<&SteppedClock>) -> Child {
+    let mut command = Command::new("redis-server");
+    command.arg(directory.path().join(CONFIGURATION)).args(arguments).stdout(Stdio::null());
+    if let Some(clock) = clock {
+        clock.rule(&mut command);
+    }
+    command.spawn().expect("redis-server must be installed: apt-get install redis-server")
 }

@@ -64,8 +64,8 @@ impl AccountActor {
 
     /// Stores as not found what Amazon rejected alone while it answered other ids, and answers who waits for it.
     pub(super) fn judge_suspects(&mut self) {
-        let protocol = self.options.upstream.protocol();
         for (key, fetched_at) in self.queue.judge_suspects() {
+            let protocol = self.options.upstream.protocol();
             let snapshot = Snapshot { fetched_at, protocol, content: Err(Missing::NotFound) };
             self.store_item(&key, snapshot);
         }

@@ -82,7 +82,7 @@ impl AccountActor {
     /// How long a batch may wait for company: until its own call, and those that wait and one more, are in time all the same.
     fn patience(&self, now: Instant) -> Patience<'_> {
         let calls = u32::try_from(self.queue.calls()).unwrap_or(u32::MAX);
-        let lead = self.call_time.expected() + self.budget.own_interval().saturating_mul(calls);
+        let lead = self.call_time.expected() + self.budget.interval().saturating_mul(calls);
         Patience { bucket: &self.bucket, now, lead }
     }
 

@@ -67,8 +67,9 @@ pub(super) const RESIDUAL_WINDOW: Duration = Duration::from_secs(4);
 const OFFLINE_MARGIN: Duration = Duration::from_secs(1);
 /// How long a replica may be late for its turn. Less than the interval of most accounts, more than a busy machine takes.
 pub(super) const GRACE: Duration = Duration::from_millis(150);
-/// How long after its last request for a permit a replica counts as one that wants more.
-pub(super) const BUSY: Duration = Duration::from_millis(1500);
+/// How long after its last request for a permit a replica counts as one that takes turns. Requests come at random: a shorter
+/// time would leave out of the prediction what comes back a moment later.
+pub(super) const BUSY: Duration = Duration::from_secs(10);
 /// Minutes of counters in one report.
 const REPORT_MINUTES: usize = 60;
 /// The wait that is predicted where no end is known.

@@ -135,8 +135,7 @@ impl Pending {
 
     /// Answers the waiters whose deadline has passed, and drops those that have gone.
     pub(super) fn end_overdue(&mut self, now: Instant) {
-        let wait = now.saturating_duration_since(self.since);
-        let error = self.last_error.clone().unwrap_or(Error::WaitExceedsDeadline { wait });
+        let error = self.last_error.clone().unwrap_or(Error::DeadlineExceeded);
         self.fail(&error, |waiter| !waiter.still_waits(now));
     }
 

@@ -77,8 +77,8 @@ async fn each_waiter_is_answered_by_its_deadline_also_while_amazon_hangs() {
         async { all(dispatch.fetch_items(us(), asins('B', 3), terms(5)).await).await },
         futures_util::future::join_all(pages),
     );
-    assert!(items.iter().all(|item| matches!(item.result, Err(Error::WaitExceedsDeadline { .. }))), "{items:?}");
-    let is_overdue = |failure: &Failure| matches!(failure.error, Error::WaitExceedsDeadline { .. });
+    assert!(items.iter().all(|item| matches!(item.result, Err(Error::DeadlineExceeded))), "{items:?}");
+    let is_overdue = |failure: &Failure| matches!(failure.error, Error::DeadlineExceeded);
     assert!(pages.iter().all(|page| page.as_ref().is_err_and(is_overdue)), "{pages:?}");
     assert_eq!((items.len(), Instant::now() - asked), (3, Duration::from_secs(5)));
 }
