@@ -6,7 +6,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-clients stubs reference lint breaking test-deploy bench-quota bench-admitted bench-serve fuzz siege soak
+.PHONY: help build run test test-clients stubs reference lint breaking test-deploy bench-quota bench-stale bench-admitted bench-serve fuzz siege soak
 
 GRPCURL := github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
 PROTOC_GEN_GO := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
@@ -75,8 +75,11 @@ breaking: $(NODE)/.package-lock.json ## Check the contract for changes that brea
 	buf breaking --against proto/released/v0.1.0.binpb
 	buf breaking --against '.git#branch=main'
 
-bench-quota: ## Measure the calls that two simulated days of lookups need
+bench-quota: ## Measure the calls that two simulated days of lookups need; with QUOTA_REDIS=1 also of two replicas, longer
 	cargo bench --locked --bench quota
+
+bench-stale: ## Measure what stale reads cost while Amazon does not answer, two minutes; longer with STALE_SECONDS=1200
+	cargo bench --locked --bench stale
 
 bench-serve: .tools/.redis .tools/.h2load ## Compare cached answers with a bare tonic server, minutes; faster with ROUNDS=1
 	cargo build --locked --release --package stockroom --package bench-serve
@@ -90,12 +93,17 @@ fuzz: ## Run the fuzz targets for a minute; longer with FUZZ_SECONDS=600
 siege: ## Let peers that misbehave besiege a gateway over loopback, three minutes
 	cargo bench --locked --bench siege
 
-soak: .tools/.redis ## Make Redis, a gateway and Amazon fail under load, 90 seconds
+soak: .tools/.redis .tools/.faketime ## Make Redis, a gateway and Amazon fail under load, five minutes; shorter with SOAK_SECONDS=120
 	cargo bench --locked --profile dev --bench soak
 
 # The tests start their own Redis from Debian's package.
 .tools/.redis:
 	command -v redis-server >/dev/null || { apt-get update -qq && apt-get install -y -qq redis-server; }
+	mkdir -p $(@D) && touch $@
+
+# Steps the clocks of gateways.
+.tools/.faketime:
+	ls /usr/lib/*/faketime/libfaketime.so.1 2>/dev/null || { apt-get update -qq && apt-get install -y -qq faketime; }
 	mkdir -p $(@D) && touch $@
 
 .tools/.h2load:

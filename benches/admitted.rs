@@ -2,14 +2,14 @@
 //!
 //! One account of four calls a second, shared by one, two and four replicas through a real Redis. Requests of one call each
 //! arrive at random at half, all and one and a half times that rate, each with a deadline of three seconds. A replica refuses
-//! a request at once where its wait would be too long; what it admits should be in time. Needs redis-server; takes about
-//! three minutes.
+//! a request at once where its wait would be too long; what it admits should be in time: 99 % of it, or the exit code is 1.
+//! Needs redis-server; takes about four minutes.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, missing_docs, reason = "a bench")]
 
 use std::{
     net::TcpListener,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitCode, Stdio},
     sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
@@ -32,9 +32,12 @@ use tokio::{
 };
 
 const CALLS_PER_SECOND: f64 = 4.0;
-const CALL_TIME: Duration = Duration::from_millis(200);
+/// Amazon takes between the half and one and a half times of it.
+const CALL_TIME: Duration = Duration::from_millis(300);
 const PATIENCE: Duration = Duration::from_secs(3);
-const RUN: Duration = Duration::from_secs(15);
+const RUN: Duration = Duration::from_secs(20);
+/// The part of the admitted requests that must be in time.
+const GOAL: f64 = 0.99;
 
 /// Answers after a while, and remembers when it was called.
 #[derive(Debug, Default)]
@@ -51,7 +54,9 @@ impl Upstream for Amazon {
         _: Duration,
     ) -> BoxFuture<'a, Result<CatalogResponse, amazon_catalog::Error>> {
         self.0.lock().unwrap().push(Instant::now());
-        sleep(CALL_TIME).map(|()| Ok(CatalogResponse::BrowseNodes(BrowseNodes::default()))).boxed()
+        sleep(CALL_TIME.mul_f64(0.5 + fastrand::f64()))
+            .map(|()| Ok(CatalogResponse::BrowseNodes(BrowseNodes::default())))
+            .boxed()
     }
 }
 
@@ -143,7 +148,8 @@ async fn ask(replica: Arc<Dispatch>, id: u32) -> Outcome {
     }
 }
 
-async fn run(replicas: u32, load: f64) {
+/// Returns the part of the admitted requests that was in time.
+async fn run(replicas: u32, load: f64) -> f64 {
     let (redis, amazon) = (redis(), Arc::new(Amazon::default()));
     let running: Vec<_> = (0..replicas).map(|_| replica(&redis, &amazon, replicas)).collect();
     // Past the time that a new Redis is given to hear of all replicas.
@@ -167,25 +173,30 @@ async fn run(replicas: u32, load: f64) {
     let calls = amazon.0.lock().unwrap().clone();
     let span = CALLS_PER_SECOND as usize + 1;
     let closest = calls.windows(span).map(|calls| calls[span - 1] - calls[0]).min().unwrap_or_default();
+    let part = f64::from(in_time) / f64::from((in_time + late).max(1));
     println!(
         "| {replicas} | {load:.1} | {} | {refused} | {} | {late} | {:.1} % | {} | {:.0} ms |",
         in_time + late + refused,
         in_time + late,
-        100.0 * f64::from(in_time) / f64::from((in_time + late).max(1)),
+        100.0 * part,
         calls.len(),
         closest.as_secs_f64() * 1000.0,
     );
+    part
 }
 
 #[tokio::main]
-async fn main() {
+async fn main() -> ExitCode {
     println!(
         "| replicas | load / rate | requests | refused at once | admitted | late | in time | calls | five calls in |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
+    let mut worst = 1.0;
     for replicas in [1, 2, 4] {
         for load in [0.5, 1.0, 1.5] {
-            run(replicas, load).await;
+            worst = run(replicas, load).await.min(worst);
         }
     }
+    println!("\nin time, at worst = {:.1} %", 100.0 * worst);
+    if worst >= GOAL { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -9,9 +9,11 @@
 //! - a per-item cache that makes a call for each request that misses anything
 //! - a memoizer that keeps whole answers by their list of ids
 //!
-//! The last row is mixed traffic: one request in ten is a page of a search and one in twenty a page of variations, one in
-//! twenty comes from a bulk caller, and the process is restarted in the middle of the second day. Without Redis a restart
-//! loses the cache, so its minimum fetches again what is asked for after it.
+//! The first row is mixed traffic, and so is the last: one request in ten is a page of a search and one in twenty a page of variations, and one in
+//! twenty comes from a bulk caller. In the first of them the process is restarted in the middle of the second day. Without
+//! Redis a restart loses the cache, so its minimum fetches again what is asked for after it. In the second two replicas share
+//! a real Redis; both are restarted in the middle of the second day, and Redis is flushed eight hours later. That row needs
+//! redis-server and a C compiler, takes a quarter of an hour, and is played with `QUOTA_REDIS=1` only.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, missing_docs, reason = "a bench")]
 
@@ -33,9 +35,14 @@ use stockroom::{
     clock::Clock,
     config,
     dispatch::{AnswerSink, CancelFlag, Dispatch, Options, Priority, RequestContext},
+    store::Store,
 };
 use stockroom_proto::pb;
 use tokio::time::{Instant, sleep, sleep_until};
+
+mod shared;
+#[path = "../../tests/support/stepped_clock.rs"]
+mod stepped_clock;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -67,6 +74,7 @@ struct Request {
     is_bulk: bool,
 }
 
+#[derive(Clone)]
 enum What {
     Products(Vec<u32>),
     /// A page of a search, by its query.
@@ -134,6 +142,30 @@ impl Upstream for Counter {
     }
 }
 
+impl Request {
+    /// The products that are asked for; `None` where it is for a page.
+    fn asins(&self) -> Option<Vec<Asin>> {
+        match &self.what {
+            What::Products(ids) => Some(ids.iter().map(|id| asin(*id)).collect()),
+            What::Search(_) | What::Variations(_) => None,
+        }
+    }
+}
+
+/// Reads a page. What becomes of it is counted at Amazon.
+async fn read_page(catalog: Catalog, read: ReadContext, what: What) {
+    let mut cost = CostCounter::default();
+    match what {
+        What::Search(page) => {
+            let first_page = SearchItems { keywords: Some(page.to_string()), ..SearchItems::new(read.locale) };
+            let plan = SearchPlan { first_page, min_rating: None };
+            drop(catalog.search_page(&read, &plan, 0, 10, &mut HashSet::new(), &mut cost).await);
+        }
+        What::Variations(page) => drop(catalog.variations(&read, asin(page), 0, 10, &mut cost).await),
+        What::Products(_) => {}
+    }
+}
+
 impl Scenario {
     fn lifetime(self) -> Duration {
         match self.lifetime {
@@ -182,6 +214,11 @@ impl Scenario {
     }
 
     fn catalog(self, amazon: &Arc<Counter>, clock: Clock) -> Catalog {
+        self.replica(amazon, clock, None)
+    }
+
+    /// A gateway over a Redis, if there is one.
+    fn replica(self, amazon: &Arc<Counter>, clock: Clock, store: Option<Store>) -> Catalog {
         let options = config::Cache {
             memory_bytes: 8 << 30,
             offers_fresh: HOUR,
@@ -189,7 +226,12 @@ impl Scenario {
             offers_stale: DAY,
             ceiling: DAY,
         };
-        let cache = Arc::new(Cache::new(&options).with_clock(clock));
+        let cache = match store.clone() {
+            Some(store) => Cache::shared(&options, store, [(marketplace(), "example-20".to_owned())]),
+            None => Cache::new(&options),
+        };
+        let cache = Arc::new(cache.with_clock(clock));
+        let replicas = if store.is_some() { 2 } else { 1 };
         let account = Options {
             name: "bench".to_owned(),
             marketplaces: vec![marketplace()],
@@ -201,8 +243,8 @@ impl Scenario {
             answers: Arc::new(AnswerStore::new(Arc::clone(&cache))) as Arc<dyn AnswerSink>,
             refresh_queue: cache.refresh_queue(),
             clock,
-            store: None,
-            replicas: 1,
+            store,
+            replicas,
             replica_index: None,
         };
         Catalog::new(cache, Dispatch::start(vec![account]))
@@ -255,28 +297,9 @@ impl Scenario {
                 if request.is_bulk {
                     read_context.terms.priority = Priority::Bulk;
                 }
-                let asins = match &request.what {
-                    What::Products(ids) => ids.iter().map(|id| asin(*id)).collect::<Vec<_>>(),
-                    What::Search(page) => {
-                        let first_page =
-                            SearchItems { keywords: Some(page.to_string()), ..SearchItems::new(read_context.locale) };
-                        let plan = SearchPlan { first_page, min_rating: None };
-                        tokio::spawn(async move {
-                            let mut cost = CostCounter::default();
-                            drop(
-                                catalog.search_page(&read_context, &plan, 0, 10, &mut HashSet::new(), &mut cost).await,
-                            );
-                        });
-                        continue;
-                    }
-                    What::Variations(page) => {
-                        let parent = asin(*page);
-                        tokio::spawn(async move {
-                            let mut cost = CostCounter::default();
-                            drop(catalog.variations(&read_context, parent, 0, 10, &mut cost).await);
-                        });
-                        continue;
-                    }
+                let Some(asins) = request.asins() else {
+                    tokio::spawn(read_page(catalog, read_context, request.what.clone()));
+                    continue;
                 };
                 tokio::spawn(async move {
                     let asked = Instant::now();
@@ -314,12 +337,12 @@ impl Scenario {
     }
 
     /// The calls of the second day by the minimum, by a per-item cache and by a memoizer of whole answers.
-    fn others(self, workload: &[Request]) -> (f64, usize, usize) {
+    fn others(self, workload: &[Request], loses_cache: bool) -> (f64, usize, usize) {
         let lifetime = self.lifetime();
         let (mut items, mut lists) = (HashMap::<u32, Duration>::new(), HashMap::<Vec<u32>, Duration>::new());
         let (mut fetches, mut calls, mut memoized) = (0, 0, 0);
         let mut pages = HashMap::<(bool, u32), Duration>::new();
-        let (mut page_calls, mut is_restarted) = (0, !self.is_mixed);
+        let (mut page_calls, mut is_restarted) = (0, !loses_cache);
         for request in workload {
             if !is_restarted && request.at >= RESTART_AT {
                 is_restarted = true;
@@ -361,6 +384,8 @@ fn main() {
         "| lifetime | ids | skew | look-ups/s | calls, day 2 | minimum | ratio | per item | memoizer | waited | p50 / p99 | stale | refused |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+    let mixed = Scenario { ids: 5_000, skew: 0.9, lookups_per_second: 9.0, lifetime: Lifetime::Day, is_mixed: true };
+    let restarted = report(mixed);
     let mut first_goal = 0.0;
     for lifetime in [Lifetime::Day, Lifetime::HourOfOffers] {
         for (ids, skew) in [(5_000, 0.9), (5_000, 1.1), (50_000, 0.9), (50_000, 1.1)] {
@@ -373,15 +398,22 @@ fn main() {
             }
         }
     }
-    let mixed = Scenario { ids: 5_000, skew: 0.9, lookups_per_second: 9.0, lifetime: Lifetime::Day, is_mixed: true };
-    println!("\nThe row of mixed traffic with a restart: {:.2}", report(mixed));
+    println!("\nMixed traffic and a restart without Redis: calls/minimum = {restarted:.2}");
+    if std::env::var_os("QUOTA_REDIS").is_some() {
+        let (calls, minimum, throttled) = shared::play(mixed);
+        let ratio = calls as f64 / minimum;
+        println!(
+            "Mixed traffic, two replicas with Redis, both restarted, Redis flushed: {calls} calls of {minimum:.0},"
+        );
+        println!("{throttled} of them throttled: calls/minimum = {ratio:.2}");
+    }
     println!("The largest of the 24 h rows of 5,000 ids:");
     println!("calls/minimum = {first_goal:.2}");
 }
 
 fn report(scenario: Scenario) -> f64 {
     let workload = scenario.workload();
-    let (minimum, per_item, memoized) = scenario.others(&workload);
+    let (minimum, per_item, memoized) = scenario.others(&workload, scenario.is_mixed);
     let (calls, mut results, throttled) = scenario.play(&workload);
     assert_eq!(throttled, 0, "Amazon would have throttled");
     results.waits.sort_unstable();

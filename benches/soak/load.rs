@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Weak},
     time::Duration,
 };
 
@@ -35,6 +35,9 @@ pub(crate) struct Tally {
     pub(crate) failed: BTreeMap<(usize, String), usize>,
     /// Of those that asked for what is read all the time.
     pub(crate) hot_failed: usize,
+    /// Those that ended by their deadline, and how many were not refused at once.
+    pub(crate) late: usize,
+    pub(crate) admitted: usize,
     /// How long those took that memory answered.
     pub(crate) hits: Vec<Duration>,
 }
@@ -48,7 +51,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Starts to read these products, the most popular first, and others that do not exist; for as long as the process runs.
+    /// Starts to read these products, the most popular first, and others that do not exist, until it is dropped.
     pub(crate) fn start(clients: Vec<Client>, mut ids: Vec<String>) -> Arc<Self> {
         ids.extend((0..UNKNOWN).map(|number| format!("B0SOAK{number:04}")));
         let mut reached = 0.0;
@@ -59,8 +62,8 @@ impl Load {
         let shares = shares.collect();
         let load = Arc::new(Self { clients, ids, shares, tally: Mutex::default() });
         for gateway in 0..load.clients.len() {
-            tokio::spawn(Arc::clone(&load).go_on(gateway, HOT_PER_SECOND, Self::read_hot));
-            tokio::spawn(Arc::clone(&load).go_on(gateway, MIXED_PER_SECOND, Self::read_any));
+            tokio::spawn(Self::go_on(Arc::downgrade(&load), gateway, HOT_PER_SECOND, Self::read_hot));
+            tokio::spawn(Self::go_on(Arc::downgrade(&load), gateway, MIXED_PER_SECOND, Self::read_any));
         }
         load
     }
@@ -71,15 +74,14 @@ impl Load {
 
     /// Asks on time, whether or not those before have been answered.
     async fn go_on<F: Future<Output = ()> + Send>(
-        self: Arc<Self>,
+        load: Weak<Self>,
         gateway: usize,
         per_second: u32,
         read: impl Fn(Arc<Self>, usize) -> F + Copy + Send + 'static,
     ) {
         let mut turns = interval(Duration::from_secs(1) / per_second);
-        loop {
+        while let Some(load) = load.upgrade() {
             turns.tick().await;
-            let load = Arc::clone(&self);
             tokio::spawn(async move { read(load, gateway).await });
         }
     }
@@ -126,6 +128,9 @@ impl Load {
 impl Tally {
     fn count(&mut self, gateway: usize, told: Result<(), String>) {
         self.requests += 1;
+        let is_late = told.as_ref().is_err_and(|reason| reason.to_lowercase().replace('_', "") == "deadlineexceeded");
+        self.late += usize::from(is_late);
+        self.admitted += usize::from(is_late || told.is_ok());
         if let Err(reason) = told {
             *self.failed.entry((gateway, reason)).or_default() += 1;
         }

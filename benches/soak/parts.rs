@@ -12,6 +12,7 @@ use std::{
 
 use serde::Deserialize;
 use stockroom_client::Client;
+use stockroom_proto::pb::AccountStatus;
 use tokio::time::{Instant, sleep};
 
 pub(crate) const CALLS_PER_SECOND: u32 = 4;
@@ -22,7 +23,25 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) struct Process(Child);
 
+/// What the Redis of a run is made of.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum RedisKind {
+    /// One server.
+    Single,
+    /// A primary, a replica and a Sentinel that watches them.
+    Sentinel,
+    /// Three masters with a replica each.
+    Cluster,
+}
+
 pub(crate) struct Redis {
+    kind: RedisKind,
+    /// The first is the one that fails.
+    servers: Vec<RedisServer>,
+    sentinel: Option<RedisServer>,
+}
+
+struct RedisServer {
     process: Process,
     port: u16,
 }
@@ -72,63 +91,147 @@ impl Process {
     }
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
+impl Process {
+    fn kill(&mut self) {
         // One that has ended cannot be killed, and need not be.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
 impl Redis {
-    pub(crate) async fn start() -> Self {
-        let port = free_port();
-        let redis = Self { process: Self::spawn(port), port };
-        redis.answers().await;
+    pub(crate) async fn start(kind: RedisKind) -> Self {
+        let (count, arguments): (usize, &[&str]) = match kind {
+            RedisKind::Single => (1, &[]),
+            RedisKind::Sentinel => (2, &[]),
+            RedisKind::Cluster => (6, &["--cluster-enabled", "yes", "--cluster-node-timeout", "1500"]),
+        };
+        let mut redis = Self { kind, servers: Vec::new(), sentinel: None };
+        for _ in 0..count {
+            let server = RedisServer::start(arguments);
+            server.answers().await;
+            redis.servers.push(server);
+        }
+        match kind {
+            RedisKind::Single => {}
+            RedisKind::Sentinel => redis.watch().await,
+            RedisKind::Cluster => redis.form_cluster().await,
+        }
         redis
     }
 
     pub(crate) fn pause(&self) {
-        self.process.signal("-STOP");
+        self.servers[0].process.signal("-STOP");
     }
 
     pub(crate) fn wake(&self) {
-        self.process.signal("-CONT");
+        self.servers[0].process.signal("-CONT");
     }
 
     pub(crate) fn kill(&mut self) {
-        let _ = self.process.0.kill();
-        let _ = self.process.0.wait();
+        self.servers[0].process.kill();
+    }
+
+    /// Kills the server that has the account's budget.
+    pub(crate) async fn kill_owner_of_budget(&mut self) {
+        if self.kind == RedisKind::Cluster {
+            let key = "{soak}";
+            let slot: u32 = self.servers[0].query(&format!("CLUSTER KEYSLOT {key}")).await.unwrap();
+            let owner = (slot / (16_384 / 3 + 1)).min(2) as usize;
+            self.servers.swap(0, owner);
+        }
+        self.kill();
     }
 
     /// Starts it again, empty.
     pub(crate) async fn restart(&mut self) {
-        self.process = Self::spawn(self.port);
-        self.answers().await;
+        self.servers[0] = RedisServer::start_on(self.servers[0].port, &[]);
+        self.servers[0].answers().await;
     }
 
+    /// Runs a command on every server that is left.
     pub(crate) async fn run(&self, command: &str) {
-        self.try_run(command).await.unwrap_or_else(|error| panic!("{command}: {error}"));
+        for server in &self.servers {
+            let ran: redis::RedisResult<redis::Value> = server.query(command).await;
+            if self.kind == RedisKind::Single {
+                ran.unwrap_or_else(|error| panic!("{command}: {error}"));
+            }
+        }
     }
 
-    async fn try_run(&self, command: &str) -> redis::RedisResult<()> {
-        let mut connection = redis::Client::open(self.url())?.get_multiplexed_async_connection().await?;
+    fn url(&self) -> String {
+        let ports = self.servers.iter().map(|server| format!("127.0.0.1:{}", server.port)).collect::<Vec<_>>();
+        match (self.kind, &self.sentinel) {
+            (RedisKind::Sentinel, Some(sentinel)) => format!("redis-sentinel://127.0.0.1:{}/primary", sentinel.port),
+            (RedisKind::Cluster, _) => format!("redis-cluster://{}", ports.join(",")),
+            (RedisKind::Single | RedisKind::Sentinel, _) => format!("redis://{}", ports[0]),
+        }
+    }
+
+    async fn watch(&mut self) {
+        let (primary, port) = (self.servers[0].port, free_port());
+        let replicating: String = self.servers[1].query(&format!("REPLICAOF 127.0.0.1 {primary}")).await.unwrap();
+        assert_eq!(replicating, "OK");
+        let file = folder().join(format!("sentinel-{port}.conf"));
+        let lines = [
+            format!("port {port}\nbind 127.0.0.1\nsentinel monitor primary 127.0.0.1 {primary} 1"),
+            "sentinel down-after-milliseconds primary 1000\nsentinel failover-timeout primary 5000\n".to_owned(),
+        ];
+        fs::write(&file, lines.join("\n")).unwrap();
+        let process = Process::start(Command::new("redis-server").arg(&file).arg("--sentinel"), "sentinel");
+        let sentinel = RedisServer { process, port };
+        sentinel.answers().await;
+        eventually("the Sentinel knows the replica", async || {
+            sentinel.query::<String>("INFO sentinel").await.is_ok_and(|info| info.contains("slaves=1"))
+        })
+        .await;
+        self.sentinel = Some(sentinel);
+    }
+
+    async fn form_cluster(&mut self) {
+        let servers = self.servers.iter().map(|server| format!("127.0.0.1:{}", server.port));
+        let create = ["--cluster", "create"].into_iter().map(str::to_owned).chain(servers);
+        let create = create.chain(["--cluster-replicas", "1", "--cluster-yes"].map(str::to_owned));
+        let formed = Command::new("redis-cli").args(create).stdout(Stdio::null()).status().unwrap();
+        assert!(formed.success(), "redis-cli --cluster create: {formed}");
+        for server in &self.servers {
+            eventually("the cluster is up", async || {
+                server.query::<String>("CLUSTER INFO").await.is_ok_and(|info| info.contains("cluster_state:ok"))
+            })
+            .await;
+        }
+    }
+}
+
+impl RedisServer {
+    fn start(arguments: &[&str]) -> Self {
+        Self::start_on(free_port(), arguments)
+    }
+
+    fn start_on(port: u16, arguments: &[&str]) -> Self {
+        let number = port.to_string();
+        let nodes = format!("nodes-{port}.conf");
+        let _ = fs::remove_file(folder().join(&nodes));
+        let own = ["--port", &number, "--bind", "127.0.0.1", "--save", "", "--cluster-config-file", &nodes];
+        let process = Process::start(Command::new("redis-server").args(own).args(arguments), "redis");
+        Self { process, port }
+    }
+
+    async fn query<T: redis::FromRedisValue>(&self, command: &str) -> redis::RedisResult<T> {
+        let url = format!("redis://127.0.0.1:{}", self.port);
+        let mut connection = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
         let mut words = command.split(' ');
         redis::cmd(words.next().unwrap()).arg(words.collect::<Vec<_>>()).query_async(&mut connection).await
     }
 
     async fn answers(&self) {
-        eventually("redis-server answers", async || self.try_run("PING").await.is_ok()).await;
-    }
-
-    fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    fn spawn(port: u16) -> Process {
-        let port = port.to_string();
-        let arguments = ["--port", &port, "--bind", "127.0.0.1", "--save", ""];
-        Process::start(Command::new("redis-server").args(arguments), "redis")
+        eventually("redis-server answers", async || self.query::<String>("PING").await.is_ok()).await;
     }
 }
 
@@ -217,13 +320,35 @@ impl Gateway {
         gateway
     }
 
+    /// Ends it at once, as `kill -9` does.
     pub(crate) fn kill(&mut self) {
         self.process = None;
+    }
+
+    /// Sets its clock ahead of this machine's, or behind. `false` where libfaketime is not installed.
+    pub(crate) fn step_clock(&self, seconds: i32) -> bool {
+        fs::write(folder().join(self.clock()), format!("{seconds:+}\n")).unwrap();
+        faketime().is_some()
+    }
+
+    /// The state of its account; `None` where it does not answer.
+    pub(crate) async fn account(&self) -> Option<AccountStatus> {
+        self.client.get_status(<_>::default()).await.ok()?.accounts.pop()
+    }
+
+    /// The file that says how far its clock is ahead.
+    fn clock(&self) -> String {
+        format!("{}.clock", self.name)
     }
 
     pub(crate) fn restart(&mut self) {
         let mut command = stockroom(&["serve"]);
         command.args(self.flags).envs(self.environment.iter().cloned());
+        if let Some(library) = faketime() {
+            self.step_clock(0);
+            command.env("LD_PRELOAD", library).env("FAKETIME_TIMESTAMP_FILE", folder().join(self.clock()));
+            command.env("FAKETIME_CACHE_DURATION", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        }
         self.process = Some(Process::start(&mut command, self.name));
     }
 }
@@ -255,6 +380,12 @@ pub(crate) fn folder() -> PathBuf {
     folder
 }
 
+/// The library that steps the clock of a process.
+fn faketime() -> Option<PathBuf> {
+    let folders = ["/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime", "/usr/lib/faketime"];
+    folders.into_iter().map(|folder| PathBuf::from(folder).join("libfaketime.so.1")).find(|library| library.exists())
+}
+
 /// The binary in an environment of its own: nothing is inherited that could be a setting.
 fn stockroom(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stockroom"));
@@ -269,9 +400,10 @@ fn replicas() -> Option<String> {
     name.map(|name| name.replace("NAME", "SOAK"))
 }
 
-/// A port below those that the system hands out for outgoing connections: a part must find it free again when it comes back.
+/// A port below those that the system hands out for outgoing connections, as is the one 10,000 above it which a cluster's
+/// node takes too: a part must find it free again when it comes back.
 fn free_port() -> u16 {
-    let mut ports = std::iter::repeat_with(|| fastrand::u16(12_000..32_000));
+    let mut ports = std::iter::repeat_with(|| fastrand::u16(12_000..22_000));
     ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 

@@ -8,6 +8,7 @@ pub(crate) const CALM: &str = "calm";
 pub(crate) const KILLED: &str = "gateway 1 killed, back";
 pub(crate) const THROTTLED: &str = "Amazon throttles twice";
 pub(crate) const AWAY: &str = "Amazon away";
+pub(crate) const POISONED: &str = "Retry-After of 292 billion years";
 
 /// What a phase did to the load.
 pub(crate) struct Phase {
@@ -15,6 +16,8 @@ pub(crate) struct Phase {
     pub(crate) tally: Tally,
     pub(crate) counts: Counts,
     pub(crate) recovery: Recovery,
+    /// Why the account of a gateway does not live, where one does not.
+    pub(crate) dead: Vec<String>,
 }
 
 /// How long it took, from the end of what happened, until all was well again.
@@ -54,7 +57,7 @@ impl Recovery {
 
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, tally, counts, recovery } = self;
+        let Self { name, tally, counts, recovery, .. } = self;
         let reasons = tally.failed.iter().map(|((gateway, reason), count)| format!("{count} {reason} of {gateway}"));
         let reasons = reasons.collect::<Vec<_>>().join(", ");
         let reasons = if reasons.is_empty() { "0".to_owned() } else { reasons };

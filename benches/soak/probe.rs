@@ -31,6 +31,8 @@ pub(crate) struct Refusals {
     /// Those that said when to try again.
     pub(crate) with_a_time: usize,
     pub(crate) slowest: Duration,
+    /// The longest of the times that they said.
+    pub(crate) longest: Duration,
     /// The latest of the times that they said.
     pub(crate) until: Instant,
 }
@@ -76,7 +78,8 @@ impl Probe {
 
     /// Asks both gateways for what nobody has read, while Amazon is away.
     pub(crate) async fn refusals(&self) -> Refusals {
-        let mut refusals = Refusals { asked: 0, with_a_time: 0, slowest: Duration::ZERO, until: Instant::now() };
+        let (slowest, longest) = (Duration::ZERO, Duration::ZERO);
+        let mut refusals = Refusals { asked: 0, with_a_time: 0, slowest, longest, until: Instant::now() };
         for gateway in [0, 1].repeat(5) {
             let asked = Instant::now();
             let refusal = self.ask(gateway, &self.unread(), false).await.err();
@@ -85,6 +88,7 @@ impl Probe {
             refusals.slowest = refusals.slowest.max(now - asked);
             if let Some(wait) = refusal.and_then(|error| error.retry_after) {
                 refusals.with_a_time += 1;
+                refusals.longest = refusals.longest.max(wait);
                 refusals.until = refusals.until.max(now + wait);
             }
         }

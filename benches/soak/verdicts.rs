@@ -13,6 +13,10 @@ const ALWAYS_FAIR: Duration = Duration::from_millis(25);
 /// Where Redis has lost what it knew, replicas make no calls for two seconds on purpose: by then each has told it what
 /// was spent.
 const WELL_AGAIN_WITHIN: Duration = Duration::from_secs(5);
+/// The part of the admitted requests that may miss their deadline.
+const MAX_LATE: f64 = 0.01;
+/// The longest pause that Amazon can impose with one answer.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 /// A refusal needs nobody, and takes a few milliseconds.
 const AT_ONCE: Duration = Duration::from_millis(500);
 
@@ -20,16 +24,28 @@ const AT_ONCE: Duration = Duration::from_millis(500);
 pub(crate) struct Verdicts(Vec<(bool, String)>);
 
 impl Verdicts {
-    pub(crate) fn of(phases: &[Phase], refusals: Refusals) -> Self {
+    /// What must hold however Redis is made up.
+    pub(crate) fn of_any(phases: &[Phase]) -> Self {
         Self(vec![
             nothing_fails_for_redis(phases),
-            hits_stay_fast(phases),
             the_limits_are_kept(phases),
             all_is_soon_well(phases),
             one_gateway_stands_for_both(phases),
-            what_is_kept_is_told(phases),
-            the_rest_is_refused(&refusals),
+            what_is_admitted_is_in_time(phases),
+            every_account_lives(phases),
         ])
+    }
+
+    /// The same, and what the other failures must not do.
+    pub(crate) fn of_all(phases: &[Phase], away: &Refusals, poisoned: &Refusals) -> Self {
+        let Self(mut verdicts) = Self::of_any(phases);
+        verdicts.extend([
+            hits_stay_fast(phases),
+            what_is_kept_is_told(phases),
+            the_rest_is_refused(away),
+            no_pause_is_longer_than_the_bound(poisoned),
+        ]);
+        Self(verdicts)
     }
 
     pub(crate) fn all_hold(&self) -> bool {
@@ -77,7 +93,7 @@ fn all_is_soon_well(phases: &[Phase]) -> (bool, String) {
         Recovery::Never => Duration::MAX,
     };
     // A gateway that was throttled halves its pace, and takes minutes to win it back: that is no illness.
-    let phases = || phases.iter().filter(|phase| phase.name != phase::THROTTLED);
+    let phases = || phases.iter().filter(|phase| ![phase::THROTTLED, phase::POISONED].contains(&phase.name));
     let slowest = phases().max_by_key(|phase| wait(phase));
     let told = slowest.map_or_else(String::new, |phase| format!("{} ({})", phase.recovery, phase.name));
     let is_soon = phases().all(|phase| wait(phase) < WELL_AGAIN_WITHIN);
@@ -91,7 +107,7 @@ fn one_gateway_stands_for_both(phases: &[Phase]) -> (bool, String) {
 }
 
 fn what_is_kept_is_told(phases: &[Phase]) -> (bool, String) {
-    let phases = phases.iter().filter(|phase| phase.name == phase::AWAY);
+    let phases = phases.iter().filter(|phase| [phase::AWAY, phase::POISONED].contains(&phase.name));
     let failed: usize = phases.map(|phase| phase.tally.hot_failed).sum();
     (failed == 0, format!("without Amazon what is kept is told: {failed} reads of it failed"))
 }
@@ -101,4 +117,22 @@ fn the_rest_is_refused(refusals: &Refusals) -> (bool, String) {
     let holds = with_a_time == asked && slowest < AT_ONCE;
     let slowest = millis(slowest);
     (holds, format!("the rest is refused at once, with a time: {with_a_time} of {asked}, the slowest after {slowest}"))
+}
+
+fn what_is_admitted_is_in_time(phases: &[Phase]) -> (bool, String) {
+    let (late, admitted) =
+        phases.iter().fold((0, 0), |sum, phase| (sum.0 + phase.tally.late, sum.1 + phase.tally.admitted));
+    let holds = late as f64 <= MAX_LATE * admitted as f64;
+    (holds, format!("what is admitted is in time: {late} of {admitted} were not"))
+}
+
+fn every_account_lives(phases: &[Phase]) -> (bool, String) {
+    let dead: Vec<&String> = phases.iter().flat_map(|phase| &phase.dead).collect();
+    (dead.is_empty(), format!("every account lives and has never panicked: {dead:?}"))
+}
+
+fn no_pause_is_longer_than_the_bound(poisoned: &Refusals) -> (bool, String) {
+    let Refusals { asked, with_a_time, longest, .. } = *poisoned;
+    let holds = with_a_time == asked && longest <= MAX_RETRY_AFTER + WELL_AGAIN_WITHIN;
+    (holds, format!("Amazon's longest pause is bounded: {with_a_time} of {asked} say so, at most {}", millis(longest)))
 }
