@@ -1,27 +1,27 @@
-//! What is logged in a test's thread.
+//! What is logged by all tests of this process.
 
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
 };
 
+use tracing::Level;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// The log of one thread.
+/// Begins with its first use. One for all threads, since tracing remembers for all of them whether anybody listens.
+static LOG: LazyLock<Log> = LazyLock::new(|| {
+    let log = Log::default();
+    tracing_subscriber::fmt().with_ansi(false).with_max_level(Level::WARN).with_writer(log.clone()).init();
+    log
+});
+
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+struct Log(Arc<Mutex<Vec<u8>>>);
 
-impl Log {
-    /// Writes into it from INFO on.
-    pub(crate) fn subscriber(&self) -> impl tracing::Subscriber + Send + Sync + use<> {
-        tracing_subscriber::fmt().with_ansi(false).with_writer(self.clone()).finish()
-    }
-
-    /// The lines of a level.
-    pub(crate) fn lines(&self, level: &str) -> Vec<String> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        text.lines().filter(|line| line.contains(level)).map(str::to_owned).collect()
-    }
+/// The warnings so far that contain a text.
+pub(crate) fn warnings(text: &str) -> Vec<String> {
+    let log = String::from_utf8(LOG.0.lock().unwrap().clone()).unwrap();
+    log.lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
 }
 
 impl io::Write for Log {
