@@ -357,7 +357,7 @@ impl Dispatch {
     }
 
     /// Fetches products by their ids. Sends each id's result once, as soon as it is known, and by the deadline at the latest;
-    /// the channel ends after the last. Where it ends before, the rest is [lost](Error::lost). Dropping the receiver abandons
+    /// the channel ends after the last. Where it ends before, the rest is lost. Dropping the receiver abandons
     /// nothing that was sent.
     pub async fn fetch_items(
         &self,

@@ -8,7 +8,7 @@
 //! call must not fail for the same reason.
 //!
 //! **Rule.** On HTTP 401 the client drops the token, and the call ends with
-//! [`Error::TokenExpired`](crate::Error::TokenExpired). The next call fetches a new token.
+//! [`Error::TokenExpired`]. The next call fetches a new token.
 //!
 //! **Edge cases.** Of many calls refused at once, one causes a fetch and all later calls wait for it. If a token that was
 //! fetched for that reason is refused before it ever worked, the account is refused, and the client does not ask for tokens
