@@ -43,6 +43,7 @@ mod queue;
 mod refresh_queue;
 mod report;
 mod retry;
+mod state_log;
 #[cfg(test)]
 mod tests;
 mod waiter;

@@ -35,6 +35,7 @@ use super::{
     queue::Queue,
     refresh_queue::DueKey,
     report::CallCounts,
+    state_log::StateLog,
     waiter::{ReplyTo, Waiter},
 };
 use amazon_catalog::{Asin, CatalogRequest, CatalogResponse, Locale, Operation};
@@ -92,6 +93,7 @@ struct AccountActor {
     connecting: Option<(u64, Instant)>,
     counts: CallCounts,
     last_error: Option<String>,
+    state_log: StateLog,
 }
 
 /// A call that has ended.
@@ -113,8 +115,10 @@ impl AccountActor {
     fn new(options: Options) -> Self {
         let now = Instant::now();
         let (written_tx, written) = mpsc::unbounded_channel();
+        let name: Arc<str> = options.name.as_str().into();
         Self {
-            name: options.name.as_str().into(),
+            state_log: StateLog::new(&name),
+            name,
             budget: Budget::new(&options, now),
             bucket: PacingBucket::new(Part::new(&options).of(options.calls_per_day), now),
             refresh_waker: options.refresh_queue.subscribe(),
@@ -185,6 +189,7 @@ impl AccountActor {
         loop {
             self.judge_suspects();
             let now = Instant::now();
+            self.state_log.observe(&self.breakers, &mut self.budget, now);
             let next = self.next_send(now);
             let sync = self.budget.sync_at();
             let deadline = self.queue.next_deadline();

@@ -195,6 +195,11 @@ impl Budget {
         self.local.rate_limit.rate()
     }
 
+    /// Whether throttling has reduced the rate and it has not recovered.
+    pub(crate) fn is_rate_reduced(&self) -> bool {
+        self.local.rate_limit.is_reduced()
+    }
+
     /// The calls that may be made in a day.
     pub(crate) fn limit(&self) -> u32 {
         self.local.day.limit()

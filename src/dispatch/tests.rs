@@ -23,6 +23,7 @@ mod fairness;
 mod limits;
 mod refreshes;
 mod rejections;
+mod state_log;
 
 /// Answers every id with a product, after a time, unless the script says otherwise.
 #[derive(Debug, Default)]

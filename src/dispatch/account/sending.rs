@@ -59,6 +59,7 @@ impl AccountActor {
         }
         let next = self.queue.next_permit(&self.patience(now), |operation| self.admits(operation, now));
         let Some((first, request)) = next else { return self.send_refresh(now).await };
+        self.state_log.watch_caller(&request);
         match self.budget.try_acquire(&request).await {
             Permit::Granted(booking) => {
                 // At the same time as before, so it is the batch for which the permit was given.

@@ -50,6 +50,11 @@ impl RateLimit {
         self.rate
     }
 
+    /// Whether it is below the full rate. A rate from Redis has been through decimal digits.
+    pub(super) fn is_reduced(&self) -> bool {
+        self.rate < self.full_rate * (1.0 - 1e-6)
+    }
+
     /// Counts a call.
     pub(super) fn spend(&mut self, now: Instant) {
         self.recover(now);
