@@ -15,6 +15,7 @@ use self::{
 
 mod browse;
 mod browse_lists;
+mod check;
 mod compare;
 mod completions;
 mod exit;
@@ -76,6 +77,7 @@ enum Command {
     Health(status::Health),
     Reload(reload::Reload),
     Config(settings::ShowConfig),
+    Check(check::Check),
     Completions(completions::Completions),
     Man(completions::Man),
 }
@@ -144,6 +146,7 @@ impl Command {
             Self::Health(command) => command.run().await,
             Self::Reload(command) => command.run().await,
             Self::Config(command) => command.run(environment),
+            Self::Check(command) => command.run(environment).await,
             Self::Completions(command) => command.run(),
             Self::Man(command) => command.run(),
         }

@@ -28,8 +28,8 @@ use amazon_catalog::{
     Asin, CatalogRequest, CatalogResponse, Locale, Marketplace, Operation, Snapshot, Unsupported, Upstream,
 };
 
-pub(crate) use self::account::FETCH_LOCK_TIME;
 use self::account::{ActorMessage, RESTART_PAUSE};
+pub(crate) use self::{account::FETCH_LOCK_TIME, budget::replicas_with_lease};
 pub use self::{breaker::BreakerState, refresh_queue::RefreshQueue, report::Report};
 
 mod account;

@@ -17,6 +17,7 @@ pub use self::credential_rotator::CredentialRotator;
 use self::credential_rotator::{Running, UpstreamClient};
 
 mod credential_rotator;
+pub mod preflight;
 
 /// Why the floors could not be built.
 #[derive(Debug, thiserror::Error)]

@@ -11,7 +11,7 @@ use bb8_redis::bb8::{self, Pool};
 use bb8_redis::redis::{RedisError, RedisResult};
 use tokio::time::{Instant, timeout_at};
 
-pub use self::commands::Script;
+pub use self::{commands::Script, rights::RedisCheck};
 use self::{
     connection::{Connection, Connector},
     failure_log::{ConnectFailures, FailureLog},
@@ -24,6 +24,7 @@ mod connection;
 mod failure_log;
 mod journal;
 mod pause;
+mod rights;
 
 /// Connections kept open. They are multiplexed: a few take any number of commands, and more than one keeps a long
 /// answer from holding up all others.

@@ -18,6 +18,8 @@ use tokio::time::Instant;
 use self::{account_clock::AccountClock, day_counters::DayCounters, rate_limit::RateLimit, shared::SharedBudget};
 use super::Options;
 
+pub(crate) use self::script::replicas_with_lease;
+
 mod account_clock;
 mod day_counters;
 mod rate_limit;

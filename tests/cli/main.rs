@@ -10,6 +10,7 @@ mod certificates;
 mod support;
 
 mod admin_port;
+mod check;
 mod commands;
 mod identities;
 mod readme;

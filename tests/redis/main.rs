@@ -23,6 +23,7 @@ mod log;
 mod purging;
 mod reaching;
 mod relay;
+mod rights;
 mod server;
 mod sharing;
 #[path = "../support/stepped_clock.rs"]

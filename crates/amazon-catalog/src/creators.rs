@@ -35,8 +35,8 @@ use self::{
     version::Issuer,
 };
 use crate::{
-    BuildError, CatalogRequest, CatalogResponse, Error, FileKind, GetFileLink, ListFiles, Marketplace, Refusal,
-    SentNotice, TransportOptions, Unsupported, Upstream,
+    BuildError, CatalogRequest, CatalogResponse, ConnectionCheck, Error, FileKind, GetFileLink, ListFiles, Marketplace,
+    Refusal, SentNotice, TransportOptions, Unsupported, Upstream,
     http_response::HttpResponse,
     pb, response_body,
     rotating::Rotating,
@@ -246,6 +246,15 @@ impl Upstream for Client {
         sent: &'a SentNotice,
     ) -> BoxFuture<'a, Result<CatalogResponse, Error>> {
         with_notice(sent, self.send(request, within)).boxed()
+    }
+
+    fn check_connection(&self, within: Duration) -> BoxFuture<'_, Result<ConnectionCheck, Error>> {
+        let check = async move {
+            let response = self.transport.head(&format!("{}/", self.base), within).await?;
+            self.token_cache.current().get().await?;
+            Ok(ConnectionCheck { server_time: response.date(), has_token: true })
+        };
+        async move { timeout(within, check).await.unwrap_or(Err(Error::TimedOut { within })) }.boxed()
     }
 
     fn credentials_version(&self) -> u64 {

@@ -1,8 +1,14 @@
 //! An HTTP response: status, headers and the body as far as it was read.
 
-use std::{borrow::Cow, time::Duration};
+use std::{
+    borrow::Cow,
+    time::{Duration, SystemTime},
+};
 
-use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use http::{
+    HeaderMap, StatusCode,
+    header::{DATE, RETRY_AFTER},
+};
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
 use crate::{Error, json_text};
@@ -45,6 +51,12 @@ impl HttpResponse {
             Err(_) => (OffsetDateTime::parse(text, &Rfc2822).ok()? - now).try_into().unwrap_or_default(),
         };
         Some(wait.min(MAX_RETRY_AFTER))
+    }
+
+    /// The server's time (RFC 9110, 6.6.1); `None` without a readable `Date`.
+    pub(super) fn date(&self) -> Option<SystemTime> {
+        let text = self.headers.get(DATE)?.to_str().ok()?;
+        OffsetDateTime::parse(text.trim(), &Rfc2822).ok().map(SystemTime::from)
     }
 
     /// The error for a response that cannot be read.

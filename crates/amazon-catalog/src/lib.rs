@@ -50,7 +50,10 @@
 //! `paapi5` and `creators` select the APIs; both are on by default. Without either, the crate has the vocabulary only:
 //! requests, responses, errors, marketplaces.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use futures_util::future::BoxFuture;
 
@@ -163,10 +166,30 @@ pub trait Upstream: fmt::Debug + Send + Sync {
         self.call(request, within)
     }
 
+    /// Checks without a call that the API can be reached, and that the token service of an API with bearer tokens grants
+    /// one. Whether Amazon accepts the account shows only in a call.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Upstream::call`]. An implementation that cannot check anything succeeds.
+    fn check_connection(&self, within: Duration) -> BoxFuture<'_, Result<ConnectionCheck, Error>> {
+        let _ = within;
+        Box::pin(std::future::ready(Ok(ConnectionCheck::default())))
+    }
+
     /// A number that changes whenever the credentials do, and never has an earlier value again.
     fn credentials_version(&self) -> u64 {
         0
     }
+}
+
+/// What [`Upstream::check_connection`] found out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConnectionCheck {
+    /// The time by Amazon's clock, to the second; `None` where Amazon did not state it.
+    pub server_time: Option<SystemTime>,
+    /// Whether Amazon granted a bearer token. PA-API has none.
+    pub has_token: bool,
 }
 
 /// The README's example compiles.

@@ -20,8 +20,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use self::signing::{Keys, Unsigned};
 use crate::{
-    BuildError, CatalogRequest, CatalogResponse, Error, Marketplace, Operation, Refusal, SentNotice, TransportOptions,
-    Unsupported, Upstream, pb, response_body,
+    BuildError, CatalogRequest, CatalogResponse, ConnectionCheck, Error, Marketplace, Operation, Refusal, SentNotice,
+    TransportOptions, Unsupported, Upstream, pb, response_body,
     rotating::Rotating,
     transport::{Transport, base_url, with_notice},
 };
@@ -142,6 +142,16 @@ impl Upstream for Client {
         sent: &'a SentNotice,
     ) -> BoxFuture<'a, Result<CatalogResponse, Error>> {
         with_notice(sent, self.send(request, within)).boxed()
+    }
+
+    fn check_connection(&self, within: Duration) -> BoxFuture<'_, Result<ConnectionCheck, Error>> {
+        let host = self.partner_tags.keys().map(|marketplace| marketplace.paapi5_host()).min().unwrap_or_default();
+        let url = format!("{}/", self.endpoint.clone().unwrap_or_else(|| format!("https://{host}")));
+        async move {
+            let response = self.transport.head(&url, within).await?;
+            Ok(ConnectionCheck { server_time: response.date(), has_token: false })
+        }
+        .boxed()
     }
 
     fn credentials_version(&self) -> u64 {

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, LazyLock},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     dispatch::Options,
-    store::{Script, Store},
+    store::{self, Script, Store},
 };
 
 static BUDGET: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("budget.lua")));
@@ -175,11 +175,8 @@ impl ScriptReply {
 }
 
 impl BudgetScript {
-    /// The key names hold the account's name in the configuration, which must be the same for all replicas. The braces are
-    /// part of the names: they keep an account in one hash slot of a cluster.
     pub(super) fn new(store: Store, replica: &Arc<str>, options: &Options) -> Self {
-        let name = |of: &str| format!("{}:v2:budget:{{{}}}:{of}", store.prefix(), options.name);
-        let keys = [name("day"), name("pace"), name("members")];
+        let keys = ["day", "pace", "members"].map(|of| key_name(&store, &options.name, of));
         let settings = Settings {
             limit: options.calls_per_day,
             rate: options.calls_per_second,
@@ -245,6 +242,22 @@ impl BudgetScript {
             }
         }
     }
+}
+
+/// How many replicas of an account have renewed their lease in Redis and keep it at that time by Redis' clock.
+pub(crate) async fn replicas_with_lease(store: &Store, account: &str, now: SystemTime) -> Result<usize, store::Error> {
+    static MEMBERS: LazyLock<Script> = LazyLock::new(|| Script::new("return redis.call('HGETALL', KEYS[1])"));
+    let members: Vec<String> = store.eval(&MEMBERS, &[key_name(store, account, "members")], &[""]).await?;
+    let now_ms = ms(now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default());
+    let lease_of = |json: &String| serde_json::from_str::<serde_json::Value>(json).ok()?.get("lease")?.as_u64();
+    let leases = members.iter().skip(1).step_by(2).filter_map(lease_of);
+    Ok(leases.filter(|lease| now_ms.saturating_sub(*lease) < ms(LEASE)).count())
+}
+
+/// The name holds the account's name in the configuration, which must be the same for all replicas. The braces are part of
+/// the name: they keep an account in one hash slot of a cluster.
+fn key_name(store: &Store, account: &str, of: &str) -> String {
+    format!("{}:v2:budget:{{{account}}}:{of}", store.prefix())
 }
 
 pub(super) fn ms(time: Duration) -> u64 {

@@ -65,6 +65,15 @@ impl Transport {
         for (name, value) in headers {
             request = request.header(name, value);
         }
+        self.bounded(request, within).await
+    }
+
+    /// Asks for a page without its body and without credentials, so that Amazon counts no call. Any status is a response.
+    pub(crate) async fn head(&self, url: &str, within: Duration) -> Result<HttpResponse, Error> {
+        self.bounded(self.client.head(url), within).await
+    }
+
+    async fn bounded(&self, request: reqwest::RequestBuilder, within: Duration) -> Result<HttpResponse, Error> {
         match timeout(within, self.send(request)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(fault)) if fault.is_connect() && fault.is_timeout() => {
