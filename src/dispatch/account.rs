@@ -260,6 +260,7 @@ impl AccountActor {
             day_limit: self.budget.limit(),
             day_spent: self.budget.spent(now),
             offline_since: self.budget.offline_since(),
+            offline_calls_left: self.budget.offline_calls_left(),
             next_release_in: self.budget.next_release_in(now),
             callers: self.budget.by_caller(now),
             queue_length: self.queue.len(),

@@ -181,6 +181,11 @@ impl Budget {
         self.shared.as_ref().and_then(SharedBudget::offline_since)
     }
 
+    /// The calls that this replica may make while Redis is unreachable; `None` without Redis.
+    pub(crate) fn offline_calls_left(&self) -> Option<u32> {
+        self.shared.as_ref().map(SharedBudget::offline_calls_left)
+    }
+
     /// The time between two calls of this replica, as the others take their turns.
     pub(crate) fn own_interval(&self) -> Duration {
         let interval = self.local.rate_limit.interval();

@@ -27,6 +27,8 @@ pub struct Report {
     pub day_spent: u32,
     /// Since when Redis is unreachable and this replica keeps to its offline quota; `None` where it is reachable.
     pub offline_since: Option<SystemTime>,
+    /// The calls that this replica may make while Redis is unreachable; `None` without Redis.
+    pub offline_calls_left: Option<u32>,
     /// How long until the oldest of them leave the window.
     pub next_release_in: Option<Duration>,
     /// The calls of the past 24 hours by caller, in alphabetical order.
@@ -58,6 +60,8 @@ pub struct CallCounts {
     pub refused: u64,
     /// Second and third attempts among them all.
     pub retries: u64,
+    /// Requests for an id or another call that was waiting or in flight already.
+    pub coalesced: u64,
     /// How often the account's actor panicked and was restarted.
     pub restarts: u64,
 }

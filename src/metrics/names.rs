@@ -61,6 +61,8 @@ families! {
     AMAZON_CALLS = Counter "stockroom_amazon_calls" "" ["account", "outcome"];
     ///Calls to Amazon that repeated an earlier one.
     AMAZON_RETRIES = Counter "stockroom_amazon_retries" "" ["account"];
+    ///Requests for an id or another call that was waiting or in flight already, so that one call answered several.
+    COALESCED = Counter "stockroom_coalesced_requests" "" ["account"];
     ///Calls to Amazon that were sent, by operation.
     AMAZON_SENT = Counter "stockroom_amazon_operation_calls" "" ["account", "operation"];
     ///State of the circuit breaker of an operation: 0 closed, 1 half open, 2 open.
@@ -81,6 +83,8 @@ families! {
     QUEUE_WAIT = Gauge "stockroom_queue_predicted_wait_seconds" "seconds" ["account"];
     ///1 while the account uses its own part of the budget because Redis does not answer.
     OFFLINE = Gauge "stockroom_account_offline" "" ["account"];
+    ///Calls that this replica may make while Redis does not answer; absent without Redis.
+    OFFLINE_LEFT = Gauge "stockroom_offline_calls_left" "" ["account"];
     ///Calls to Amazon in the last 24 hours of a caller with a daily quota.
     CALLER_SPENT = Gauge "stockroom_caller_day_calls" "" ["account", "caller"];
     ///Calls to Amazon that a caller may cause in 24 hours.

@@ -97,6 +97,7 @@ fn accounts(text: &mut Exposition, accounts: &[pb::AccountStatus]) {
         }
     }
     gauge(text, &names::AMAZON_RETRIES, accounts, |account| account.calls.unwrap_or_default().retries as f64);
+    gauge(text, &names::COALESCED, accounts, |account| account.calls.unwrap_or_default().coalesced as f64);
     text.family(&names::AMAZON_SENT);
     for (account, operation) in operations(accounts) {
         text.sample(&names::AMAZON_SENT, &[&account.name, &operation.operation], operation.calls);
@@ -121,6 +122,10 @@ fn accounts(text: &mut Exposition, accounts: &[pb::AccountStatus]) {
         wait.and_then(|wait| Duration::try_from(wait).ok()).unwrap_or_default().as_secs_f64()
     });
     gauge(text, &names::OFFLINE, accounts, |account| f64::from(u8::from(account.own_share_since_time.is_some())));
+    text.family(&names::OFFLINE_LEFT);
+    for (account, left) in accounts.iter().filter_map(|account| Some((account, account.offline_calls_left?))) {
+        text.sample(&names::OFFLINE_LEFT, &[&account.name], left);
+    }
     // Only callers with a quota: their names come from the configuration, and others may be made up by callers.
     let limited = || {
         let callers = accounts.iter().flat_map(|account| account.callers.iter().map(move |caller| (account, caller)));

@@ -185,9 +185,11 @@ impl AdminService {
                 failed: signed(report.counts.failed),
                 refused: signed(report.counts.refused),
                 retries: signed(report.counts.retries),
+                coalesced: signed(report.counts.coalesced),
             }),
             last_error: report.last_error.unwrap_or_default(),
             own_share_since_time: report.offline_since.map(Into::into),
+            offline_calls_left: report.offline_calls_left.map(count),
         }
     }
 }

@@ -258,10 +258,13 @@ async fn the_pace_is_the_account_s_while_replicas_and_redis_come_and_go() {
     })
     .await;
     let (mut from_one, from_third) = (amazon.count_of("one"), amazon.count_of("third"));
+    let quota = report(&one).await.offline_calls_left.unwrap();
     eventually("both call without Redis", async || {
         amazon.count_of("one") >= from_one + 3 && amazon.count_of("third") >= from_third + 3
     })
     .await;
+    let left = report(&one).await.offline_calls_left.unwrap();
+    assert!(quota > 0 && left + 3 <= quota, "{left} of {quota} are left of the offline quota");
     server.restart();
     server.answers().await;
     eventually("Redis is found again", async || {

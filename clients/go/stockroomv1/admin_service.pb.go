@@ -290,8 +290,10 @@ type AccountStatus struct {
 	// Since when this replica has kept to its own share of the budget because Redis does not answer; what it reports of the
 	// day is what it knew by then, and its own calls since. Unset where all replicas share the budget, and without Redis.
 	OwnShareSinceTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=own_share_since_time,json=ownShareSinceTime,proto3" json:"own_share_since_time,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// The calls that this replica may make while Redis does not answer. Unset without Redis.
+	OfflineCallsLeft *int32 `protobuf:"varint,13,opt,name=offline_calls_left,json=offlineCallsLeft,proto3,oneof" json:"offline_calls_left,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *AccountStatus) Reset() {
@@ -406,6 +408,13 @@ func (x *AccountStatus) GetOwnShareSinceTime() *timestamppb.Timestamp {
 		return x.OwnShareSinceTime
 	}
 	return nil
+}
+
+func (x *AccountStatus) GetOfflineCallsLeft() int32 {
+	if x != nil && x.OfflineCallsLeft != nil {
+		return *x.OfflineCallsLeft
+	}
+	return 0
 }
 
 // A budget over a rolling day.
@@ -694,7 +703,9 @@ type CallCounts struct {
 	// Refused by Amazon: account, key, partner tag.
 	Refused int64 `protobuf:"varint,4,opt,name=refused,proto3" json:"refused,omitempty"`
 	// Second and third attempts among them all.
-	Retries       int64 `protobuf:"varint,5,opt,name=retries,proto3" json:"retries,omitempty"`
+	Retries int64 `protobuf:"varint,5,opt,name=retries,proto3" json:"retries,omitempty"`
+	// Requests for an id or another call that was waiting or in flight already, so that one call answered several.
+	Coalesced     int64 `protobuf:"varint,6,opt,name=coalesced,proto3" json:"coalesced,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -760,6 +771,13 @@ func (x *CallCounts) GetRefused() int64 {
 func (x *CallCounts) GetRetries() int64 {
 	if x != nil {
 		return x.Retries
+	}
+	return 0
+}
+
+func (x *CallCounts) GetCoalesced() int64 {
+	if x != nil {
+		return x.Coalesced
 	}
 	return 0
 }
@@ -1714,7 +1732,7 @@ const file_stockroom_v1_admin_service_proto_rawDesc = "" +
 	"\n" +
 	"is_sandbox\x18\x03 \x01(\bR\tisSandbox\x127\n" +
 	"\baccounts\x18\x04 \x03(\v2\x1b.stockroom.v1.AccountStatusR\baccounts\x121\n" +
-	"\x06caches\x18\x05 \x03(\v2\x19.stockroom.v1.CacheStatusR\x06caches\"\xc4\x04\n" +
+	"\x06caches\x18\x05 \x03(\v2\x19.stockroom.v1.CacheStatusR\x06caches\"\x8e\x05\n" +
 	"\rAccountStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x122\n" +
 	"\bprotocol\x18\x02 \x01(\x0e2\x16.stockroom.v1.ProtocolR\bprotocol\x12\"\n" +
@@ -1729,7 +1747,9 @@ const file_stockroom_v1_admin_service_proto_rawDesc = "" +
 	" \x01(\v2\x18.stockroom.v1.CallCountsR\x05calls\x12\x1d\n" +
 	"\n" +
 	"last_error\x18\v \x01(\tR\tlastError\x12K\n" +
-	"\x14own_share_since_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x11ownShareSinceTime\"\x90\x01\n" +
+	"\x14own_share_since_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x11ownShareSinceTime\x121\n" +
+	"\x12offline_calls_left\x18\r \x01(\x05H\x00R\x10offlineCallsLeft\x88\x01\x01B\x15\n" +
+	"\x13_offline_calls_left\"\x90\x01\n" +
 	"\x06Budget\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\x05R\x05limit\x12\x14\n" +
 	"\x05spent\x18\x02 \x01(\x05R\x05spent\x12\x12\n" +
@@ -1749,14 +1769,15 @@ const file_stockroom_v1_admin_service_proto_rawDesc = "" +
 	"\x05state\x18\x02 \x01(\x0e2\x1a.stockroom.v1.BreakerStateR\x05state\x12:\n" +
 	"\vretry_after\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"retryAfter\x12\x14\n" +
-	"\x05calls\x18\x04 \x01(\x03R\x05calls\"\x92\x01\n" +
+	"\x05calls\x18\x04 \x01(\x03R\x05calls\"\xb0\x01\n" +
 	"\n" +
 	"CallCounts\x12\x1a\n" +
 	"\banswered\x18\x01 \x01(\x03R\banswered\x12\x1c\n" +
 	"\tthrottled\x18\x02 \x01(\x03R\tthrottled\x12\x16\n" +
 	"\x06failed\x18\x03 \x01(\x03R\x06failed\x12\x18\n" +
 	"\arefused\x18\x04 \x01(\x03R\arefused\x12\x18\n" +
-	"\aretries\x18\x05 \x01(\x03R\aretries\"\xcc\x01\n" +
+	"\aretries\x18\x05 \x01(\x03R\aretries\x12\x1c\n" +
+	"\tcoalesced\x18\x06 \x01(\x03R\tcoalesced\"\xcc\x01\n" +
 	"\vCacheStatus\x12\x12\n" +
 	"\x04tier\x18\x01 \x01(\tR\x04tier\x12\x18\n" +
 	"\aentries\x18\x02 \x01(\x03R\aentries\x12\x1d\n" +
@@ -1936,6 +1957,7 @@ func file_stockroom_v1_admin_service_proto_init() {
 		return
 	}
 	file_stockroom_v1_read_proto_init()
+	file_stockroom_v1_admin_service_proto_msgTypes[2].OneofWrappers = []any{}
 	file_stockroom_v1_admin_service_proto_msgTypes[4].OneofWrappers = []any{}
 	file_stockroom_v1_admin_service_proto_msgTypes[9].OneofWrappers = []any{
 		(*PurgeCacheRequest_Products)(nil),

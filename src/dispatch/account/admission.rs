@@ -23,6 +23,7 @@ impl AccountActor {
                 // What another replica was fetching when this was asked for will do, unless it is known here.
                 let known_at = self.options.answers.fetched_at(&key).unwrap_or(SystemTime::UNIX_EPOCH);
                 let asked_at = self.options.clock.now() - FETCH_LOCK_TIME;
+                self.counts.coalesced += u64::from(self.queue.contains(&key));
                 self.queue.join(key, waiter, now, known_at.max(asked_at));
             }
         }

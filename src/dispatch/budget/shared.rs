@@ -154,6 +154,11 @@ impl SharedBudget {
         self.offline.as_ref().map(|offline| offline.since)
     }
 
+    /// The calls that are left of the offline quota.
+    pub(super) fn offline_calls_left(&self) -> u32 {
+        self.offline_quota.saturating_sub(self.offline.as_ref().map_or(0, |offline| offline.calls))
+    }
+
     /// The predicted time between two calls of this replica.
     pub(super) fn own_interval(&self) -> Duration {
         match self.offline {

@@ -19,6 +19,7 @@ async fn a_hundred_callers_for_one_id_are_one_call_and_for_a_hundred_ids_ten() {
     let same = futures_util::future::join_all((0..100).map(|_| one(&dispatch, terms(60)))).await;
     assert!(same.iter().all(Result::is_ok));
     assert_eq!(amazon.batches(), [1]);
+    assert_eq!(dispatch.reports().await[0].counts.coalesced, 99);
     let each = asins('C', 100).into_iter().map(|asin| dispatch.fetch_items(us(), vec![asin], terms(60)));
     for results in futures_util::future::join_all(each).await {
         assert!(all(results).await[0].result.is_ok());
