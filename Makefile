@@ -40,10 +40,11 @@ test: gen/python/.made .tools/.redis ## Run the Rust tests, then the Python clie
 	cargo build --locked
 	clients/with-gateway pytest clients/python
 
-test-clients: build stubs $(BIN)/grpcurl ## Install each client package into an empty project and check it against live gateways
+test-clients: build stubs $(BIN)/grpcurl .tools/.chromium ## Check the client packages as installed, and the status page in a browser
 	diff -r gen/go/stockroomv1 clients/go/stockroomv1
 	cd clients/go && go vet ./... && go test ./...
 	clients/with-gateway clients/try
+	clients/with-gateway pytest --quiet -p no:cacheprovider tests/browser
 	clients/install go python typescript java rust
 	clients/conformance/run \
 	    'go=.tools/try/go/conformance' \
@@ -104,6 +105,11 @@ soak: .tools/.redis .tools/.faketime ## Make Redis, a gateway and Amazon fail un
 # Steps the clocks of gateways.
 .tools/.faketime:
 	ls /usr/lib/*/faketime/libfaketime.so.1 2>/dev/null || { apt-get update -qq && apt-get install -y -qq faketime; }
+	mkdir -p $(@D) && touch $@
+
+# Debian's packages of Chromium and of its driver.
+.tools/.chromium:
+	command -v chromedriver >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium chromium-driver; }
 	mkdir -p $(@D) && touch $@
 
 .tools/.h2load:

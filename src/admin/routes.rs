@@ -117,7 +117,8 @@ fn response(status: StatusCode, content_type: &'static str, body: impl Into<Byte
         (header::CACHE_CONTROL, "no-store"),
         (header::CONTENT_SECURITY_POLICY, CONTENT_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        // With `no-referrer` browsers send `Origin: null` with the form, as they do from another site.
+        (header::REFERRER_POLICY, "same-origin"),
     ];
     for (name, value) in headers {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
