@@ -8,10 +8,11 @@ use stockroom::{cache, server};
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const TARGETS: [Target; 10] = [
+pub(crate) const TARGETS: [Target; 11] = [
     ("amazon_response", amazon_catalog::fuzzing::response),
     ("headers", server::fuzzing::headers),
     ("ids_request", server::fuzzing::ids_request),
+    ("json_request", server::fuzzing::json_request),
     ("locale_names", server::fuzzing::locale_names),
     ("message_frame", server::fuzzing::message_frame),
     ("page_token", server::fuzzing::page_token),

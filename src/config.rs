@@ -80,6 +80,8 @@ pub struct Config {
     pub server: Server,
     /// TLS of the gRPC port; `None`: it speaks HTTP/2 without TLS.
     pub tls: Option<Tls>,
+    /// Pages that may call.
+    pub web: Web,
     /// The admin port.
     pub admin: Admin,
     /// Format and filter of the log.
@@ -225,6 +227,13 @@ pub enum IdentityHeader {
     Linkerd,
     /// `x-forwarded-client-cert`, of Envoy and Istio.
     Envoy,
+}
+
+/// Pages that may call the gRPC port.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Web {
+    /// Their origins. Default none.
+    pub allowed_origins: Vec<String>,
 }
 
 /// The admin port: HTTP for operators.

@@ -18,7 +18,7 @@ use stockroom_proto::pb;
 pub use self::operations::{Operations, ReloadRequests};
 use self::{
     auth::Callers, edge::Edge, health::Health, listener::Port, service_state::ServiceState, services::Services,
-    tls::PortTls,
+    tls::PortTls, web::Web,
 };
 
 mod admin;
@@ -38,6 +38,7 @@ mod framed_message;
 #[doc(hidden)]
 pub mod fuzzing;
 mod health;
+mod http_connection;
 mod identity;
 mod inline_executor;
 mod listener;
@@ -55,6 +56,7 @@ mod stream_watchdog;
 mod tls;
 mod tracked_body;
 mod violations;
+mod web;
 
 /// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +75,7 @@ pub enum Error {
 /// A server that is ready to run.
 #[derive(Debug)]
 pub struct Server {
-    edge: Arc<Edge>,
+    web: Arc<Web>,
     operations: Operations,
     limits: config::Server,
 }
@@ -92,11 +94,11 @@ impl Server {
         open_services.add_service(health_service);
         let callers = Arc::new(Callers::new(config, is_admin_open(config, address), metrics));
         let tls = config.tls.clone().map(|tls| PortTls::new(tls, metrics)).transpose().map_err(Error::Tls)?;
-        let edge =
-            Arc::new(Edge::new(Services::new(&state), open_services.routes(), config, Arc::clone(&callers), metrics));
+        let edge = Edge::new(Services::new(&state), open_services.routes(), config, Arc::clone(&callers), metrics);
+        let web = Arc::new(Web::new(edge, &config.web.allowed_origins));
         let operations = Operations { state, health, callers, metrics, tls: tls.map(Arc::new) };
         let max_connections = file_descriptors::fit(config.server.max_connections);
-        Ok(Self { edge, operations, limits: config::Server { max_connections, ..config.server } })
+        Ok(Self { web, operations, limits: config::Server { max_connections, ..config.server } })
     }
 
     /// A handle for the admin port.
@@ -114,7 +116,7 @@ impl Server {
         let Operations { state, health, tls, .. } = self.operations;
         health.serving().await;
         tracing::info!(%address, tls = tls.is_some(), sandbox = state.is_sandbox, "serving");
-        let port = Port { edge: self.edge, tls, bounds: self.limits };
+        let port = Port { web: self.web, tls, bounds: self.limits };
         let drained = listener::run(listener, port, health, shutdown).await;
         state.catalog.stop().await;
         tracing::info!(cut_connections = drained.cut, "stopped");

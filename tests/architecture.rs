@@ -19,7 +19,7 @@ const BESIDE: [(&str, &[&str]); 4] = [("config", &[]), ("format", &[]), ("metric
 
 /// Libraries that only some layers may name. A file at the root of `src` belongs to the layer of its name.
 const LIBRARIES: [(&[&str], &[&str]); 7] = [
-    (&["tonic", "tonic_health", "tonic_reflection", "tonic_types"], &["server", "lib"]),
+    (&["tonic", "tonic_health", "tonic_reflection", "tonic_types", "tonic_web"], &["server", "lib"]),
     (&["bb8_redis", "redis"], &["store"]),
     (&["moka"], &["cache"]),
     (&["hyper", "hyper_util"], &["admin", "server"]),

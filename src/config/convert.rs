@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Account, Admin, CaFile, Cache, CertificateFile, ClientAuth, Config, ConfigErrors, Credentials, Effective,
-    IdentityHeader, KeyFile, Log, LogFormat, Redis, RedisUrl, Server, Settings, Tls,
+    IdentityHeader, KeyFile, Log, LogFormat, Redis, RedisUrl, Server, Settings, Tls, Web,
     accounts::{read_accounts, read_callers},
     reader::Reader,
     value::Value,
@@ -102,6 +102,7 @@ fn read_config(read: &mut Reader<'_>, accounts: Vec<Account>) -> Option<Config> 
         cache: cache?,
         server: server?,
         tls,
+        web: Web { allowed_origins: read.get("web.allowed_origins").unwrap_or_default() },
         admin,
         log,
         redis,

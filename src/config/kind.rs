@@ -4,6 +4,7 @@ use std::{fmt, ops::RangeInclusive, time::Duration};
 
 use serde_json::{Value as Json, json};
 use tracing_subscriber::EnvFilter;
+use url::Url;
 
 use super::{
     ca_file::CaFile,
@@ -38,6 +39,8 @@ pub(super) enum Kind {
     KeyFile,
     /// Names that a certificate or a mesh proves: a list.
     Identities,
+    /// Origins of pages: a list.
+    Origins,
     /// An `http` or `https` URL.
     HttpUrl,
     RedisUrl,
@@ -77,6 +80,10 @@ impl Kind {
             Self::ValueFile => (!text.is_empty()).then(|| Value::Text(text.to_owned())),
             Self::CaFile | Self::CertificateFile | Self::KeyFile if text.is_empty() => None, // "expected the path", not "the file cannot be read"
             Self::CaFile => return CaFile::read(text).map(Value::CaFile),
+            Self::Origins => {
+                let origins: Vec<String> = text.split(LIST_SEPARATOR).map(|origin| origin.trim().to_owned()).collect();
+                origins.iter().all(|origin| is_origin(origin)).then_some(Value::List(origins))
+            }
             Self::HttpUrl => HttpUrl::parse(text).map(Value::HttpUrl),
             Self::CertificateFile => return CertificateFile::read(text).map(Value::CertificateFile),
             Self::KeyFile => return KeyFile::read(text).map(Value::KeyFile),
@@ -118,7 +125,7 @@ impl Kind {
 
     /// Whether a value in a TOML file may be a list of texts.
     pub(super) fn is_list(&self) -> bool {
-        matches!(self, Self::Identities)
+        matches!(self, Self::Identities | Self::Origins)
     }
 
     /// The kind as a JSON Schema of the value in a TOML file.
@@ -130,6 +137,9 @@ impl Kind {
             Self::Decimal(range) => json!({ "type": "number", "minimum": range.start(), "maximum": range.end() }),
             Self::Size(_) => json!({ "type": "string", "pattern": "^[0-9]+ ?(TiB|GiB|MiB|KiB|B)$" }),
             Self::Duration(_) => json!({ "type": "string", "pattern": "^[0-9]+ ?(h|m|s|ms)$" }),
+            Self::Origins => {
+                json!({ "type": "array", "minItems": 1, "items": { "type": "string", "pattern": "^https?://[^/,]+$" } })
+            }
             Self::HttpUrl => json!({ "type": "string", "pattern": "^https?://" }),
             Self::RedisUrl => json!({ "type": "string", "pattern": "^rediss?(-sentinel|-cluster)?://" }),
             Self::KeyPrefix => json!({ "type": "string", "pattern": "^[A-Za-z0-9_.:-]+$" }),
@@ -169,6 +179,9 @@ impl fmt::Display for Kind {
             Self::Identities => {
                 f.write_str("a list of names without spaces and commas; in a variable, with commas between")
             }
+            Self::Origins => f.write_str(
+                "a list of origins as browsers write them, such as `https://shop.example`; in a variable, with commas between",
+            ),
             Self::HttpUrl => f.write_str("a URL that starts with `http://` or `https://`, without a query"),
             Self::RedisUrl => f.write_str("the URL of a Redis"),
             Self::KeyPrefix => f.write_str("letters, digits, `-`, `_`, `.` and `:`"),
@@ -201,6 +214,11 @@ fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
+fn is_origin(text: &str) -> bool {
+    let is_http = text.starts_with("http://") || text.starts_with("https://");
+    is_http && Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text)
+}
+
 fn is_key_prefix(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
 }
@@ -218,6 +236,18 @@ mod tests {
         assert!(Kind::KeyPrefix.parse("team-a:stockroom.v1_").is_ok());
         for text in ["", "{x}", "a b", "ä"] {
             assert!(Kind::KeyPrefix.parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_accepted_as_browsers_write_it() {
+        for text in ["https://shop.example", "http://localhost:5173, https://[::1]:8443"] {
+            assert!(Kind::Origins.parse(text).is_ok(), "{text}");
+        }
+        let not_written_so =
+            ["https://Shop.example", "https://shop.example/", "https://shop.example:443", "https://a.b/c"];
+        for text in not_written_so.into_iter().chain(["", "*", "null", "shop.example", "file:///", "https://a.b,"]) {
+            assert!(Kind::Origins.parse(text).is_err(), "{text}");
         }
     }
 

@@ -45,15 +45,8 @@ pub(crate) struct Encodings {
 impl Encodings {
     /// The encodings that the headers of a request ask for. Fails where the request's message comes in another one.
     pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Self, ErrorDescriptor> {
-        let Some(name) = headers.get(ENCODING).filter(|name| *name != "identity") else { return Ok(Self::default()) };
-        let encoding = match name.as_bytes() {
-            b"gzip" => Encoding::Gzip,
-            b"zstd" => Encoding::Zstd,
-            _ => {
-                let message = format!("messages compressed with {name:?} cannot be read");
-                return Err(ErrorDescriptor::new(ErrorReason::UnsupportedEncoding, message));
-            }
-        };
+        let Some(name) = headers.get(ENCODING) else { return Ok(Self::default()) };
+        let Some(encoding) = Encoding::from_name(name)? else { return Ok(Self::default()) };
         let accepted = headers.get(ACCEPT_ENCODING).map(HeaderValue::as_bytes).unwrap_or_default();
         let is_accepted = accepted.split(|byte| *byte == b',').any(|one| one.trim_ascii() == name.as_bytes());
         Ok(Self { request: Some(encoding), answer: is_accepted.then_some(encoding) })
@@ -61,6 +54,19 @@ impl Encodings {
 }
 
 impl Encoding {
+    /// The encoding of a name in the headers of a request; `None` where nothing is compressed.
+    pub(crate) fn from_name(name: &HeaderValue) -> Result<Option<Self>, ErrorDescriptor> {
+        match name.as_bytes() {
+            b"identity" => Ok(None),
+            b"gzip" => Ok(Some(Self::Gzip)),
+            b"zstd" => Ok(Some(Self::Zstd)),
+            _ => {
+                let message = format!("messages compressed with {name:?} cannot be read");
+                Err(ErrorDescriptor::new(ErrorReason::UnsupportedEncoding, message))
+            }
+        }
+    }
+
     /// Its name in the headers.
     pub(crate) fn name(self) -> HeaderValue {
         HeaderValue::from_static(match self {

@@ -2,8 +2,8 @@
 //!
 //! # Order
 //!
-//! A call is refused by the first of these that fails, and costs nothing of what comes after: it is an HTTP request that
-//! carries gRPC; its caller is known and allowed; its message arrives whole; there is a place among the concurrent calls.
+//! A call is refused by the first of these that fails, and costs nothing of what comes after: its caller is known and
+//! allowed; its message arrives whole; there is a place among the concurrent calls.
 //! A peer without a token therefore never takes a place.
 //!
 //! # Rule
@@ -122,7 +122,7 @@ impl Edge {
         }
     }
 
-    /// Serves one call.
+    /// Serves one gRPC call.
     pub(crate) async fn call<B>(&self, request: Request<B>, connection: &Connection) -> Response<TrackedBody>
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
@@ -137,9 +137,6 @@ impl Edge {
         };
         let deadline = Instant::now() + allowed;
         stream_watchdog::set_stream(Stream { deadline, is_open_service: method != Method::Call });
-        if let Some(response) = request::refuse_http(&request) {
-            return response.map(TrackedBody::plain);
-        }
         let series = RpcSeries::from_path(request.uri().path());
         self.metrics.call_started(series);
         let mut record = CallRecord {

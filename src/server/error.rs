@@ -5,7 +5,11 @@
 //! catalog without a wildcard: a new error does not compile until somebody gives it a reason. The status code follows
 //! from the reason (see [`code`]).
 
-use std::{collections::HashMap, fmt::Display, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt::{self, Display},
+    time::Duration,
+};
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -134,6 +138,15 @@ impl ErrorDescriptor {
         }
     }
 }
+
+impl Display for ErrorDescriptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+/// A body that is translated fails with one.
+impl std::error::Error for ErrorDescriptor {}
 
 impl From<ErrorDescriptor> for Status {
     fn from(error: ErrorDescriptor) -> Self {

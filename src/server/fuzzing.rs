@@ -11,6 +11,7 @@ use super::{
     identity::{self, Peer},
     page_token, query, request, service_state,
     violations::Violations,
+    web,
 };
 use crate::config::IdentityHeader;
 
@@ -51,6 +52,23 @@ pub fn ids_request(data: &[u8]) {
 /// The frames of a request's body.
 pub fn message_frame(data: &[u8]) {
     let _ = request::check_length(data);
+}
+
+/// A request in JSON, of the method that the first byte selects. What is accepted is JSON again.
+pub fn json_request(data: &[u8]) {
+    const METHODS: [&str; 4] = [
+        "/stockroom.v1.SearchService/SearchProducts",
+        "/stockroom.v1.ProductService/GetProducts",
+        "/stockroom.v1.BrowseService/GetBrowseNodes",
+        "/stockroom.v1.AdminService/PurgeCache",
+    ];
+    let Some((first, text)) = data.split_first() else { return };
+    let method = METHODS.get(usize::from(*first) % METHODS.len()).and_then(|path| web::json::method(path));
+    let input = method.expect("the contract has it").input();
+    if let Ok(message) = web::json::decode(input.clone(), text) {
+        let text = web::json::encode(input.clone(), &message).expect("what was decoded can be encoded");
+        assert_eq!(web::json::decode(input, &text).ok(), Some(message));
+    }
 }
 
 /// A page token. One that is accepted is the one that is issued for its place.

@@ -1,4 +1,4 @@
-//! The first bytes of a connection: HTTP/2's preface, or an answer in words for a peer that speaks something else.
+//! The first bytes of a connection: HTTP/2's preface, or the method of an HTTP/1.1 request.
 
 use std::{
     io,
@@ -7,14 +7,16 @@ use std::{
 };
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 /// What every HTTP/2 connection begins with (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const ANSWER: &str = "This port speaks gRPC over HTTP/2.\n\
-    Call it with a gRPC client, as grpcurl; the stockroom command line is one too.\n";
-/// What is read of an HTTP/1.1 request before the connection closes, so that the close does not overtake the answer.
-const MAX_DISCARDED_BYTES: usize = 16 * 1024;
+/// The version of HTTP that a peer speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HttpVersion {
+    Http1,
+    Http2,
+}
 
 /// A stream whose first bytes were read already.
 #[derive(Debug)]
@@ -23,10 +25,10 @@ pub(crate) struct Prefaced<S> {
     stream: S,
 }
 
-/// Reads the preface. `None` where the peer speaks something else; an HTTP/1.1 client has got its answer then.
+/// Reads the preface. `None` where the peer speaks neither version.
 ///
 /// The caller bounds the time. Dropping the future closes the stream.
-pub(crate) async fn read<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<Option<Prefaced<S>>> {
+pub(crate) async fn read<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<Option<(HttpVersion, Prefaced<S>)>> {
     let mut read = BytesMut::with_capacity(1024);
     while read.len() < PREFACE.len() {
         if stream.read_buf(&mut read).await? == 0 {
@@ -34,28 +36,11 @@ pub(crate) async fn read<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io
         }
         let length = read.len().min(PREFACE.len());
         if read.get(..length) != PREFACE.get(..length) {
-            if read.first().is_some_and(u8::is_ascii_uppercase) {
-                answer(&mut stream).await?;
-            }
-            return Ok(None);
+            let is_method = read.first().is_some_and(u8::is_ascii_uppercase);
+            return Ok(is_method.then(|| (HttpVersion::Http1, Prefaced { read: read.freeze(), stream })));
         }
     }
-    Ok(Some(Prefaced { read: read.freeze(), stream }))
-}
-
-async fn answer(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
-    let head = "HTTP/1.1 426 Upgrade Required\r\nupgrade: HTTP/2.0\r\nconnection: upgrade, close\r\n\
-        content-type: text/plain; charset=utf-8\r\n";
-    let text = format!("{head}content-length: {}\r\n\r\n{ANSWER}", ANSWER.len());
-    stream.write_all(text.as_bytes()).await?;
-    stream.shutdown().await?;
-    let mut discarded = [0; 1024];
-    for _ in 0..MAX_DISCARDED_BYTES / discarded.len() {
-        if stream.read(&mut discarded).await? == 0 {
-            break;
-        }
-    }
-    Ok(())
+    Ok(Some((HttpVersion::Http2, Prefaced { read: read.freeze(), stream })))
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Prefaced<S> {
@@ -98,7 +83,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Prefaced<S> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::duplex;
+    use tokio::io::{AsyncWriteExt, duplex};
 
     use super::*;
 
@@ -113,24 +98,26 @@ mod tests {
             far.write_all(b"and more").await.unwrap();
         });
         let mut all = Vec::new();
-        read(near).await.unwrap().expect("it is HTTP/2").read_to_end(&mut all).await.unwrap();
+        let (version, mut stream) = read(near).await.unwrap().unwrap();
+        assert_eq!(version, HttpVersion::Http2);
+        stream.read_to_end(&mut all).await.unwrap();
         assert_eq!(all, [PREFACE, b"and more"].concat());
     }
 
     #[tokio::test]
-    async fn an_http_1_client_is_answered_in_words_and_anything_else_is_closed() {
-        for (sent, words) in
-            [("GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n", "gRPC over HTTP/2"), ("\u{16}\u{3}\u{1}", "")]
+    async fn an_http_1_request_is_handed_on_and_anything_else_is_closed() {
+        for (sent, is_http) in
+            [("POST / HTTP/1.1\r\n", true), ("PUT / HTTP/1.1\r\n", true), ("\u{16}\u{3}\u{1}", false)]
         {
             let (near, mut far) = duplex(4096);
             far.write_all(sent.as_bytes()).await.unwrap();
-            let reading = tokio::spawn(read(near));
-            let mut answer = String::new();
-            if words.is_empty() {
-                assert!(reading.await.unwrap().unwrap().is_none());
-            } else {
-                far.read_to_string(&mut answer).await.unwrap();
-                assert!(answer.starts_with("HTTP/1.1 426 ") && answer.contains(words), "{answer}");
+            drop(far);
+            let read = read(near).await.unwrap();
+            assert_eq!(read.is_some(), is_http, "{sent:?}");
+            if let Some((version, mut stream)) = read {
+                let mut all = String::new();
+                stream.read_to_string(&mut all).await.unwrap();
+                assert_eq!((version, &*all), (HttpVersion::Http1, sent));
             }
         }
     }

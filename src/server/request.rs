@@ -1,4 +1,4 @@
-//! What a request must be before anything is spent on it: an HTTP request that carries gRPC, with one whole message.
+//! What a request must be before anything is spent on it: one whole message.
 //!
 //! The message is read here, and not by the handler, so that a peer that sends it slowly, or never, holds no place among
 //! the concurrent calls, and so that what is wrong with its framing is known to be the caller's doing.
@@ -6,13 +6,15 @@
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
+use tonic::Status;
 
-use super::error::ErrorDescriptor;
+use super::{compression::Encoding, error::ErrorDescriptor};
 use stockroom_proto::pb::ErrorReason;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The largest request message: a hundred ASINs and a query are a few kilobytes.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 256 * 1024;
@@ -21,36 +23,10 @@ const FRAME_HEADER_BYTES: usize = 5;
 /// How long a request's message may take to arrive.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(5);
 
-const NO_GRPC: &str = "This port speaks gRPC: send POST requests with the content type application/grpc.\n";
-
-/// The HTTP answer to what is no gRPC request: 405 for another method than POST, 415 for another content type.
-pub(crate) fn refuse_http<B>(request: &Request<B>) -> Option<Response<Bytes>> {
-    let is_grpc = || {
-        let value = request.headers().get(header::CONTENT_TYPE)?.as_bytes();
-        let rest = value.strip_prefix(b"application/grpc")?;
-        Some(matches!(rest, b"" | b"+proto") || rest.starts_with(b";") || rest.starts_with(b"+proto;"))
-    };
-    let status = if request.method() != Method::POST {
-        StatusCode::METHOD_NOT_ALLOWED
-    } else if is_grpc() != Some(true) {
-        StatusCode::UNSUPPORTED_MEDIA_TYPE
-    } else {
-        return None;
-    };
-    let mut response = Response::new(Bytes::from_static(NO_GRPC.as_bytes()));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    if status == StatusCode::METHOD_NOT_ALLOWED {
-        headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
-    }
-    Some(response)
-}
-
 /// Reads the one message of a request, in its frame. Dropping the future drops the request.
 pub(crate) async fn read_message<B>(mut body: B, deadline: Instant) -> Result<Bytes, ErrorDescriptor>
 where
-    B: HttpBody<Data = Bytes> + Unpin,
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
 {
     let deadline = deadline.min(Instant::now() + MESSAGE_TIMEOUT);
     let mut first = Bytes::new();
@@ -61,9 +37,7 @@ where
         })?;
         let data = match frame {
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
-            Some(Err(_)) => {
-                return Err(ErrorDescriptor::new(ErrorReason::ClientGone, "the client left within its request"));
-            }
+            Some(Err(error)) => return Err(unreadable(error.into())),
             None => break,
         };
         // Most requests come in one piece, which is not copied.
@@ -87,11 +61,32 @@ where
     }
 }
 
+/// Why a body ended with an error: a translation of it failed, or the client left.
+fn unreadable(error: BoxError) -> ErrorDescriptor {
+    match error.downcast::<ErrorDescriptor>() {
+        Ok(error) => *error,
+        Err(error) if error.is::<Status>() => ErrorDescriptor::new(ErrorReason::ProtocolError, error.to_string()),
+        Err(_) => ErrorDescriptor::new(ErrorReason::ClientGone, "the client left within its request"),
+    }
+}
+
 /// The message in a frame, and whether it is compressed.
 pub(crate) fn unframed(mut framed: Bytes) -> (bool, Bytes) {
     let is_compressed = framed.first() == Some(&1);
     framed.advance(FRAME_HEADER_BYTES.min(framed.len()));
     (is_compressed, framed)
+}
+
+/// A message without its compression, within the same bound.
+pub(crate) fn decompress(message: &[u8], encoding: Encoding) -> Result<Bytes, ErrorDescriptor> {
+    let decompressed = encoding.decompress(message, MAX_MESSAGE_BYTES).map_err(|error| {
+        ErrorDescriptor::new(ErrorReason::ProtocolError, format!("the request's message does not decompress: {error}"))
+    })?;
+    if decompressed.len() > MAX_MESSAGE_BYTES {
+        let message = format!("the request is longer than {MAX_MESSAGE_BYTES} bytes when it is decompressed");
+        return Err(ErrorDescriptor::new(ErrorReason::MessageTooLarge, message));
+    }
+    Ok(decompressed)
 }
 
 /// Fails as soon as a message is known to be too long, to have a second one behind it, or an unknown flag.
@@ -120,22 +115,6 @@ fn frame_length(read: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn refused(method: &str, content_type: &str) -> Option<u16> {
-        let request = Request::builder().method(method).header(header::CONTENT_TYPE, content_type).body(()).unwrap();
-        refuse_http(&request).map(|response| response.status().as_u16())
-    }
-
-    #[test]
-    fn only_posts_of_grpc_pass() {
-        for fine in ["application/grpc", "application/grpc+proto", "application/grpc;charset=utf-8"] {
-            assert_eq!(refused("POST", fine), None, "{fine}");
-        }
-        for other in ["text/plain", "application/json", "application/grpc-web", "application/grpc+json", ""] {
-            assert_eq!(refused("POST", other), Some(415), "{other}");
-        }
-        assert_eq!(refused("GET", "application/grpc"), Some(405));
-    }
-
     #[tokio::test]
     async fn one_whole_message_is_read_and_nothing_else() {
         use http_body_util::Full;
@@ -152,7 +131,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_message_that_never_comes_is_waited_for_five_seconds_at_most() {
-        let body = http_body_util::StreamBody::new(tokio_stream::pending::<Result<http_body::Frame<Bytes>, ()>>());
+        let body = http_body_util::StreamBody::new(tokio_stream::pending::<Result<http_body::Frame<Bytes>, Status>>());
         let started = Instant::now();
         assert!(read_message(body, started + Duration::from_secs(60)).await.is_err());
         assert_eq!(started.elapsed(), MESSAGE_TIMEOUT);

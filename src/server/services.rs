@@ -21,7 +21,7 @@ use super::{
     error::ErrorDescriptor,
     framed_message::{Encode, FramedMessage},
     product::ProductService,
-    request::{self, MAX_MESSAGE_BYTES},
+    request,
     search::SearchService,
     service_state::ServiceState,
     tracked_body::Content,
@@ -118,7 +118,7 @@ fn decode<Q: Message + Default>(call: Call) -> Result<Request<Q>, ErrorDescripto
     let (is_compressed, message) = request::unframed(call.message);
     let message = match (is_compressed, call.encodings.request) {
         (false, _) => message,
-        (true, Some(encoding)) => decompress(&message, encoding)?,
+        (true, Some(encoding)) => request::decompress(&message, encoding)?,
         (true, None) => {
             let message = "the request's message is compressed, and its headers do not say how";
             return Err(ErrorDescriptor::new(ErrorReason::ProtocolError, message));
@@ -130,17 +130,6 @@ fn decode<Q: Message + Default>(call: Call) -> Result<Request<Q>, ErrorDescripto
     let mut request = Request::new(message);
     request.extensions_mut().insert(call.context);
     Ok(request)
-}
-
-fn decompress(message: &[u8], encoding: Encoding) -> Result<Bytes, ErrorDescriptor> {
-    let decompressed = encoding.decompress(message, MAX_MESSAGE_BYTES).map_err(|error| {
-        ErrorDescriptor::new(ErrorReason::ProtocolError, format!("the request's message does not decompress: {error}"))
-    })?;
-    if decompressed.len() > MAX_MESSAGE_BYTES {
-        let message = format!("the request is longer than {MAX_MESSAGE_BYTES} bytes when it is decompressed");
-        return Err(ErrorDescriptor::new(ErrorReason::MessageTooLarge, message));
-    }
-    Ok(decompressed)
 }
 
 fn encode(answer: impl Encode, encoding: Option<Encoding>) -> Result<FramedMessage, Status> {

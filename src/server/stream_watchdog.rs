@@ -15,7 +15,7 @@
 //!
 //! The future is opaque: only the call inside it knows its deadline. The call states it with [`set_stream`] in its first
 //! poll, and the wrapper reads it right after that poll on the same thread. A stream that states nothing has no deadline,
-//! which cannot happen: stating it is the first thing that the edge does.
+//! which cannot happen: stating it is the first thing that the edge does, and that `web` does with what is no gRPC call.
 
 use std::{cell::Cell, future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{connections::Connection, inline_executor::InlineExecutor};
 
 /// The time after the deadline in which a peer that reads gets a status instead of a reset.
-const GRACE: Duration = Duration::from_millis(250);
+pub(crate) const GRACE: Duration = Duration::from_millis(250);
 
 thread_local! {
     static STREAM: Cell<Option<Stream>> = const { Cell::new(None) };
@@ -43,6 +43,12 @@ pub(crate) struct Stream {
 /// Describes the stream that is being polled. Called by the edge in the first poll of each call.
 pub(crate) fn set_stream(stream: Stream) {
     STREAM.set(Some(stream));
+}
+
+/// Polls, and returns what a call has said in this poll.
+pub(crate) fn observe<T>(poll: impl FnOnce() -> T) -> (T, Option<Stream>) {
+    STREAM.set(None);
+    (poll(), STREAM.take())
 }
 
 /// Runs the streams of one connection, counted and each with an end.
@@ -70,12 +76,12 @@ async fn watched(connection: Arc<Connection>, call: impl Future<Output = ()>) {
     let mut call = pin!(call);
     let mut end = None;
     poll_fn(|cx| {
-        STREAM.set(None);
-        if call.as_mut().poll(cx).is_ready() {
+        let (polled, stream) = observe(|| call.as_mut().poll(cx));
+        if polled.is_ready() {
             return Poll::Ready(());
         }
         // A call that is complete at its first poll needs no timer.
-        if let Some(stream) = STREAM.take() {
+        if let Some(stream) = stream {
             if stream.is_open_service {
                 guard.mark_open_service();
             }

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use futures_util::Stream;
 use http::{HeaderMap, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -38,7 +38,7 @@ pub(crate) struct TrackedBody {
 pub(crate) enum Content {
     /// Nothing is left.
     Empty,
-    /// The one message, or the text of an answer that is no gRPC call's.
+    /// The one message, or, without a record, the text of an answer that is no gRPC call's.
     One(FramedMessage),
     /// The messages of a stream.
     Stream(Pin<Box<dyn Stream<Item = Result<FramedMessage, Status>> + Send>>),
@@ -67,9 +67,14 @@ impl TrackedBody {
         Self::track(response, record, Some(held))
     }
 
-    /// The body of an HTTP response to a request that was no gRPC call.
+    /// The body of an HTTP response to a request that was no call.
     pub(crate) fn plain(text: Bytes) -> Self {
         Self { content: Content::One(text.into()), deadline: None, record: None, _held: None }
+    }
+
+    /// The body of a call that has ended, with another text. The call keeps its place until the text was sent.
+    pub(crate) fn with_text(self, text: Bytes) -> Self {
+        Self { content: Content::One(text.into()), ..self }
     }
 
     fn track(response: Response<Content>, record: CallRecord, held: Option<Held>) -> Response<Self> {
@@ -177,8 +182,11 @@ impl HttpBody for TrackedBody {
         self.record.is_none() && matches!(self.content, Content::Empty)
     }
 
-    /// Unknown: an exact size would become a content-length, and an error at the deadline would contradict it.
+    /// Unknown for a call: an exact size would become a content-length, and an error at the deadline would contradict it.
     fn size_hint(&self) -> SizeHint {
-        SizeHint::default()
+        match (&self.record, &self.content) {
+            (None, Content::One(text)) => SizeHint::with_exact(text.remaining() as u64),
+            _ => SizeHint::default(),
+        }
     }
 }

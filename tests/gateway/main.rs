@@ -54,3 +54,4 @@ mod rotation;
 mod search;
 mod secrecy;
 mod tokens;
+mod web;

@@ -6,7 +6,7 @@ use amazon_catalog::{Marketplace, creators::Version};
 use amazon_sandbox::{FaultKind, InjectedFault, RecordedCall, Sandbox};
 use stockroom::{
     catalog::Catalog,
-    config::{Account, Admin, Cache, Caller, Config, Credentials, HttpUrl, Log, Server},
+    config::{Account, Admin, Cache, Caller, Config, Credentials, HttpUrl, Log, Server, Web},
     gateway, server,
 };
 use stockroom_proto::pb;
@@ -14,7 +14,12 @@ use stockroom_proto::pb::{
     admin_service_client::AdminServiceClient, browse_service_client::BrowseServiceClient,
     product_service_client::ProductServiceClient, search_service_client::SearchServiceClient,
 };
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle, time::timeout};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::oneshot,
+    task::JoinHandle,
+    time::timeout,
+};
 use tonic::{Code, Status, transport::Channel};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -40,6 +45,8 @@ pub struct TestOptions {
     pub config: Config,
     /// Injected before the first call.
     pub faults: Vec<InjectedFault>,
+    /// What the kernel takes of an answer that its client does not read, in bytes.
+    pub send_buffer: Option<u32>,
 }
 
 impl TestGateway {
@@ -63,7 +70,7 @@ impl TestGateway {
     pub async fn speaking_with(protocol: Protocol, change: impl FnOnce(&mut TestOptions)) -> Self {
         let sandbox = amazon_sandbox::Options { calls_per_second: 1000.0, ..Default::default() };
         let config = Config { accounts: accounts(protocol), ..config() };
-        let mut options = TestOptions { sandbox, config, faults: Vec::new() };
+        let mut options = TestOptions { sandbox, config, faults: Vec::new(), send_buffer: None };
         change(&mut options);
         let sandbox = Sandbox::start(local().await, options.sandbox).await.unwrap();
         options.faults.into_iter().for_each(|fault| sandbox.inject(fault));
@@ -71,16 +78,19 @@ impl TestGateway {
             account.endpoint.get_or_insert_with(|| HttpUrl::parse(&sandbox.url()).unwrap());
         }
         let catalog = gateway::build(&options.config).unwrap();
-        Self::serve(sandbox, options.config, catalog).await
+        let listener = match options.send_buffer {
+            Some(bytes) => with_send_buffer(bytes),
+            None => local().await,
+        };
+        Self::serve(sandbox, options.config, catalog, listener).await
     }
 
     /// Starts with a catalog of the test's own in place of that of the configuration.
     pub async fn over(catalog: Catalog) -> Self {
-        Self::serve(sandbox().await, config(), catalog).await
+        Self::serve(sandbox().await, config(), catalog, local().await).await
     }
 
-    async fn serve(sandbox: Sandbox, config: Config, catalog: Catalog) -> Self {
-        let listener = local().await;
+    async fn serve(sandbox: Sandbox, config: Config, catalog: Catalog, listener: TcpListener) -> Self {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let has_tls = config.tls.is_some();
@@ -154,6 +164,7 @@ pub fn config() -> Config {
         server: Server::default(),
         tls: None,
         log: Log::default(),
+        web: Web::default(),
         admin: Admin::default(),
         redis: None,
         replicas: 1,
@@ -318,6 +329,14 @@ pub async fn soon<F: Future>(future: F) -> F::Output {
 /// A sandbox on a free port.
 pub async fn sandbox() -> Sandbox {
     Sandbox::start(local().await, Default::default()).await.unwrap()
+}
+
+/// A free port whose connections have this send buffer.
+fn with_send_buffer(bytes: u32) -> TcpListener {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_send_buffer_size(bytes).unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    socket.listen(128).unwrap()
 }
 
 pub async fn local() -> TcpListener {
