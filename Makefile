@@ -40,7 +40,10 @@ test: gen/python/.made .tools/.redis ## Run the Rust tests, then the Python clie
 	cargo build --locked
 	clients/with-gateway pytest clients/python
 
-test-clients: build stubs $(BIN)/grpcurl .tools/.chromium ## Check the client packages as installed, and the status page in a browser
+# A browser's client takes no certificate authority of its own.
+WEB_CONFORMANCE = sh -c "NODE_EXTRA_CA_CERTS=$$STOCKROOM_CA_FILE exec node .tools/try/typescript/conformance.mjs $$0"
+
+test-clients: build stubs $(BIN)/grpcurl .tools/.chromium ## Check the client packages as installed, and the pages in a browser
 	diff -r gen/go/stockroomv1 clients/go/stockroomv1
 	cd clients/go && go vet ./... && go test ./...
 	clients/with-gateway clients/try
@@ -51,8 +54,12 @@ test-clients: build stubs $(BIN)/grpcurl .tools/.chromium ## Check the client pa
 	    'python=.tools/try/python/bin/python .tools/try/python/conformance.py sync' \
 	    'python asyncio=.tools/try/python/bin/python .tools/try/python/conformance.py asyncio' \
 	    'typescript=node .tools/try/typescript/conformance.mjs' \
+	    'typescript connect-http2=node .tools/try/typescript/conformance.mjs connect-http2' \
+	    'typescript connect=$(WEB_CONFORMANCE) connect' \
+	    'typescript grpc-web=$(WEB_CONFORMANCE) grpc-web' \
 	    'java=java -cp .tools/try/java/classes:.tools/try/java/target/dependency/* Conformance' \
 	    'rust=.tools/try/rust/conformance'
+	node .tools/try/typescript/browser.mjs
 
 test-deploy: build .tools/deploy/.made $(BIN)/kustomize $(BIN)/helm $(BIN)/promtool ## Render and validate deploy/: manifests, chart, alerts, dashboard
 	.tools/deploy/bin/python deploy/check

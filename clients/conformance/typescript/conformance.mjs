@@ -1,12 +1,24 @@
 // Checks the TypeScript client against live gateways; clients/conformance/run starts them.
+//
+//     node conformance.mjs [PROTOCOL]
+//
+// gRPC and Connect over HTTP/2 by the client for Node; gRPC-Web and Connect over HTTP/1.1 by the client for browsers, whose
+// fetch Node has as well.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { Code } from "@connectrpc/connect";
-import { connect, ErrorReason, StockroomError } from "stockroom-client/node";
+import { connect as connectNode, ErrorReason, StockroomError } from "stockroom-client/node";
+import { connect as connectWeb } from "stockroom-client/web";
 
+const connect = {
+  "grpc": connectNode,
+  "connect-http2": (address, options) => connectNode(address, { ...options, protocol: "connect" }),
+  "grpc-web": connectWeb,
+  "connect": (address, options) => connectWeb(address, { ...options, protocol: "connect" }),
+}[process.argv[2] ?? "grpc"];
 const env = process.env;
 const lamp = { query: { keywords: "lamp" } };
 const headphones = { query: { keywords: "wireless headphones" } };
