@@ -2,15 +2,16 @@
 //!
 //! # Rule
 //!
-//! gRPC ends a call with `grpc-status`, in the trailers or, where no message was sent, in the headers. Both pass
-//! [`finish`] exactly once. An OK status passes unchanged. An error leaves with `ErrorInfo` (a reason of this gateway),
+//! gRPC ends a call with `grpc-status`, in the trailers or, where no message was sent, in the headers. Each call
+//! passes [`finish`] or, for an OK of this gateway's own services, [`succeed`] exactly once. Every end has the request's id.
+//! An error has `ErrorInfo` (a reason of this gateway),
 //! `RequestInfo` (the request's id), the details that its maker added, and where a retry can help the pushback header.
 //!
 //! # Edge cases
 //!
 //! A status that tonic made has no reason; it gets one, and that reason's code. An error that is too large for a client's
-//! header list loses details, then the end of its message, never its reason. A call whose client leaves has no headers to
-//! complete; [`abandoned`] writes its line.
+//! header list loses details, then the end of its message, never its reason. A call whose stream ended before has no headers
+//! to complete; [`abandoned`] writes its line. tonic's own ends always have a status, so headers without one are an OK.
 
 use std::{
     collections::HashMap,
@@ -59,7 +60,8 @@ pub(crate) fn succeed(mut record: CallRecord) -> HeaderMap {
     log(Code::Ok, "", &record);
     let mut trailers = HeaderMap::with_capacity(2);
     trailers.insert(Status::GRPC_STATUS, OK);
-    trailers.insert(REQUEST_ID, std::mem::replace(&mut record.request_id, OK));
+    let nothing = HeaderValue::from_static("");
+    trailers.insert(REQUEST_ID, std::mem::replace(&mut record.request_id, nothing));
     trailers
 }
 
@@ -119,7 +121,7 @@ fn complete(last: &mut HeaderMap, status: &Status, record: &CallRecord) -> (Code
 /// The pushback of a retry delay: the delay, or "do not retry" where the client's own deadline comes first. A client that
 /// obeyed a longer delay would wait past its deadline, and report the deadline instead of the reason.
 fn pushback(delay: Duration, record: &CallRecord) -> HeaderValue {
-    if record.has_client_deadline && Instant::now() + delay >= record.deadline {
+    if record.client_deadline.is_some_and(|deadline| Instant::now() + delay >= deadline) {
         return HeaderValue::from_static("-1");
     }
     HeaderValue::from(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX))

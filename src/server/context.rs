@@ -9,7 +9,7 @@ use super::{auth::Principal, error::ErrorDescriptor};
 use crate::{catalog::CostCounter, dispatch::CancelFlag};
 use stockroom_proto::pb::{self, ErrorReason};
 
-/// What a handler knows of the call it serves. The edge puts it into the request's extensions.
+/// What a handler knows of the call it serves. `services` puts it into the request's extensions.
 #[derive(Clone, Debug)]
 pub(crate) struct CallContext {
     /// Who calls.

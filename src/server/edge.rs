@@ -2,15 +2,15 @@
 //!
 //! # Order
 //!
-//! A call is refused by the first of these that fails, and costs nothing of what comes after: its caller is known and
-//! allowed; its message arrives whole; there is a place among the concurrent calls.
-//! A peer without a token therefore never takes a place.
+//! A call of this gateway's services is refused by the first of these that fails, and costs nothing of what comes after: its
+//! caller is known and allowed; its encodings are known; its message arrives whole; there is a place among the concurrent
+//! calls. A peer without a token therefore never takes a place.
 //!
 //! # Rule
 //!
 //! Everything that answers a gRPC call is inside the edge, so each call has one line in the log, and each error carries
-//! the request's id. A call ends at its deadline: unanswered ones here, streams in `tracked_body`, and streams whose peer
-//! does not read in `stream_watchdog`. A handler that panics ends its call with INTERNAL and the reason PANIC.
+//! the request's id. A call ends at its deadline: unanswered ones here, streams that wait in `tracked_body`, and streams that
+//! are still going on in `stream_watchdog`, whether their peer reads or not. A handler that panics ends its call with INTERNAL and the reason PANIC.
 //!
 //! # Edge cases
 //!
@@ -66,7 +66,7 @@ const OVERLOAD_RETRY_DELAY: Duration = Duration::from_millis(500);
 /// among the calls; a client has one health watch a connection.
 const MAX_OPEN_STREAMS: usize = 4096;
 const MAX_OPEN_STREAMS_PER_CONNECTION: usize = 8;
-/// A health watch without a deadline has no end of its own.
+/// The deadline of a health watch that states none, as good as none. One that is stated holds, however long.
 const WATCH_DEADLINE: Duration = Duration::from_secs(365 * 24 * 3600);
 const REFLECTION_DEADLINE: Duration = Duration::from_secs(600);
 
@@ -83,8 +83,8 @@ pub(crate) struct Edge {
     open_streams: Arc<Semaphore>,
 }
 
-/// A call in progress, for the line in the log at its end. A record that is dropped before [`completion::finish`] has seen
-/// it is a call that its client left.
+/// A call in progress, for the line in the log at its end. A record that is dropped unfinished is a call whose stream ended
+/// without headers to complete: its client left or did not read, or its connection broke.
 #[derive(Debug)]
 pub(crate) struct CallRecord {
     /// The service and the method, as `stockroom.v1.SearchService/SearchProducts`.
@@ -93,8 +93,8 @@ pub(crate) struct CallRecord {
     pub(crate) caller: Arc<str>,
     pub(crate) started: WallInstant,
     pub(crate) deadline: Instant,
-    /// Whether the client stated a deadline.
-    pub(crate) has_client_deadline: bool,
+    /// The deadline that the client stated, without the gateway's bound.
+    pub(crate) client_deadline: Option<Instant>,
     /// Whether it calls health or reflection.
     pub(crate) is_open_service: bool,
     pub(crate) stats: CallStatsHandle,
@@ -135,7 +135,8 @@ impl Edge {
             Method::Reflection => asked.unwrap_or(REFLECTION_DEADLINE).min(REFLECTION_DEADLINE),
             Method::HealthCheck | Method::Call => deadline::allowed(asked, &self.bounds),
         };
-        let deadline = Instant::now() + allowed;
+        let now = Instant::now();
+        let deadline = now + allowed;
         stream_watchdog::set_stream(Stream { deadline, is_open_service: method != Method::Call });
         let series = RpcSeries::from_path(request.uri().path());
         self.metrics.call_started(series);
@@ -148,7 +149,7 @@ impl Edge {
             caller: Arc::default(),
             started: WallInstant::now(),
             deadline,
-            has_client_deadline: asked.is_some(),
+            client_deadline: asked.map(|asked| now + asked),
             is_open_service: method != Method::Call,
             stats: CallStatsHandle::default(),
             metrics: self.metrics,
@@ -176,7 +177,7 @@ impl Edge {
         let principal = self.callers.admit(request.uri().path(), request.headers(), connection.peer.get())?;
         record.caller = Arc::clone(&principal.name);
         let ended = CancelFlag::default();
-        let held = |place| Held { _place: place, _ends: ended.clone().drop_guard() };
+        let hold = |place| Held { _place: place, _ends: ended.clone().drop_guard() };
         let (head, body) = request.into_parts();
         let (held, serving) = match method {
             Method::Call => {
@@ -195,23 +196,24 @@ impl Edge {
                     stats: record.stats.clone(),
                 };
                 let call = Call { message, encodings, context };
-                (held(Some(place)), Either::Left(self.services.call(head.uri.path(), call)))
+                (hold(Some(place)), Either::Left(self.services.call(head.uri.path(), call)))
             }
             Method::HealthCheck => {
                 let message = request::read_message(body, record.deadline).await?;
-                (held(None), Either::Right(self.open(head, Body::new(Full::new(message)))))
+                (hold(None), Either::Right(self.open(head, Body::new(Full::new(message)))))
             }
             Method::HealthWatch | Method::Reflection => {
+                // The streams before this one, which is counted after its first poll.
                 if connection.open_service_streams() >= MAX_OPEN_STREAMS_PER_CONNECTION {
                     return Err(overloaded("health and reflection streams of this connection").into());
                 }
                 let place = Arc::clone(&self.open_streams).try_acquire_owned();
                 let place = place.map_err(|_| overloaded("health and reflection streams"))?;
-                (held(Some(place)), Either::Right(self.open(head, Body::new(body))))
+                (hold(Some(place)), Either::Right(self.open(head, Body::new(body))))
             }
         };
         let mut serving = pin!(AssertUnwindSafe(serving).catch_unwind());
-        // What memory answers is complete here, and has nothing to log; the span is for what takes longer.
+        // What memory answers is complete here, without a span: a handler logs nothing in its first poll.
         let served = match poll!(&mut serving) {
             Poll::Ready(served) => Some(served),
             Poll::Pending => {
@@ -249,7 +251,7 @@ pub(crate) struct Held {
 enum Method {
     /// A method of this gateway's own services.
     Call,
-    /// A probe: answered at any load.
+    /// Any other method of health, as of a probe: answered at any load.
     HealthCheck,
     /// A stream that stays open.
     HealthWatch,
@@ -292,7 +294,7 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
         let mut text = uuid::Uuid::encode_buffer();
         HeaderValue::from_str(id.hyphenated().encode_lower(&mut text)).unwrap_or(HeaderValue::from_static("none"))
     });
-    // No other call has it, so it has no use in the table of a connection's headers (RFC 7541, 6.2.3).
+    // No other call has it, so HPACK need not remember it (RFC 7541, 6.2.3).
     id.set_sensitive(true);
     id
 }

@@ -12,7 +12,7 @@
 //!
 //! # Edge cases
 //!
-//! Messages that carry no product, or that [`Encode`] does not know to take apart, are encoded whole. Products that are
+//! Messages that carry no product, and comparisons, which are rare, are encoded whole. Products that are
 //! shorter than [`MIN_SHARED_BYTES`] are copied. What is taken apart here names every field of the contract, so that a new
 //! field does not compile until it is written.
 
@@ -114,28 +114,28 @@ impl MessageWriter {
     }
 
     /// Writes the key and the length of a field whose content follows.
-    fn open(&mut self, tag: u32, length: usize) {
+    fn begin_field(&mut self, tag: u32, length: usize) {
         encode_key(tag, WireType::LengthDelimited, &mut self.encoded);
         encode_varint(length as u64, &mut self.encoded);
     }
 
     fn message(&mut self, tag: u32, message: Option<&impl Message>) {
         if let Some(message) = message {
-            self.open(tag, message.encoded_len());
+            self.begin_field(tag, message.encoded_len());
             message.encode_raw(&mut self.encoded);
         }
     }
 
     fn entry(&mut self, tag: u32, entry: ProductEntry) {
         let freshness_length = entry.freshness.as_ref().map(Message::encoded_len);
-        self.open(tag, entry_length(&entry, freshness_length));
+        self.begin_field(tag, entry_length(&entry, freshness_length));
         self.entry_fields(entry, freshness_length);
     }
 
     fn entry_fields(&mut self, entry: ProductEntry, freshness_length: Option<usize>) {
         let ProductEntry { product, freshness } = entry;
         if !product.is_empty() {
-            self.open(1, product.len());
+            self.begin_field(1, product.len());
             if product.len() < MIN_SHARED_BYTES {
                 self.encoded.extend_from_slice(&product);
             } else {
@@ -143,7 +143,7 @@ impl MessageWriter {
             }
         }
         if let Some((freshness, length)) = freshness.zip(freshness_length) {
-            self.open(2, length);
+            self.begin_field(2, length);
             freshness.encode_raw(&mut self.encoded);
         }
     }
@@ -159,12 +159,12 @@ impl MessageWriter {
             Some(product_outcome::Result::Entry(entry)) => {
                 let freshness_length = entry.freshness.as_ref().map(Message::encoded_len);
                 let entry_length = entry_length(&entry, freshness_length);
-                self.open(tag, asin_length + field_length(2, entry_length));
+                self.begin_field(tag, asin_length + field_length(2, entry_length));
                 if !asin.is_empty() {
-                    self.open(1, asin.len());
+                    self.begin_field(1, asin.len());
                     self.encoded.extend_from_slice(asin.as_bytes());
                 }
-                self.open(2, entry_length);
+                self.begin_field(2, entry_length);
                 self.entry_fields(entry, freshness_length);
             }
             result => self.message(tag, Some(&served::ProductOutcome { asin, result })),

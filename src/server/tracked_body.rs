@@ -52,8 +52,8 @@ enum Next {
     Succeeded,
     Failed(Status),
     Trailers(HeaderMap),
-    /// The stream ended without a status: a defect, and the client learns that the answer is incomplete.
-    BrokeOff,
+    /// The stream panicked, failed or ended without a status: a defect, and the client learns that the answer is incomplete.
+    Defect,
 }
 
 impl TrackedBody {
@@ -118,7 +118,7 @@ impl Content {
                         Some(Err(status)) => Next::Failed(status),
                         None => Next::Succeeded,
                     },
-                    Err(_) => Next::BrokeOff,
+                    Err(_) => Next::Defect,
                 })
             }
             Self::Foreign(body) => {
@@ -126,9 +126,9 @@ impl Content {
                 Poll::Ready(match ready!(polled.unwrap_or(Poll::Ready(None))) {
                     Some(Ok(frame)) => match frame.into_data() {
                         Ok(data) => Next::Data(data.into()),
-                        Err(frame) => frame.into_trailers().map_or(Next::BrokeOff, Next::Trailers),
+                        Err(frame) => frame.into_trailers().map_or(Next::Defect, Next::Trailers),
                     },
-                    Some(Err(_)) | None => Next::BrokeOff,
+                    Some(Err(_)) | None => Next::Defect,
                 })
             }
         }
@@ -149,7 +149,7 @@ impl HttpBody for TrackedBody {
             let text = std::mem::replace(&mut this.content, Content::Empty);
             return Poll::Ready(if let Content::One(text) = text { Some(Ok(Frame::data(text))) } else { None });
         };
-        // What is ready needs no timer.
+        // What is ready needs no timer. A stream that never waits is ended by `stream_watchdog`.
         let next = match this.content.poll_next(cx) {
             Poll::Ready(next) => next,
             Poll::Pending => {
@@ -169,7 +169,7 @@ impl HttpBody for TrackedBody {
                     trailers
                 }
                 Next::Failed(status) => completion::trailers(&status, record),
-                Next::BrokeOff | Next::Data(_) => {
+                Next::Defect | Next::Data(_) => {
                     let error = ErrorDescriptor::new(ErrorReason::Panic, "the answer broke off");
                     completion::trailers(&error.status(), record)
                 }

@@ -185,6 +185,21 @@ async fn a_wait_beyond_the_client_s_deadline_forbids_the_retry_that_would_hide_t
 }
 
 #[tokio::test]
+async fn a_wait_beyond_the_gateway_s_bound_may_be_retried_within_the_client_s_deadline() {
+    let gateway = TestGateway::with(|options| {
+        options.config.accounts[0].calls_per_second = 0.05;
+        options.config.server.max_deadline = Duration::from_secs(5);
+    })
+    .await;
+    gateway.products().get_product(get(examples::HEADPHONES[0])).await.unwrap();
+    let refused = gateway.products().get_product(within(3_600_000, get(examples::DEAL))).await;
+    let pushback = refused.as_ref().unwrap_err().metadata().get("grpc-retry-pushback-ms").cloned();
+    assert_eq!(failure(refused).1, "WAIT_EXCEEDS_DEADLINE");
+    let pushback_ms: u64 = pushback.unwrap().to_str().unwrap().parse().unwrap();
+    assert!(pushback_ms > 5_000, "{pushback_ms}");
+}
+
+#[tokio::test]
 async fn the_headers_of_any_error_stay_below_8_kib() {
     let gateway = TestGateway::start().await;
     let long = "é".repeat(900);
