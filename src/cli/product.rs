@@ -285,7 +285,7 @@ mod tests {
     use crate::cli::page::Style;
 
     #[test]
-    fn a_product_is_told_by_what_is_known_of_it_and_no_more() {
+    fn a_product_is_described_by_what_is_known_of_it_and_no_more() {
         let product = pb::Product {
             asin: "B000000001".to_owned(),
             info: Some(pb::ProductInfo {

@@ -31,7 +31,7 @@ struct Scripted {
     takes: Duration,
     /// Whether Amazon refuses every call that carries an id which begins with P.
     poison: bool,
-    /// Whether calls fail before they leave.
+    /// Whether calls fail before they are sent.
     never_leaves: bool,
     /// How long the first call needs for its connection.
     connects_in: Duration,

@@ -15,7 +15,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::{catalog, dispatch};
-use amazon_catalog::{Missing, Refusal};
+use amazon_catalog::Missing;
 use stockroom_proto::pb::{self, AbsenceReason, ErrorReason};
 
 /// The domain of this gateway's reasons in `google.rpc.ErrorInfo`.
@@ -237,7 +237,7 @@ impl From<&amazon_catalog::Error> for ErrorDescriptor {
             // The log says what exactly was wrong with the answer.
             Error::Malformed { .. } => Self::new(ErrorReason::UpstreamMalformed, "Amazon's answer could not be read"),
             Error::Refused { refusal, .. } => {
-                Self::new(refusal_reason(*refusal), format!("{error}; {}", refusal.what_next()))
+                Self::new(refusal.reason(), format!("{error}; {}", refusal.what_next()))
                     .fact("what_next", refusal.what_next())
             }
             Error::Rejected { code, parameter, .. } => {
@@ -357,24 +357,6 @@ fn absence_reason(reason: ErrorReason) -> AbsenceReason {
         | R::UnsupportedEncoding
         | R::MessageTooLarge
         | R::ClientGone => AbsenceReason::UpstreamFailed,
-    }
-}
-
-fn refusal_reason(refusal: Refusal) -> ErrorReason {
-    match refusal {
-        Refusal::NotEligible => ErrorReason::AccountNotEligible,
-        Refusal::ApiRetired => ErrorReason::UpstreamApiRetired,
-        Refusal::UnknownKey => ErrorReason::AccountKeyUnknown,
-        Refusal::AwsKey => ErrorReason::AccountKeyIsAwsKey,
-        Refusal::BadSignature => ErrorReason::AccountSignatureRefused,
-        Refusal::ClockSkew => ErrorReason::ClockSkew,
-        Refusal::NotEnabled => ErrorReason::AccountNotEnabled,
-        Refusal::NotAssociate => ErrorReason::AccountNotAssociate,
-        Refusal::BadPartnerTag => ErrorReason::PartnerTagRefused,
-        Refusal::WrongRegion => ErrorReason::AccountWrongRegion,
-        Refusal::BadCredential => ErrorReason::AccountCredentialRefused,
-        Refusal::TokenRefused => ErrorReason::AccountTokenRefused,
-        Refusal::Other => ErrorReason::AccountRefused,
     }
 }
 

@@ -105,7 +105,7 @@ impl Shared {
             std::mem::swap(&mut lines.buffer, &mut batch);
             lines.is_writing = true;
             drop(lines);
-            // Nobody can be told of a log that cannot be written.
+            // A log that cannot be written cannot report that.
             let _ = output.write_all(&batch);
             batch.clear();
             let mut lines = self.lock();

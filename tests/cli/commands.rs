@@ -43,7 +43,7 @@ fn every_command_answers_in_every_form() {
 }
 
 #[test]
-fn feeds_and_reports_are_told_where_the_protocol_has_them() {
+fn feeds_and_reports_are_listed_where_the_protocol_has_them() {
     let gateway = Gateway::with(&["--sandbox", "--protocol", "creators"], &[]);
     for command in ["feeds", "reports"] {
         for form in ["table", "markdown", "json"] {

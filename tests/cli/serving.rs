@@ -18,7 +18,7 @@ fn what_the_sandbox_prints_puts_a_gateway_in_front_of_it() {
 }
 
 #[test]
-fn an_account_that_amazon_refuses_is_told_with_what_to_do() {
+fn an_account_that_amazon_refuses_is_reported_with_what_to_do() {
     let (_sandbox, toml) = sandbox(&[]);
     let refused = gateway(&toml.replace("secret_key = \"", "secret_key = \"not-")).run(&["search", "lamp"]);
     assert_eq!(refused.code, 77, "{refused:?}");
@@ -26,7 +26,7 @@ fn an_account_that_amazon_refuses_is_told_with_what_to_do() {
 }
 
 #[test]
-fn a_gateway_told_to_stop_ends_well() {
+fn a_gateway_that_is_stopped_ends_well() {
     let mut gateway = Gateway::start();
     assert_eq!(gateway.run(&["search", "lamp"]).code, 0);
     let process = &mut gateway.server.process;

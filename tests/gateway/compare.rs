@@ -31,7 +31,7 @@ async fn the_row_of_a_cached_product_arrives_while_another_is_still_waited_for(p
     let mut stream = gateway.products().compare_products(compare(&[held, cached])).await.unwrap().into_inner();
     gateway.sandbox.arrived(2).await;
     let first = soon(stream.next()).await.unwrap().unwrap().event.unwrap();
-    assert!(matches!(first, Event::Row(row) if row.asin == cached), "told while Amazon holds the other back");
+    assert!(matches!(first, Event::Row(row) if row.asin == cached), "returned while Amazon holds the other back");
     hold.release();
     let second = soon(stream.next()).await.unwrap().unwrap().event.unwrap();
     assert!(matches!(second, Event::Row(row) if row.asin == held));

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use crate::Unsupported;
 #[cfg(feature = "creators")]
 use crate::{Marketplace, creators::Version};
+use stockroom_proto::pb::ErrorReason;
 
 /// Parts of the codes, in lower case, by which Amazon says that an item id is invalid.
 pub(crate) const INVALID_ID_NAMES: [&str; 4] = ["invalidparametervalue", "invaliditem", "invalidasin", "invalidid"];
@@ -145,22 +146,22 @@ pub enum BuildError {
 }
 
 impl Refusal {
-    /// The reason in UPPER_SNAKE case, as `google.rpc.ErrorInfo` wants it.
-    pub fn reason(self) -> &'static str {
+    /// The reason that a gateway gives its clients.
+    pub fn reason(self) -> ErrorReason {
         match self {
-            Self::NotEligible => "ACCOUNT_NOT_ELIGIBLE",
-            Self::ApiRetired => "UPSTREAM_API_RETIRED",
-            Self::UnknownKey => "ACCOUNT_KEY_UNKNOWN",
-            Self::AwsKey => "ACCOUNT_KEY_IS_AWS_KEY",
-            Self::BadSignature => "ACCOUNT_SIGNATURE_REFUSED",
-            Self::ClockSkew => "CLOCK_SKEW",
-            Self::NotEnabled => "ACCOUNT_NOT_ENABLED",
-            Self::NotAssociate => "ACCOUNT_NOT_ASSOCIATE",
-            Self::BadPartnerTag => "PARTNER_TAG_REFUSED",
-            Self::WrongRegion => "ACCOUNT_WRONG_REGION",
-            Self::BadCredential => "ACCOUNT_CREDENTIAL_REFUSED",
-            Self::TokenRefused => "ACCOUNT_TOKEN_REFUSED",
-            Self::Other => "ACCOUNT_REFUSED",
+            Self::NotEligible => ErrorReason::AccountNotEligible,
+            Self::ApiRetired => ErrorReason::UpstreamApiRetired,
+            Self::UnknownKey => ErrorReason::AccountKeyUnknown,
+            Self::AwsKey => ErrorReason::AccountKeyIsAwsKey,
+            Self::BadSignature => ErrorReason::AccountSignatureRefused,
+            Self::ClockSkew => ErrorReason::ClockSkew,
+            Self::NotEnabled => ErrorReason::AccountNotEnabled,
+            Self::NotAssociate => ErrorReason::AccountNotAssociate,
+            Self::BadPartnerTag => ErrorReason::PartnerTagRefused,
+            Self::WrongRegion => ErrorReason::AccountWrongRegion,
+            Self::BadCredential => ErrorReason::AccountCredentialRefused,
+            Self::TokenRefused => ErrorReason::AccountTokenRefused,
+            Self::Other => ErrorReason::AccountRefused,
         }
     }
 
@@ -192,7 +193,7 @@ impl Refusal {
 
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.reason())
+        f.write_str(self.reason().as_str_name().trim_start_matches("ERROR_REASON_"))
     }
 }
 

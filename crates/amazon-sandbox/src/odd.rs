@@ -192,9 +192,9 @@ impl OddAnswer {
     pub(crate) fn apply(self, mut answer: Value, spelling: Spelling, operation: Operation, ids: &[String]) -> Vec<u8> {
         let oddity = Oddity { spelling, operation, ids };
         match self {
-            Self::FailedId => oddity.leave_out_first(&mut answer, Some(("InternalFailure", true))),
-            Self::ThrottledId => oddity.leave_out_first(&mut answer, Some(("TooManyRequests", false))),
-            Self::SilentId => oddity.leave_out_first(&mut answer, None),
+            Self::FailedId => oddity.omit_first(&mut answer, Some(("InternalFailure", true))),
+            Self::ThrottledId => oddity.omit_first(&mut answer, Some(("TooManyRequests", false))),
+            Self::SilentId => oddity.omit_first(&mut answer, None),
             Self::EmptyList => oddity.set_list(&mut answer, json!([])),
             Self::NullList => oddity.null_list(&mut answer),
             Self::OtherAsin => oddity.each_item(&mut answer, |n, item| {
@@ -312,7 +312,7 @@ impl Oddity<'_> {
     }
 
     /// Leaves the first id out of the list. The error has a code, and names the id or does not.
-    fn leave_out_first(self, answer: &mut Value, error: Option<(&str, bool)>) {
+    fn omit_first(self, answer: &mut Value, error: Option<(&str, bool)>) {
         let Some(first) = self.ids.first() else { return };
         let id_key = self.key(if self.operation == GetBrowseNodes { "Id" } else { "ASIN" });
         let mut is_empty = false;

@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_family_is_told_once() {
+    fn a_family_is_listed_once() {
         let hits = found(&Query { keywords: Some("Tarnholm Merino T-Shirt"), ..query("US") });
         assert_eq!(hits.iter().filter(|hit| hit.product.asin.as_str().starts_with("B0SBCHLD")).count(), 1);
     }

@@ -87,7 +87,7 @@ mod tests {
     use stockroom_proto::pb;
 
     #[test]
-    fn nothing_is_kept_for_longer_than_it_may_be_told() {
+    fn nothing_is_stored_for_longer_than_it_may_be_returned() {
         let policy = FreshnessPolicy::from(&config::Cache::default());
         let hours = |hours: u64| Duration::from_secs(3600 * hours);
         let now = SystemTime::now();

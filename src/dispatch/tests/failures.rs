@@ -28,7 +28,7 @@ async fn failures_are_tried_three_times_and_all_of_them_count() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_is_told_at_once_and_never_tried_again() {
+async fn a_refusal_is_reported_at_once_and_never_tried_again() {
     let refusal = amazon_catalog::Error::Refused { refusal: amazon_catalog::Refusal::NotEligible, request_id: None };
     let amazon = Arc::new(Scripted::fails([refusal]));
     let dispatch = Dispatch::start(vec![options(&amazon)]);

@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_is_told_where_there_is_one() {
+    fn a_reason_is_stated_where_there_is_one() {
         let eligible = CreatorsError::named("AssociateNotEligible");
         let message = "Your account does not currently meet the eligibility requirements.";
         let expected = json!({ "type": "AccessDeniedException", "message": message, "reason": "AssociateNotEligible" });

@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_the_api_is_told_in_both_forms() {
+    fn the_end_of_the_api_is_announced_in_both_forms() {
         assert_eq!(Paapi5Error::named("Retired").body()["Errors"][0]["Code"], "AccessDenied");
         assert_eq!(Paapi5Error::named("RetiredFlat").body()["Code"], "AccessDenied");
     }

@@ -234,7 +234,7 @@ async fn every_field_that_is_wrong_is_named() {
 }
 
 #[tokio::test]
-async fn an_item_is_told_as_asked_in_the_api_s_own_names() {
+async fn an_item_is_returned_as_asked_in_the_api_s_own_names() {
     let sandbox = generous_sandbox().await;
     let client = Client::of(&sandbox, 2, "US").await;
     let resources = [
@@ -265,7 +265,7 @@ async fn an_item_is_told_as_asked_in_the_api_s_own_names() {
 }
 
 #[tokio::test]
-async fn ratings_are_told_where_that_is_switched_on_and_narrow_a_search_anyway() {
+async fn ratings_are_returned_where_that_is_switched_on_and_narrow_a_search_anyway() {
     let options = Options { creators_reviews: true, calls_per_second: 1000.0, ..Options::default() };
     let (with_reviews_sandbox, silent) = (sandbox(options).await, generous_sandbox().await);
     let search =
@@ -284,7 +284,7 @@ async fn ratings_are_told_where_that_is_switched_on_and_narrow_a_search_anyway()
 }
 
 #[tokio::test]
-async fn some_items_tell_what_was_not_asked_for_as_null() {
+async fn some_items_state_what_was_not_asked_for_as_null() {
     let sandbox = generous_sandbox().await;
     let client = Client::of(&sandbox, 3, "US").await;
     let search = json!({ "keywords": "headphones", "itemCount": 100 });
@@ -298,7 +298,7 @@ async fn some_items_tell_what_was_not_asked_for_as_null() {
 }
 
 #[tokio::test]
-async fn a_search_a_family_and_browse_nodes_are_told() {
+async fn a_search_a_family_and_browse_nodes_are_answered() {
     let sandbox = generous_sandbox().await;
     let client = Client::of(&sandbox, 3, "JP").await;
     let search = json!({ "browseNodeId": examples::ROOT_NODE, "resources": ["searchRefinements"], "itemPage": 2 });
@@ -352,7 +352,7 @@ async fn what_is_found_in_part_comes_with_errors_and_nothing_at_all_is_not_found
 }
 
 #[tokio::test]
-async fn faults_befall_calls_of_this_api_in_its_own_form() {
+async fn faults_hit_calls_of_this_api_in_its_own_form() {
     let sandbox = generous_sandbox().await;
     let client = Client::of(&sandbox, 3, "US").await;
     let cases = [

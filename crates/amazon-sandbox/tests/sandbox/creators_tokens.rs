@@ -105,7 +105,7 @@ async fn a_token_ends_by_its_time_by_revocation_and_by_command() {
 }
 
 #[tokio::test]
-async fn faults_befall_requests_for_tokens_and_not_calls() {
+async fn faults_hit_requests_for_tokens_and_not_calls() {
     let throttled = InjectedFault::new(1, FaultKind::RetryAfter(Duration::from_secs(300)));
     let sandbox = sandbox(Options { token_faults: vec![throttled], ..Options::default() }).await;
     let ask = || token_request(&http(), &sandbox, "3.1");

@@ -42,7 +42,7 @@ async fn only_what_was_asked_for_is_answered() {
 }
 
 #[tokio::test]
-async fn ids_that_name_nothing_are_told_beside_what_was_found() {
+async fn ids_that_name_nothing_are_listed_beside_what_was_found() {
     let sandbox = generous_sandbox().await;
     let client = Client::of(&sandbox, "US");
     let ids = [examples::DEAL, examples::NOT_ACCESSIBLE, examples::UNKNOWN, "not an asin", examples::BOOK];
@@ -73,7 +73,7 @@ async fn ids_that_name_nothing_are_told_beside_what_was_found() {
 }
 
 #[tokio::test]
-async fn offers_are_told_as_the_examples_promise() {
+async fn offers_are_as_the_examples_say() {
     let sandbox = generous_sandbox().await;
     let client = Client::of(&sandbox, "US");
     let resources = [
@@ -107,7 +107,7 @@ async fn offers_are_told_as_the_examples_promise() {
 }
 
 #[tokio::test]
-async fn offers_of_the_first_form_tell_delivery_and_summaries() {
+async fn offers_of_the_first_form_state_delivery_and_summaries() {
     let sandbox = generous_sandbox().await;
     let client = Client::of(&sandbox, "US");
     let resources = [
@@ -126,7 +126,7 @@ async fn offers_of_the_first_form_tell_delivery_and_summaries() {
 }
 
 #[tokio::test]
-async fn what_is_known_of_books_odd_products_and_odd_scripts_is_told() {
+async fn what_is_known_of_books_odd_products_and_odd_scripts_is_returned() {
     let sandbox = generous_sandbox().await;
     let client = Client::of(&sandbox, "US");
     let book =
@@ -233,7 +233,7 @@ async fn language_and_currency_follow_the_preference_where_the_marketplace_has_t
 }
 
 #[tokio::test]
-async fn a_family_is_told_in_pages_of_ten_from_parent_or_child() {
+async fn a_family_is_listed_in_pages_of_ten_from_parent_or_child() {
     let sandbox = generous_sandbox().await;
     let client = Client::of(&sandbox, "US");
     let resources = ["ParentASIN", "VariationSummary.Price.HighestPrice", "VariationSummary.VariationDimension"];
@@ -258,7 +258,7 @@ async fn a_family_is_told_in_pages_of_ten_from_parent_or_child() {
 }
 
 #[tokio::test]
-async fn browse_nodes_tell_their_ancestors_and_children_when_asked() {
+async fn browse_nodes_state_their_ancestors_and_children_when_asked() {
     let sandbox = generous_sandbox().await;
     let client = Client::of(&sandbox, "JP");
     let ids = json!([examples::ROOT_NODE, examples::LEAF_NODE, "12"]);

@@ -244,7 +244,7 @@ async fn a_wait_that_the_token_service_asks_for_is_kept() {
 }
 
 #[tokio::test]
-async fn each_failure_of_the_token_service_is_told_apart() {
+async fn each_failure_of_the_token_service_is_distinguished() {
     type IsExpected = fn(&Error) -> bool;
     let refused: IsExpected = |error| matches!(error, Error::Refused { refusal: Refusal::BadCredential, .. });
     let malformed: IsExpected = |error| matches!(error, Error::Malformed { .. });

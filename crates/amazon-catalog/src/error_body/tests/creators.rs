@@ -24,7 +24,7 @@ fn body(exception: &str, reason: &str) -> Value {
 }
 
 #[test]
-fn each_refusal_of_the_account_is_told_apart() {
+fn each_refusal_of_the_account_is_distinguished() {
     let cases = [
         (400, "ValidationException", "InvalidPartnerTag", Refusal::BadPartnerTag),
         (400, "ValidationException", "InvalidAssociate", Refusal::BadPartnerTag),

@@ -25,7 +25,7 @@ fn nested(exception: &str, code: &str, message: &str) -> Value {
 }
 
 #[test]
-fn each_refusal_of_the_account_is_told_apart_in_each_form() {
+fn each_refusal_of_the_account_is_distinguished_in_each_form() {
     let cases = [
         (400, "InvalidPartnerTagException", "InvalidPartnerTag", "", Refusal::BadPartnerTag),
         (400, "IncompleteSignatureException", "IncompleteSignature", "", Refusal::BadSignature),
