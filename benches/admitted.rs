@@ -106,7 +106,7 @@ fn us() -> Locale {
 }
 
 fn replica(redis: &Redis, amazon: &Arc<Amazon>, replicas: u32) -> Arc<Dispatch> {
-    let store = Store::open(&config::Redis::at(&format!("redis://127.0.0.1:{}", redis.1)).unwrap()).unwrap();
+    let store = Store::open(&config::RedisConfig::at(&format!("redis://127.0.0.1:{}", redis.1)).unwrap()).unwrap();
     Arc::new(Dispatch::start(vec![Options {
         name: "bench".to_owned(),
         marketplaces: vec![us().marketplace],

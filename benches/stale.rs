@@ -126,7 +126,7 @@ fn asin(n: u32) -> Asin {
 
 fn catalog(amazon: &Arc<Amazon>) -> Catalog {
     let day = Duration::from_secs(24 * 3600);
-    let options = config::Cache {
+    let options = config::CacheConfig {
         memory_bytes: 256 << 20,
         offers_fresh: FRESH,
         catalog_fresh: FRESH,

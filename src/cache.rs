@@ -130,7 +130,7 @@ pub struct Purged {
 
 impl Cache {
     /// An empty cache of this process alone.
-    pub fn new(options: &config::Cache) -> Self {
+    pub fn new(options: &config::CacheConfig) -> Self {
         let policy = FreshnessPolicy::from(options);
         Self {
             memory: Arc::new(Memory::new(options.memory_bytes, policy)),
@@ -145,7 +145,7 @@ impl Cache {
     /// An empty memory tier, and the shared tier in the Redis of all replicas; `tags` are the partner tags of the marketplaces that are
     /// served. Starts tasks that end with the cache, so it needs a runtime.
     pub fn shared(
-        options: &config::Cache,
+        options: &config::CacheConfig,
         store: Store,
         tags: impl IntoIterator<Item = (Marketplace, String)>,
     ) -> Self {

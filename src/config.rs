@@ -32,7 +32,7 @@ pub use self::{
     raw::{Origin, Settings},
     redis_url::{RedisDeployment, RedisUrl, RedisUrlError},
     reference::{reference, schema},
-    tls::{CertificateFile, ClientAuth, KeyFile, Tls},
+    tls::{CertificateFile, ClientAuth, KeyFile, TlsConfig},
     units::parse_duration,
 };
 
@@ -64,35 +64,35 @@ pub struct Config {
     /// The marketplace of a request that names none. One of the accounts serves it.
     pub default_marketplace: Marketplace,
     /// The Amazon accounts; at least one. No two serve the same marketplace.
-    pub accounts: Vec<Account>,
+    pub accounts: Vec<AccountConfig>,
     /// Who may call. Empty: everybody may, and as an admin if the address is a loopback address or `admin_open` is set.
-    pub callers: Vec<Caller>,
+    pub callers: Vec<CallerConfig>,
     /// How long answers are cached.
-    pub cache: Cache,
+    pub cache: CacheConfig,
     /// The Redis that all replicas share; `None`: this replica works alone.
-    pub redis: Option<Redis>,
+    pub redis: Option<RedisConfig>,
     /// The number of replicas that may run at once, including those of a rolling update; the same for all. Default 1; 1 to
     /// 1,000. Without Redis each replica uses its share of the budget.
     pub replicas: u32,
     /// Which of the replicas this is, from 0; used without Redis only.
     pub replica_index: Option<u32>,
     /// Limits of the gRPC port.
-    pub server: Server,
+    pub server: ServerConfig,
     /// TLS of the gRPC port; `None`: it speaks HTTP/2 without TLS.
-    pub tls: Option<Tls>,
+    pub tls: Option<TlsConfig>,
     /// Pages that may call.
-    pub web: Web,
+    pub web: WebConfig,
     /// The admin port.
-    pub admin: Admin,
+    pub admin: AdminConfig,
     /// Format and filter of the log.
-    pub log: Log,
+    pub log: LogConfig,
     /// Whether the accounts are a sandbox's, so that every product is invented.
     pub sandbox: bool,
 }
 
 /// One Amazon account, with one budget of calls.
 #[derive(Clone, Debug)]
-pub struct Account {
+pub struct AccountConfig {
     /// The name, for status and errors.
     pub name: String,
     /// The credentials; their kind says which API the account uses.
@@ -146,7 +146,7 @@ pub enum Credentials {
 
 /// A caller that may use the gateway.
 #[derive(Clone, Debug)]
-pub struct Caller {
+pub struct CallerConfig {
     /// The name, for status, logs and errors.
     pub name: String,
     /// The bearer token; `None`: it has identities only.
@@ -165,7 +165,7 @@ pub struct Caller {
 
 /// How long answers are cached. The maximum of 24 hours is in Amazon's terms and cannot be raised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cache {
+pub struct CacheConfig {
     /// The capacity of the memory tier, including keys. Default 256 MiB.
     pub memory_bytes: u64,
     /// The age up to which an answer is fresh for a request that wants offers. Default and maximum 50 min.
@@ -181,7 +181,7 @@ pub struct Cache {
 
 /// The Redis that all replicas share: 6.2 or later, or Valkey.
 #[derive(Clone, Debug)]
-pub struct Redis {
+pub struct RedisConfig {
     /// Its address.
     pub url: RedisUrl,
     /// The prefix of every key. Letters, digits, `-`, `_`, `.` and `:`. Default `stockroom`.
@@ -194,7 +194,7 @@ pub struct Redis {
 
 /// Limits of the gRPC port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Server {
+pub struct ServerConfig {
     /// The deadline of a call that has none. Default 10 s.
     pub default_deadline: Duration,
     /// The longest deadline of a call. Default 60 s.
@@ -231,14 +231,14 @@ pub enum IdentityHeader {
 
 /// Pages that may call the gRPC port.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Web {
+pub struct WebConfig {
     /// Their origins. Default none.
     pub allowed_origins: Vec<String>,
 }
 
 /// The admin port: HTTP for operators.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Admin {
+pub struct AdminConfig {
     /// Its address; `None`: there is no such port. Default 127.0.0.1:9464.
     pub listen: Option<SocketAddr>,
     /// Whether the gateway must not start without the port: the address was set, if only to the default.
@@ -247,7 +247,7 @@ pub struct Admin {
 
 /// Format and filter of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Log {
+pub struct LogConfig {
     /// The format of a line.
     pub format: LogFormat,
     /// Which lines to log, for example `info` or `stockroom=debug,warn`.
@@ -299,7 +299,7 @@ impl Credentials {
     }
 }
 
-impl Default for Cache {
+impl Default for CacheConfig {
     fn default() -> Self {
         Self {
             memory_bytes: 256 << 20,
@@ -311,7 +311,7 @@ impl Default for Cache {
     }
 }
 
-impl Redis {
+impl RedisConfig {
     /// A Redis by its URL, with the default prefix and timeout.
     pub fn at(url: &str) -> Result<Self, RedisUrlError> {
         Ok(Self {
@@ -323,7 +323,7 @@ impl Redis {
     }
 }
 
-impl Default for Server {
+impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             default_deadline: Duration::from_secs(10),
@@ -341,7 +341,7 @@ impl Default for Server {
     }
 }
 
-impl Default for Log {
+impl Default for LogConfig {
     fn default() -> Self {
         Self { format: LogFormat::Auto, filter: "info".to_owned() }
     }

@@ -51,13 +51,13 @@ mod waiter;
 /// The accounts, each with its actor.
 #[derive(Debug)]
 pub struct Dispatch {
-    accounts: Vec<Account>,
+    accounts: Vec<AccountHandle>,
     by_marketplace: HashMap<Marketplace, usize>,
     refresh_queue: Arc<RefreshQueue>,
 }
 
 #[derive(Debug)]
-struct Account {
+struct AccountHandle {
     upstream: Arc<dyn Upstream>,
     messages: mpsc::Sender<ActorMessage>,
 }
@@ -226,7 +226,7 @@ pub struct Fetched {
 
 /// Why a request was not answered, and what it cost all the same.
 #[derive(Clone, Debug)]
-pub struct Failure {
+pub struct RequestFailure {
     /// Why.
     pub error: Error,
     /// The calls that were made for it.
@@ -332,7 +332,7 @@ impl Error {
     }
 }
 
-impl From<Error> for Failure {
+impl From<Error> for RequestFailure {
     fn from(error: Error) -> Self {
         Self { error, calls: Calls::default() }
     }
@@ -350,7 +350,10 @@ impl Dispatch {
         Self {
             accounts: accounts
                 .into_iter()
-                .map(|options| Account { upstream: Arc::clone(&options.upstream), messages: account::start(options) })
+                .map(|options| AccountHandle {
+                    upstream: Arc::clone(&options.upstream),
+                    messages: account::start(options),
+                })
                 .collect(),
             by_marketplace,
             refresh_queue,
@@ -380,7 +383,7 @@ impl Dispatch {
     }
 
     /// Fetches the answer to any other request. Dropping the future abandons nothing that was sent.
-    pub async fn fetch(&self, request: CatalogRequest, context: RequestContext) -> Result<Response, Failure> {
+    pub async fn fetch(&self, request: CatalogRequest, context: RequestContext) -> Result<Response, RequestFailure> {
         let account = self.account(request.locale().marketplace)?;
         let (reply, response) = oneshot::channel();
         let message = ActorMessage::Request { request, context, reply };
@@ -426,7 +429,7 @@ impl Dispatch {
         futures_util::future::join_all(stops).await;
     }
 
-    fn account(&self, marketplace: Marketplace) -> Result<&Account, Error> {
+    fn account(&self, marketplace: Marketplace) -> Result<&AccountHandle, Error> {
         self.by_marketplace
             .get(&marketplace)
             .and_then(|index| self.accounts.get(*index))

@@ -7,14 +7,14 @@ use crate::{
     cache::Cache,
     catalog::{AnswerStore, Catalog},
     clock::Clock,
-    config::{Account, Config, Credentials},
+    config::{AccountConfig, Config, Credentials},
     dispatch::{AnswerSink, Dispatch, Options},
     store::{self, Store},
 };
 use amazon_catalog::{BuildError, TransportOptions, Upstream, creators, paapi5};
 
 pub use self::credential_rotator::CredentialRotator;
-use self::credential_rotator::{Running, UpstreamClient};
+use self::credential_rotator::{RunningAccount, UpstreamClient};
 
 mod credential_rotator;
 pub mod preflight;
@@ -33,7 +33,7 @@ pub enum Error {
     },
     /// The client of the shared Redis could not be built.
     #[error(transparent)]
-    Redis(#[from] store::BuildError),
+    Redis(#[from] store::OpenError),
 }
 
 /// Builds the catalog that a configuration describes. Starts a task for each account, so it needs a runtime.
@@ -50,7 +50,7 @@ pub fn rotatable(config: &Config) -> Result<(Catalog, CredentialRotator), Error>
         let way = way(account)?;
         let (store, replicas, replica_index) = (store.clone(), config.replicas, config.replica_index);
         accounts.push(Options { store, replicas, replica_index, ..options(account, way.upstream(), &cache) });
-        running.push(Running { name: account.name.clone(), credentials: account.credentials.clone(), way });
+        running.push(RunningAccount { name: account.name.clone(), credentials: account.credentials.clone(), way });
     }
     Ok((Catalog::new(cache, Dispatch::start(accounts)), CredentialRotator(running)))
 }
@@ -61,7 +61,7 @@ fn cache(config: &Config, store: Option<Store>) -> Cache {
     Cache::shared(&config.cache, store, tags)
 }
 
-fn options(account: &Account, upstream: Arc<dyn Upstream>, cache: &Arc<Cache>) -> Options {
+fn options(account: &AccountConfig, upstream: Arc<dyn Upstream>, cache: &Arc<Cache>) -> Options {
     Options {
         name: account.name.clone(),
         marketplaces: account.partner_tags.iter().map(|(marketplace, _)| *marketplace).collect(),
@@ -79,7 +79,7 @@ fn options(account: &Account, upstream: Arc<dyn Upstream>, cache: &Arc<Cache>) -
     }
 }
 
-fn way(account: &Account) -> Result<UpstreamClient, Error> {
+fn way(account: &AccountConfig) -> Result<UpstreamClient, Error> {
     let ca_pem = account.ca_file.as_ref().map(|file| file.pem().to_vec());
     let partner_tags = account.partner_tags.iter().cloned().collect();
     let transport = TransportOptions {
@@ -91,11 +91,11 @@ fn way(account: &Account) -> Result<UpstreamClient, Error> {
     };
     let way = match account.credentials.clone() {
         Credentials::Paapi5 { access_key, secret_key } => {
-            paapi5::Client::new(paapi5::Options { access_key, secret_key, partner_tags, transport })
+            paapi5::Paapi5Client::new(paapi5::Options { access_key, secret_key, partner_tags, transport })
                 .map(|client| UpstreamClient::Paapi5(Arc::new(client)))
         }
         Credentials::Creators { credential_id, credential_secret, version, token_endpoint } => {
-            creators::Client::new(creators::Options {
+            creators::CreatorsClient::new(creators::Options {
                 credential_id,
                 credential_secret,
                 version,

@@ -1,7 +1,7 @@
 //! Metrics: what a gateway counts, and its form for a Prometheus scrape.
 //!
 //! Series are made when the gateway starts and are plain atomics: the way of a call takes no lock and allocates nothing. Facts
-//! that GetStatus reports already are not counted again; a scrape reads them from a [`Snapshot`] of it.
+//! that GetStatus reports already are not counted again; a scrape reads them from a [`MetricsSnapshot`] of it.
 //!
 //! All names are in [`names`]. Label values come from enums and from the configuration, never from a request, so the number
 //! of series is bounded.
@@ -39,13 +39,13 @@ pub struct Metrics {
     log_lines_dropped: AtomicU64,
     certificate_expiry: AtomicI64,
     identity_headers_refused: AtomicU64,
-    failures: Mutex<VecDeque<Failure>>,
+    failures: Mutex<VecDeque<FailedCall>>,
     started: SystemTime,
 }
 
 /// A call that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct FailedCall {
     /// When it ended.
     pub time: SystemTime,
     /// The method, as `stockroom.v1.SearchService/SearchProducts`.
@@ -73,7 +73,7 @@ pub enum ReloadResult {
 
 /// The state of a gateway at the time of a scrape.
 #[derive(Clone, Debug, Default)]
-pub struct Snapshot {
+pub struct MetricsSnapshot {
     /// What GetStatus reports.
     pub status: pb::GetStatusResponse,
     /// Whether Redis answered when it was last asked; `None` without Redis.
@@ -107,14 +107,14 @@ impl Metrics {
     }
 
     /// Remembers a failed call for the status page. The oldest is forgotten.
-    pub fn failed(&self, failure: Failure) {
+    pub fn failed(&self, failure: FailedCall) {
         let mut failures = self.lock_failures();
         failures.truncate(RECENT_FAILURES - 1);
         failures.push_front(failure);
     }
 
     /// The last failed calls, newest first.
-    pub fn recent_failures(&self) -> Vec<Failure> {
+    pub fn recent_failures(&self) -> Vec<FailedCall> {
         self.lock_failures().iter().cloned().collect()
     }
 
@@ -141,11 +141,11 @@ impl Metrics {
     }
 
     /// Everything in the OpenMetrics text format.
-    pub fn render(&self, snapshot: &Snapshot) -> String {
+    pub fn render(&self, snapshot: &MetricsSnapshot) -> String {
         scrape::render(self, snapshot)
     }
 
-    fn lock_failures(&self) -> MutexGuard<'_, VecDeque<Failure>> {
+    fn lock_failures(&self) -> MutexGuard<'_, VecDeque<FailedCall>> {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

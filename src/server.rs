@@ -17,7 +17,7 @@ use stockroom_proto::pb;
 
 pub use self::operations::{Operations, ReloadRequests};
 use self::{
-    auth::Callers, edge::Edge, health::Health, listener::Port, service_state::ServiceState, services::Services,
+    auth::Callers, edge::Edge, health::HealthState, listener::Port, service_state::ServiceState, services::Services,
     tls::PortTls, web::Web,
 };
 
@@ -77,7 +77,7 @@ pub enum Error {
 pub struct Server {
     web: Arc<Web>,
     operations: Operations,
-    limits: config::Server,
+    limits: config::ServerConfig,
 }
 
 impl Server {
@@ -89,7 +89,7 @@ impl Server {
         metrics: &'static Metrics,
     ) -> Result<Self, Error> {
         let state = ServiceState::new(config, catalog);
-        let (health, health_service) = Health::starting().await;
+        let (health, health_service) = HealthState::starting().await;
         let mut open_services = open_services(config)?;
         open_services.add_service(health_service);
         let callers = Arc::new(Callers::new(config, is_admin_open(config, address), metrics));
@@ -98,7 +98,7 @@ impl Server {
         let web = Arc::new(Web::new(edge, &config.web.allowed_origins));
         let operations = Operations { state, health, callers, metrics, tls: tls.map(Arc::new) };
         let max_connections = file_descriptors::fit(config.server.max_connections);
-        Ok(Self { web, operations, limits: config::Server { max_connections, ..config.server } })
+        Ok(Self { web, operations, limits: config::ServerConfig { max_connections, ..config.server } })
     }
 
     /// A handle for the admin port.

@@ -1,6 +1,6 @@
 //! The Redis that all replicas share: bounded, and never needed.
 //!
-//! Every question to it ends within [`Store::timeout`](crate::config::Redis::timeout), is tried once, and is not even
+//! Every question to it ends within [`Store::timeout`](crate::config::RedisConfig::timeout), is tried once, and is not even
 //! tried for a moment after several have failed. A Redis that is dead, slow, full, read-only or loading is therefore an
 //! [`Error`] that costs little, and what it means to go on without an answer is the caller's to say. Nothing above knows
 //! that there are connections, or which of a single server, Sentinel and Cluster is behind them.
@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 pub use self::{commands::Script, rights::RedisCheck};
 use self::{
-    connection::{Connection, Connector},
+    connection::{Connector, RedisConnection},
     failure_log::{ConnectFailures, FailureLog},
     pause::RedisPause,
 };
@@ -32,9 +32,9 @@ const CONNECTIONS: u32 = 4;
 
 /// A shared Redis; cheap to clone. Connections are made as they are needed, so it starts with Redis down.
 #[derive(Clone)]
-pub struct Store(Arc<Inner>);
+pub struct Store(Arc<StoreParts>);
 
-struct Inner {
+struct StoreParts {
     pool: Pool<Connector>,
     connector: Connector,
     pause: RedisPause,
@@ -46,7 +46,7 @@ struct Inner {
 /// The client could not be built.
 #[derive(Debug, thiserror::Error)]
 #[error("the Redis client cannot be built")]
-pub struct BuildError(#[source] RedisError);
+pub struct OpenError(#[source] RedisError);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -64,9 +64,9 @@ pub enum Error {
 
 impl Store {
     /// The Redis of a configuration. Needs a runtime; does not wait for a connection.
-    pub fn open(options: &config::Redis) -> Result<Self, BuildError> {
+    pub fn open(options: &config::RedisConfig) -> Result<Self, OpenError> {
         let ca_pem = options.ca_file.as_ref().map(|file| file.pem().to_vec());
-        let connector = Connector::new(&options.url, ca_pem).map_err(BuildError)?;
+        let connector = Connector::new(&options.url, ca_pem).map_err(OpenError)?;
         let failures = Arc::new(FailureLog::default());
         let pool = Pool::builder()
             .max_size(CONNECTIONS)
@@ -76,7 +76,7 @@ impl Store {
             .error_sink(Box::new(ConnectFailures(Arc::clone(&failures))))
             .build_unchecked(connector.clone());
         let (prefix, timeout) = (options.prefix.clone(), options.timeout);
-        Ok(Self(Arc::new(Inner { pool, connector, pause: RedisPause::default(), failures, prefix, timeout })))
+        Ok(Self(Arc::new(StoreParts { pool, connector, pause: RedisPause::default(), failures, prefix, timeout })))
     }
 
     /// What every key begins with.
@@ -95,7 +95,7 @@ impl Store {
     }
 
     /// Asks once, within the bound. Dropping the future is safe; what has been sent may still be done.
-    async fn run<T, F>(&self, ask: impl FnOnce(Connection) -> F) -> Result<T, Error>
+    async fn run<T, F>(&self, ask: impl FnOnce(RedisConnection) -> F) -> Result<T, Error>
     where
         F: Future<Output = RedisResult<T>>,
     {

@@ -15,7 +15,7 @@ use tracing_subscriber::{
 
 pub use self::log_writer::LogGuard;
 use self::{json_lines::JsonLines, log_writer::LogWriter};
-use crate::config::{Log, LogFormat};
+use crate::config::{LogConfig, LogFormat};
 
 mod json_lines;
 mod log_writer;
@@ -60,7 +60,7 @@ impl LogFilter {
 
 /// Starts the log, once a process. The last lines are written when the guard is dropped. `count_dropped` learns of lines
 /// that were dropped because nobody read the log.
-pub fn start(log: &Log, count_dropped: impl Fn(u64) + Send + 'static) -> Result<(LogFilter, LogGuard), Error> {
+pub fn start(log: &LogConfig, count_dropped: impl Fn(u64) + Send + 'static) -> Result<(LogFilter, LogGuard), Error> {
     let filter =
         EnvFilter::try_new(&log.filter).map_err(|source| Error::Filter { filter: log.filter.clone(), source })?;
     let for_people = match log.format {

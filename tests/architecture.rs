@@ -37,6 +37,10 @@ const CRATES: [(&str, &[&str]); 5] = [
     ("stockroom", &["amazon-catalog", "amazon-sandbox", "stockroom-client", "stockroom-proto"]),
 ];
 
+/// Names that several types may have: an `Error` and the `Options` of a module are written with their module, and a build
+/// with the sandbox has another `RunSandbox` than one without.
+const REPEATED_TYPES: [&str; 3] = ["Error", "Options", "RunSandbox"];
+
 /// One source file: its text, and its code without comments and test modules.
 struct Source {
     path: PathBuf,
@@ -112,6 +116,33 @@ fn no_module_is_in_a_mod_rs() {
 }
 
 #[test]
+fn a_type_has_a_name_of_its_own() {
+    let mut declared: Vec<(String, PathBuf)> = Vec::new();
+    for source in all_sources() {
+        let types = types_declared(&source.code).filter(|name| !REPEATED_TYPES.contains(name));
+        declared.extend(types.map(|name| (name.to_owned(), source.path.clone())));
+    }
+    assert!(declared.len() > 300, "the declarations were not found");
+    declared.sort();
+    let repeated = declared.windows(2).filter_map(|pair| match pair {
+        [(name, one), (other, two)] if name == other => {
+            Some(format!("{name} in {} and {}", one.display(), two.display()))
+        }
+        _ => None,
+    });
+    none(repeated, "a name stands for two types, so a reader of one file cannot know which is meant");
+}
+
+#[test]
+fn the_search_finds_types_of_modules_and_no_others() {
+    let found =
+        "pub(crate) struct One<T> {\n    enum Two {\npub trait Three: Debug {\npub(in crate::cli) struct Four(u8);\n";
+    assert_eq!(types_declared(found).collect::<Vec<_>>(), ["One", "Two", "Three", "Four"]);
+    let others = "type Alias = u8;\n        struct Local;\nlet enumerated = 1;\nimpl Trait for One {\n";
+    assert_eq!(types_declared(others).count(), 0);
+}
+
+#[test]
 fn the_search_finds_imports_in_code_only() {
     let code = without_comments_and_tests(
         "//! crate::cli\nuse crate::{cache::{CacheHit, cli}, served};\n#[cfg(test)]\nmod tests;\nfn f() { crate::store::get() } // crate::server\n\
@@ -154,6 +185,15 @@ impl Source {
         }
         modules
     }
+}
+
+/// The names of the types that a module declares, also through a macro; those in functions are indented deeper.
+fn types_declared(code: &str) -> impl Iterator<Item = &str> {
+    code.lines().filter(|line| line.len() - line.trim_start().len() <= 4).filter_map(|line| {
+        let mut words = line.split_whitespace().skip_while(|word| word.starts_with("pub") || word.ends_with(')'));
+        let is_type = words.next().is_some_and(|word| ["struct", "enum", "trait", "union"].contains(&word));
+        words.next()?.split(|c: char| !c.is_alphanumeric() && c != '_').next().filter(|_| is_type)
+    })
 }
 
 /// The rest of every path that begins with `root::`.

@@ -226,7 +226,7 @@ impl Scenario {
 
     /// A gateway over a Redis, if there is one.
     fn replica(self, amazon: &Arc<Counter>, clock: Clock, store: Option<Store>) -> Catalog {
-        let options = config::Cache {
+        let options = config::CacheConfig {
             memory_bytes: 8 << 30,
             offers_fresh: HOUR,
             catalog_fresh: DAY,

@@ -75,8 +75,10 @@ pub(super) fn play(scenario: Scenario) -> (usize, f64, u32) {
         let holding = tokio::task::spawn_blocking(move || ended.recv());
         let amazon = Arc::new(Counter::default());
         let start = || {
-            let options =
-                config::Redis { timeout: Duration::from_secs(10), ..config::Redis::at(&redis.url()).unwrap() };
+            let options = config::RedisConfig {
+                timeout: Duration::from_secs(10),
+                ..config::RedisConfig::at(&redis.url()).unwrap()
+            };
             scenario.replica(&amazon, clock, Some(Store::open(&options).unwrap()))
         };
         let mut replicas = [start(), start()];

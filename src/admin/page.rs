@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::html::{bar, escape, facts, table};
 use crate::{
     format::{self, number},
-    metrics::{Failure, Snapshot},
+    metrics::{FailedCall, MetricsSnapshot},
 };
 use stockroom_proto::pb;
 
@@ -27,7 +27,7 @@ pub(super) fn page(live: &str, query: &str, search: &str) -> String {
 }
 
 /// The part of the page that changes.
-pub(super) fn live(snapshot: &Snapshot, failures: &[Failure], now: SystemTime) -> String {
+pub(super) fn live(snapshot: &MetricsSnapshot, failures: &[FailedCall], now: SystemTime) -> String {
     let status = &snapshot.status;
     let start = status.start_time.and_then(|time| SystemTime::try_from(time).ok());
     let up = start.and_then(|start| now.duration_since(start).ok()).map(format::duration).unwrap_or_default();
@@ -133,7 +133,7 @@ fn open_breaker(breaker: &pb::BreakerStatus) -> Option<String> {
     Some(format!("{} {state}", breaker.operation))
 }
 
-fn cache_part(snapshot: &Snapshot) -> String {
+fn cache_part(snapshot: &MetricsSnapshot) -> String {
     let row = |cache: &pb::CacheStatus| {
         let lookups = cache.hits.saturating_add(cache.misses);
         let rate = if lookups > 0 { format!("{}%", cache.hits.saturating_mul(100) / lookups) } else { String::new() };
@@ -150,8 +150,8 @@ fn cache_part(snapshot: &Snapshot) -> String {
     format!("<section><h2>Cache</h2>{}{redis}</section>", table("Tiers", &head, &rows))
 }
 
-fn failure_part(failures: &[Failure], now: SystemTime) -> String {
-    let row = |failure: &Failure| {
+fn failure_part(failures: &[FailedCall], now: SystemTime) -> String {
+    let row = |failure: &FailedCall| {
         let ago = now.duration_since(failure.time).unwrap_or_default();
         vec![
             format!("{} ago", format::duration(ago)),
@@ -180,8 +180,8 @@ mod tests {
             ..Default::default()
         };
         let status = pb::GetStatusResponse { accounts: vec![account], ..Default::default() };
-        let snapshot = Snapshot { status, redis_answers: Some(false), not_ready: vec!["draining".to_owned()] };
-        let failure = Failure {
+        let snapshot = MetricsSnapshot { status, redis_answers: Some(false), not_ready: vec!["draining".to_owned()] };
+        let failure = FailedCall {
             time: SystemTime::UNIX_EPOCH,
             method: "stockroom.v1.SearchService/SearchProducts".to_owned(),
             code: "UNAVAILABLE",

@@ -78,8 +78,8 @@ pub enum Freshness {
     Expired,
 }
 
-impl From<&config::Cache> for FreshnessPolicy {
-    fn from(options: &config::Cache) -> Self {
+impl From<&config::CacheConfig> for FreshnessPolicy {
+    fn from(options: &config::CacheConfig) -> Self {
         let ceiling = options.ceiling.min(TERMS_CEILING);
         Self {
             offers_fresh: options.offers_fresh.min(ceiling),
@@ -148,7 +148,7 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3600);
 
     fn policy() -> FreshnessPolicy {
-        FreshnessPolicy::from(&config::Cache::default())
+        FreshnessPolicy::from(&config::CacheConfig::default())
     }
 
     fn requirement(offers: bool) -> FreshnessRequirement {
@@ -191,8 +191,12 @@ mod tests {
     #[test]
     fn no_configuration_lifts_the_ceiling() {
         let forever = Duration::from_secs(u64::MAX);
-        let options =
-            config::Cache { catalog_fresh: forever, offers_stale: forever, ceiling: forever, ..Default::default() };
+        let options = config::CacheConfig {
+            catalog_fresh: forever,
+            offers_stale: forever,
+            ceiling: forever,
+            ..Default::default()
+        };
         let policy = FreshnessPolicy::from(&options);
         assert_eq!(policy.classify(TERMS_CEILING, None, &requirement(false)), Freshness::Expired);
     }

@@ -179,7 +179,7 @@ mod tests {
     use stockroom_proto::pb;
 
     fn memory(capacity_bytes: u64) -> Memory {
-        Memory::new(capacity_bytes, FreshnessPolicy::from(&config::Cache::default()))
+        Memory::new(capacity_bytes, FreshnessPolicy::from(&config::CacheConfig::default()))
     }
 
     fn key(marketplace: &str, asin: &str) -> Key {

@@ -61,12 +61,12 @@ pub(super) struct Cached<T> {
     /// How fresh it is.
     pub freshness: pb::Freshness,
     /// Where it comes from.
-    pub origin: Origin,
+    pub origin: AnswerOrigin,
 }
 
 /// Where an answer comes from.
 #[derive(Clone, Debug)]
-pub(super) enum Origin {
+pub(super) enum AnswerOrigin {
     /// The cache.
     Cache,
     /// A call that was made just now.
@@ -121,7 +121,7 @@ impl Catalog {
         let mut failed = Error::Undecodable;
         if !missing.is_empty() {
             match self.fetch_pages(read, &missing, cost).await {
-                Ok(Origin::Cache) => {
+                Ok(AnswerOrigin::Cache) => {
                     // Another replica has fetched them. What it did not bring fails.
                     let again = self.read_pages(read, std::mem::take(&mut missing)).await.0;
                     for (request, answer) in again {
@@ -131,7 +131,7 @@ impl Catalog {
                 Ok(origin) => {
                     for request in missing {
                         let (value, freshness) = match &origin {
-                            Origin::Fetched(fetched) => match request.page(&fetched.answer) {
+                            AnswerOrigin::Fetched(fetched) => match request.page(&fetched.answer) {
                                 Ok(value) => {
                                     let (requirement, now) = (read.requirement(), self.cache.now());
                                     let (source, fresh) = (pb::Source::Amazon, Freshness::Fresh);
@@ -142,7 +142,9 @@ impl Catalog {
                                     continue;
                                 }
                             },
-                            Origin::Planned | Origin::Cache => (Some(request.planned_page()), planned_freshness()),
+                            AnswerOrigin::Planned | AnswerOrigin::Cache => {
+                                (Some(request.planned_page()), planned_freshness())
+                            }
                         };
                         fill(&mut answers, &request, Some(Cached { value, freshness, origin: origin.clone() }));
                     }
@@ -186,7 +188,7 @@ impl Catalog {
             let answer = hit.and_then(|hit| {
                 let value = decode(&request, &hit)?;
                 let freshness = self.freshness(&hit.snapshot, hit.source, hit.freshness, &requirement, now);
-                Some((hit, Cached { value, freshness, origin: Origin::Cache }))
+                Some((hit, Cached { value, freshness, origin: AnswerOrigin::Cache }))
             });
             match &answer {
                 Some((hit, _)) if hit.freshness == Freshness::StaleWhileRevalidate => {
@@ -207,22 +209,22 @@ impl Catalog {
         read: &ReadContext,
         missing: &[K],
         cost: &mut CostCounter,
-    ) -> Result<Origin, Error> {
+    ) -> Result<AnswerOrigin, Error> {
         if read.cache_only {
             return Err(Error::NotCached);
         }
         if read.estimate {
             cost.calls(&planned_call());
-            return Ok(Origin::Planned);
+            return Ok(AnswerOrigin::Planned);
         }
         let call = K::call(missing).ok_or(Error::Undecodable)?;
         let fetching = self.dispatch.fetch(call, read.terms.clone());
         match timeout_at(read.give_up, fetching).await.map_err(|_| Error::DeadlineExceeded)? {
             Ok(Response::Fetched(fetched)) => {
                 cost.calls(&fetched.calls);
-                Ok(Origin::Fetched(fetched))
+                Ok(AnswerOrigin::Fetched(fetched))
             }
-            Ok(Response::Cached) => Ok(Origin::Cache),
+            Ok(Response::Cached) => Ok(AnswerOrigin::Cache),
             Err(failure) => {
                 cost.calls(&failure.calls);
                 Err(failure.error.into())
@@ -231,7 +233,7 @@ impl Catalog {
     }
 }
 
-impl Origin {
+impl AnswerOrigin {
     /// The calls that were made for it.
     pub(super) fn calls(&self) -> Calls {
         match self {

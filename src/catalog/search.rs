@@ -17,7 +17,7 @@ use prost::Message;
 use super::{
     CachedProduct, Catalog, CostCounter, Error, Lookup, ReadContext,
     answer_store::products_in_places,
-    cached::{Arguments, Origin, PageRequest},
+    cached::{AnswerOrigin, Arguments, PageRequest},
     compare,
     paging::PageExtent,
 };
@@ -58,7 +58,7 @@ pub struct SearchSlice {
 
 /// A page of a search as it is cached.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct KeptPage {
+pub(super) struct CachedSearchPage {
     /// The ASINs in Amazon's places; empty where the item could not be read.
     #[prost(string, repeated, tag = "1")]
     pub(super) asins: Vec<String>,
@@ -92,7 +92,7 @@ struct PagesBefore {
     total_results: Option<i64>,
 }
 
-impl KeptPage {
+impl CachedSearchPage {
     /// Whether the products are cached inside the page.
     pub(super) fn embeds_products(&self) -> bool {
         !self.products.is_empty()
@@ -240,7 +240,7 @@ impl Catalog {
     async fn pages_before(&self, read: &ReadContext, plan: &SearchPlan, from: usize) -> PagesBefore {
         let pages = (1..=from / IDS_PER_CALL).map(|number| plan.page(number));
         let pages = self.cached_only(read, pages).await;
-        let count = |(request, page): &(SearchItems, KeptPage)| {
+        let count = |(request, page): &(SearchItems, CachedSearchPage)| {
             let extent = PageExtent { number: usize::from(request.page), places: page.asins.len() };
             Some(extent.at_least(page.total_results?))
         };
@@ -285,18 +285,18 @@ impl Catalog {
     pub(super) async fn products_of(
         &self,
         read: &ReadContext,
-        origin: &Origin,
+        origin: &AnswerOrigin,
         asins: &[String],
     ) -> Vec<Option<Lookup>> {
         match origin {
-            Origin::Cache => self.known_products(read, asins).await,
-            Origin::Fetched(fetched) => {
+            AnswerOrigin::Cache => self.known_products(read, asins).await,
+            AnswerOrigin::Fetched(fetched) => {
                 let requirement = read.requirement();
                 let lookup = |(asin, snapshot)| self.just_fetched(asin, snapshot, &requirement, fetched.calls.clone());
                 let places = products_in_places(&fetched.answer, &fetched.stamp).into_iter();
                 places.map(|place| place.map(lookup)).collect()
             }
-            Origin::Planned => asins.iter().map(|asin| Asin::parse(asin).ok().map(Lookup::planned)).collect(),
+            AnswerOrigin::Planned => asins.iter().map(|asin| Asin::parse(asin).ok().map(Lookup::planned)).collect(),
         }
     }
 
@@ -323,7 +323,7 @@ pub(super) fn asins_in_places(places: &[Option<pb::Product>]) -> Vec<String> {
 }
 
 /// The products that are cached inside their page, as fresh as the page.
-fn embedded(page: &KeptPage, freshness: pb::Freshness, calls: &Calls) -> Vec<Option<Lookup>> {
+fn embedded(page: &CachedSearchPage, freshness: pb::Freshness, calls: &Calls) -> Vec<Option<Lookup>> {
     let lookup = |(asin, encoded): (&String, &Bytes)| {
         let outcome = Ok(CachedProduct { encoded: encoded.clone(), freshness });
         Some(Lookup { asin: Asin::parse(asin).ok()?, outcome, calls: calls.clone() })
@@ -356,7 +356,7 @@ impl SearchSlice {
 }
 
 impl PageRequest for SearchItems {
-    type Page = KeptPage;
+    type Page = CachedSearchPage;
 
     const NAMESPACE: Namespace = Namespace::Searches;
 
@@ -389,10 +389,10 @@ impl PageRequest for SearchItems {
         asked.first().map(|search| CatalogRequest::Search(Box::new(search.clone())))
     }
 
-    fn page(&self, response: &CatalogResponse) -> Result<Option<KeptPage>, amazon_catalog::Error> {
+    fn page(&self, response: &CatalogResponse) -> Result<Option<CachedSearchPage>, amazon_catalog::Error> {
         let CatalogResponse::Search(page) = response else { return Ok(None) };
         let encoded = |place: &Option<pb::Product>| place.as_ref().map(|product| product.encode_to_vec().into());
-        Ok((!page.places.is_empty()).then(|| KeptPage {
+        Ok((!page.places.is_empty()).then(|| CachedSearchPage {
             asins: asins_in_places(&page.places),
             total_results: page.total_results,
             search_url: page.search_url.clone(),
@@ -404,7 +404,7 @@ impl PageRequest for SearchItems {
         }))
     }
 
-    fn is_plausible(&self, page: &KeptPage) -> bool {
+    fn is_plausible(&self, page: &CachedSearchPage) -> bool {
         let is_product = |(asin, product): (&String, &Bytes)| {
             product.is_empty() || pb::Product::decode(product.clone()).is_ok_and(|product| product.asin == *asin)
         };
@@ -415,10 +415,10 @@ impl PageRequest for SearchItems {
             && page.asins.iter().zip(&page.products).all(is_product)
     }
 
-    fn planned_page(&self) -> KeptPage {
+    fn planned_page(&self) -> CachedSearchPage {
         let reachable = i64::try_from(REACHABLE).unwrap_or(i64::MAX);
         let first = usize::from(self.page).saturating_sub(1) * IDS_PER_CALL;
-        KeptPage { asins: planned_asins(first), total_results: Some(reachable), ..KeptPage::default() }
+        CachedSearchPage { asins: planned_asins(first), total_results: Some(reachable), ..CachedSearchPage::default() }
     }
 }
 

@@ -33,7 +33,7 @@ pub struct VariationPage {
 
 /// A page of a family as it is kept: the children themselves are kept as products.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct KeptPage {
+pub(super) struct CachedVariationsPage {
     /// The ASINs in Amazon's places; empty where the item could not be read.
     #[prost(string, repeated, tag = "1")]
     pub(super) asins: Vec<String>,
@@ -107,7 +107,7 @@ fn parent(product: &pb::Product) -> Option<String> {
 }
 
 impl PageRequest for GetVariations {
-    type Page = KeptPage;
+    type Page = CachedVariationsPage;
 
     const NAMESPACE: Namespace = Namespace::Variations;
 
@@ -119,9 +119,9 @@ impl PageRequest for GetVariations {
         asked.first().cloned().map(CatalogRequest::Variations)
     }
 
-    fn page(&self, response: &CatalogResponse) -> Result<Option<KeptPage>, amazon_catalog::Error> {
+    fn page(&self, response: &CatalogResponse) -> Result<Option<CachedVariationsPage>, amazon_catalog::Error> {
         let CatalogResponse::Variations(Some(page)) = response else { return Ok(None) };
-        Ok(Some(KeptPage {
+        Ok(Some(CachedVariationsPage {
             asins: asins_in_places(&page.places),
             summary: Some(page.summary.clone()),
             page_count: page.page_count,
@@ -129,12 +129,12 @@ impl PageRequest for GetVariations {
         }))
     }
 
-    fn is_plausible(&self, page: &KeptPage) -> bool {
+    fn is_plausible(&self, page: &CachedVariationsPage) -> bool {
         are_plausible(&page.asins)
     }
 
-    fn planned_page(&self) -> KeptPage {
+    fn planned_page(&self) -> CachedVariationsPage {
         let first = usize::try_from(self.page).unwrap_or_default().saturating_sub(1) * IDS_PER_CALL;
-        KeptPage { asins: planned_asins(first), ..KeptPage::default() }
+        CachedVariationsPage { asins: planned_asins(first), ..CachedVariationsPage::default() }
     }
 }

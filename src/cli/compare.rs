@@ -5,7 +5,7 @@ use clap::Args;
 use super::{
     exit::{Failure, Outcome},
     format,
-    json::Layout,
+    json::JsonLayout,
     output::Output,
     page::{Column, Page, Style, Table},
     remote::{ReadArgs, Remote},
@@ -49,7 +49,7 @@ impl Compare {
 }
 
 fn print(out: &mut Output, message: &pb::CompareProductsResponse) -> Result<(), Failure> {
-    let Some(style) = out.style() else { return out.json(message, Layout::Line) };
+    let Some(style) = out.style() else { return out.json(message, JsonLayout::Line) };
     match &message.event {
         Some(event) => out.text(&event_text(event, style)),
         // An event that this version does not know.

@@ -13,7 +13,7 @@ static CONTRACT: LazyLock<DescriptorPool> = LazyLock::new(|| {
 
 /// How the JSON is laid out.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Layout {
+pub(super) enum JsonLayout {
     /// On several lines.
     Pretty,
     /// On one line, as a message of a stream.
@@ -21,7 +21,7 @@ pub(super) enum Layout {
 }
 
 /// A message that a command answers with.
-pub(super) trait Answer: Message {
+pub(super) trait AnswerMessage: Message {
     /// Its name in the contract.
     const NAME: &'static str;
     /// Whether fields without presence are written even if they are zero: a count of 0 is an answer.
@@ -31,7 +31,7 @@ pub(super) trait Answer: Message {
 /// Names messages by their types, which have the same names.
 macro_rules! answers {
     ($zeros:literal: $($message:ident),* $(,)?) => {
-        $(impl Answer for pb::$message {
+        $(impl AnswerMessage for pb::$message {
             const NAME: &'static str = stringify!($message);
             const ZEROS: bool = $zeros;
         })*
@@ -59,7 +59,7 @@ answers!(
 answers!(true: GetStatusResponse, PurgeCacheResponse, ReloadResponse);
 
 /// A message as JSON.
-pub(super) fn to_json<M: Answer>(message: &M, layout: Layout) -> Result<String, String> {
+pub(super) fn to_json<M: AnswerMessage>(message: &M, layout: JsonLayout) -> Result<String, String> {
     let name = M::NAME;
     let descriptor =
         CONTRACT.get_message_by_name(&format!("stockroom.v1.{name}")).ok_or_else(|| format!("{name} is no message"))?;
@@ -68,8 +68,8 @@ pub(super) fn to_json<M: Answer>(message: &M, layout: Layout) -> Result<String, 
     let options = SerializeOptions::new().skip_default_fields(!M::ZEROS);
     let mut json = Vec::new();
     let written = match layout {
-        Layout::Pretty => message.serialize_with_options(&mut serde_json::Serializer::pretty(&mut json), &options),
-        Layout::Line => message.serialize_with_options(&mut serde_json::Serializer::new(&mut json), &options),
+        JsonLayout::Pretty => message.serialize_with_options(&mut serde_json::Serializer::pretty(&mut json), &options),
+        JsonLayout::Line => message.serialize_with_options(&mut serde_json::Serializer::new(&mut json), &options),
     };
     written.map_err(|error| error.to_string())?;
     String::from_utf8(json).map_err(|error| error.to_string())
@@ -93,6 +93,6 @@ mod tests {
         let product = r#"{"asin":"B000000001","reviews":{"count":0}}"#;
         let freshness = r#"{"fetchTime":"1970-01-01T00:00:00Z","source":"SOURCE_REDIS"}"#;
         let expected = format!(r#"{{"products":[{{"product":{product},"freshness":{freshness}}}]}}"#);
-        assert_eq!(to_json(&answer, Layout::Line).unwrap(), expected);
+        assert_eq!(to_json(&answer, JsonLayout::Line).unwrap(), expected);
     }
 }

@@ -10,7 +10,7 @@ use stockroom_proto::pb;
 use super::{
     exit::{Failure, Outcome},
     format,
-    json::{Answer, Layout, to_json},
+    json::{AnswerMessage, JsonLayout, to_json},
     page::{Page, Style},
 };
 
@@ -74,15 +74,23 @@ impl Output {
     }
 
     /// Writes an answer: as JSON, or as the page made of it.
-    pub(super) fn answer<M: Answer>(&mut self, answer: &M, page: impl FnOnce(&M) -> Page) -> Result<(), Failure> {
+    pub(super) fn answer<M: AnswerMessage>(
+        &mut self,
+        answer: &M,
+        page: impl FnOnce(&M) -> Page,
+    ) -> Result<(), Failure> {
         match self.style() {
             Some(style) => self.text(&page(answer).render(style)),
-            None => self.json(answer, Layout::Pretty),
+            None => self.json(answer, JsonLayout::Pretty),
         }
     }
 
     /// Writes the estimate that an answer carries instead of results: as JSON, or as a sentence.
-    pub(super) fn estimate<M: Answer>(&mut self, answer: &M, cost: Option<&pb::Cost>) -> Result<Outcome, Failure> {
+    pub(super) fn estimate<M: AnswerMessage>(
+        &mut self,
+        answer: &M,
+        cost: Option<&pb::Cost>,
+    ) -> Result<Outcome, Failure> {
         self.answer(answer, |_| format::estimate(cost))?;
         Ok(Outcome::Done)
     }
@@ -108,7 +116,7 @@ impl Output {
     }
 
     /// Writes a message as JSON.
-    pub(super) fn json(&mut self, message: &impl Answer, layout: Layout) -> Result<(), Failure> {
+    pub(super) fn json(&mut self, message: &impl AnswerMessage, layout: JsonLayout) -> Result<(), Failure> {
         let json = to_json(message, layout).map_err(Failure::local("the answer cannot be written as JSON"))?;
         self.text(&(json + "\n"))
     }

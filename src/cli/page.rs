@@ -25,11 +25,11 @@ pub(super) enum Style {
 /// The content of an answer, from top to bottom.
 #[derive(Debug, Default)]
 pub(super) struct Page {
-    parts: Vec<Part>,
+    parts: Vec<PagePart>,
 }
 
 #[derive(Debug)]
-enum Part {
+enum PagePart {
     Heading(String),
     Line(String),
     /// A label, and the words of a command to copy.
@@ -66,7 +66,7 @@ impl Style {
 
 impl Page {
     pub(super) fn heading(&mut self, text: impl Into<String>) -> &mut Self {
-        self.parts.push(Part::Heading(text.into()));
+        self.parts.push(PagePart::Heading(text.into()));
         self
     }
 
@@ -74,19 +74,19 @@ impl Page {
     pub(super) fn line(&mut self, text: impl Into<String>) -> &mut Self {
         let text = text.into();
         if !text.is_empty() {
-            self.parts.push(Part::Line(text));
+            self.parts.push(PagePart::Line(text));
         }
         self
     }
 
     /// A command of a shell, by its words. Where it is longer than a line, it goes on as a shell reads it.
     pub(super) fn command(&mut self, label: &'static str, words: Vec<String>) -> &mut Self {
-        self.parts.push(Part::Command(label, words));
+        self.parts.push(PagePart::Command(label, words));
         self
     }
 
     pub(super) fn items(&mut self, items: Vec<String>) -> &mut Self {
-        self.parts.push(Part::Items(items));
+        self.parts.push(PagePart::Items(items));
         self
     }
 
@@ -95,7 +95,7 @@ impl Page {
         let known = facts.into_iter().filter(|(_, value)| !value.is_empty());
         let known: Vec<(String, String)> = known.map(|(label, value)| (label.to_owned(), value)).collect();
         if !known.is_empty() {
-            self.parts.push(Part::Facts(known));
+            self.parts.push(PagePart::Facts(known));
         }
         self
     }
@@ -103,7 +103,7 @@ impl Page {
     /// A table without the columns that are empty in every row; nothing without rows.
     pub(super) fn table(&mut self, columns: &[Column], rows: Vec<Vec<String>>) -> &mut Self {
         if !rows.is_empty() {
-            self.parts.push(Part::Table(Table { columns: columns.to_vec(), rows }.without_empty_columns()));
+            self.parts.push(PagePart::Table(Table { columns: columns.to_vec(), rows }.without_empty_columns()));
         }
         self
     }
@@ -113,7 +113,7 @@ impl Page {
         let mut text = String::new();
         for part in &self.parts {
             let block = part.render(style);
-            let apart = matches!(part, Part::Heading(_) | Part::Table(_)) || style == Style::Markdown;
+            let apart = matches!(part, PagePart::Heading(_) | PagePart::Table(_)) || style == Style::Markdown;
             if !text.is_empty() && apart {
                 text.push('\n');
             }
@@ -123,7 +123,7 @@ impl Page {
     }
 }
 
-impl Part {
+impl PagePart {
     fn render(&self, style: Style) -> String {
         if style == Style::Markdown {
             return self.markdown();

@@ -13,12 +13,12 @@ use stockroom_proto::pb;
 /// Have the gateway read its configuration again, and print what changed
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  stockroom reload\n  stockroom reload --json")]
-pub(super) struct Reload {
+pub(super) struct ReloadArgs {
     #[command(flatten)]
     remote: Remote,
 }
 
-impl Reload {
+impl ReloadArgs {
     pub(super) async fn run(self) -> Result<Outcome, Failure> {
         let answer = self.remote.client()?.reload(pb::ReloadRequest {}).await?;
         self.remote.out().answer(&answer, reload_page)?;

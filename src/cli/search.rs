@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 
 use super::{
     exit::{Failure, Outcome},
-    json::Layout,
+    json::JsonLayout,
     output::Output,
     page::{self, Style, Table},
     parse,
@@ -173,7 +173,7 @@ impl Search {
         while let Some(answer) = pages.message().await? {
             match out.style() {
                 Some(style) => out.text(&stream_text(&answer, count, style, &mut columns))?,
-                None => out.json(&answer, Layout::Line)?,
+                None => out.json(&answer, JsonLayout::Line)?,
             }
             count = count.saturating_add(answer.products.len());
             dropped = answer.dropped_count.saturating_add(dropped);

@@ -62,7 +62,7 @@ pub(super) struct Serve {
 
 /// What the reload compares with.
 #[derive(Debug)]
-struct Running {
+struct RunningConfig {
     environment: Environment,
     effective: Effective,
 }
@@ -72,7 +72,7 @@ impl Serve {
         let settings = self.settings(environment.clone())?;
         // Checked before any port is opened.
         let (config, effective) = self.config(&settings)?;
-        let running = Running { environment, effective };
+        let running = RunningConfig { environment, effective };
         if self.sandbox { self.serve_sandbox(running, config).await } else { self.serve(running, config).await }
     }
 
@@ -93,14 +93,14 @@ impl Serve {
         })
     }
 
-    async fn serve_sandbox(self, running: Running, mut config: Config) -> Result<Outcome, Failure> {
+    async fn serve_sandbox(self, running: RunningConfig, mut config: Config) -> Result<Outcome, Failure> {
         let sandbox = sandbox::start(&mut config).await?;
         let outcome = self.serve(running, config).await;
         sandbox.stop().await;
         outcome
     }
 
-    async fn serve(self, running: Running, config: Config) -> Result<Outcome, Failure> {
+    async fn serve(self, running: RunningConfig, config: Config) -> Result<Outcome, Failure> {
         let read = reload::fingerprints(&self, &running);
         let metrics = Metrics::new();
         let log = telemetry::start(&config.log, move |lines| metrics.log_lines_dropped(lines));
@@ -140,7 +140,7 @@ fn local_address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
 
 /// Opens the admin port. Without its default address, which another gateway on this machine may have, the gateway starts all
 /// the same.
-async fn bind_admin(admin: config::Admin) -> Result<Option<TcpListener>, Failure> {
+async fn bind_admin(admin: config::AdminConfig) -> Result<Option<TcpListener>, Failure> {
     let Some(address) = admin.listen else { return Ok(None) };
     match bind(address).await {
         Ok(listener) => Ok(Some(listener)),

@@ -11,14 +11,14 @@ use serde_json::json;
 use super::{
     exit::{self, Failure, Outcome},
     format,
-    json::Layout,
+    json::JsonLayout,
     output::Output,
     page::{Column, Page},
     parse,
     remote::Remote,
 };
 use amazon_catalog::Marketplace;
-use stockroom_client::{Client, Code, Health as Answer};
+use stockroom_client::{Client, Code, Health};
 use stockroom_proto::pb::{self, purge_cache_request::Target};
 
 /// Show each account's budget and queue, and the cache
@@ -37,7 +37,7 @@ pub(super) struct Status {
 #[command(
     after_help = "Examples:\n  stockroom purge B0SBHEAD01 -m UK\n  stockroom purge --namespace searches\n  stockroom purge --everything --yes"
 )]
-pub(super) struct Purge {
+pub(super) struct PurgeArgs {
     #[command(flatten)]
     what: What,
     /// Do not ask before everything is dropped
@@ -65,14 +65,14 @@ struct What {
     asins: Vec<String>,
     /// All of one kind
     #[arg(long, value_enum)]
-    namespace: Option<Namespace>,
+    namespace: Option<NamespaceArg>,
     /// Everything
     #[arg(long)]
     everything: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Namespace {
+enum NamespaceArg {
     Products,
     Searches,
     Variations,
@@ -82,7 +82,7 @@ enum Namespace {
 /// Check whether the gateway is serving: exit code 0 or 1
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  stockroom health\n  stockroom health stockroom.v1.SearchService --timeout 1s")]
-pub(super) struct Health {
+pub(super) struct HealthArgs {
     /// One service, as stockroom.v1.SearchService [default: the whole gateway]
     #[arg(default_value = "", hide_default_value = true)]
     service: String,
@@ -115,7 +115,7 @@ async fn watch(client: &Client, out: &mut Output, pause: Duration) -> Result<Out
         let time = format::timestamp(SystemTime::now());
         let Some(style) = out.style() else {
             match answer {
-                Ok(answer) => out.json(&answer, Layout::Line)?,
+                Ok(answer) => out.json(&answer, JsonLayout::Line)?,
                 Err(error) => exit::complain(&error.into()),
             }
             tokio::time::sleep(pause).await;
@@ -143,7 +143,7 @@ async fn watch(client: &Client, out: &mut Output, pause: Duration) -> Result<Out
     }
 }
 
-impl Purge {
+impl PurgeArgs {
     pub(super) async fn run(self) -> Result<Outcome, Failure> {
         if self.what.everything && !self.yes && !confirmed("Drop everything from the cache of every replica?")? {
             return Ok(Outcome::Nothing);
@@ -178,30 +178,30 @@ fn confirmed(question: &str) -> Result<bool, Failure> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-impl Health {
+impl HealthArgs {
     pub(super) async fn run(self) -> Result<Outcome, Failure> {
         let answer = self.remote.client()?.health(&self.service).await?;
         let (word, name) = match answer {
-            Answer::Serving => ("serving", "SERVING"),
-            Answer::NotServing => ("not serving", "NOT_SERVING"),
-            Answer::Unknown => ("no such service", "UNKNOWN"),
+            Health::Serving => ("serving", "SERVING"),
+            Health::NotServing => ("not serving", "NOT_SERVING"),
+            Health::Unknown => ("no such service", "UNKNOWN"),
         };
         let mut out = self.remote.out();
         match out.style() {
             Some(_) => out.text(&format!("{word}\n"))?,
             None => out.text(&format!("{}\n", json!({ "status": name })))?,
         }
-        Ok(if answer == Answer::Serving { Outcome::Done } else { Outcome::Nothing })
+        Ok(if answer == Health::Serving { Outcome::Done } else { Outcome::Nothing })
     }
 }
 
-impl From<Namespace> for pb::CacheNamespace {
-    fn from(namespace: Namespace) -> Self {
+impl From<NamespaceArg> for pb::CacheNamespace {
+    fn from(namespace: NamespaceArg) -> Self {
         match namespace {
-            Namespace::Products => Self::Products,
-            Namespace::Searches => Self::Searches,
-            Namespace::Variations => Self::Variations,
-            Namespace::BrowseNodes => Self::BrowseNodes,
+            NamespaceArg::Products => Self::Products,
+            NamespaceArg::Searches => Self::Searches,
+            NamespaceArg::Variations => Self::Variations,
+            NamespaceArg::BrowseNodes => Self::BrowseNodes,
         }
     }
 }

@@ -2,16 +2,16 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Account, Caller, Credentials, reader::Reader};
+use super::{AccountConfig, CallerConfig, Credentials, reader::Reader};
 use amazon_catalog::{Marketplace, creators::Version};
 
 /// Reads all accounts. A marketplace that two accounts serve is an error.
-pub(super) fn read_accounts(read: &mut Reader<'_>) -> Vec<Account> {
+pub(super) fn read_accounts(read: &mut Reader<'_>) -> Vec<AccountConfig> {
     let names = read.names_below("accounts");
     if names.is_empty() {
         read.add_error("accounts", "no Amazon account is configured; add [accounts.main] with its keys and partner tags, or try invented products with `stockroom serve --sandbox`");
     }
-    let accounts: Vec<Account> = names.into_iter().map(|name| read_account(read, name)).collect();
+    let accounts: Vec<AccountConfig> = names.into_iter().map(|name| read_account(read, name)).collect();
     let mut served: Vec<(Marketplace, &str)> = Vec::new();
     for account in &accounts {
         for (marketplace, _) in &account.partner_tags {
@@ -29,7 +29,7 @@ pub(super) fn read_accounts(read: &mut Reader<'_>) -> Vec<Account> {
 
 /// With wrong credentials the account has empty ones, which nobody uses: a configuration with errors is refused. Its
 /// marketplaces are then known to the checks of other keys.
-fn read_account(read: &mut Reader<'_>, name: &str) -> Account {
+fn read_account(read: &mut Reader<'_>, name: &str) -> AccountConfig {
     let at = |key: &str| format!("accounts.{name}.{key}");
     let partner_tags = by_marketplace(read, &at("partner_tags"));
     if partner_tags.is_empty() && read.names_below(&at("partner_tags")).is_empty() {
@@ -40,7 +40,7 @@ fn read_account(read: &mut Reader<'_>, name: &str) -> Account {
     }
     let credentials = read_credentials(read, name, &partner_tags);
     let none = || Credentials::Paapi5 { access_key: String::new(), secret_key: SecretString::default() };
-    Account {
+    AccountConfig {
         name: name.to_owned(),
         partner_tags,
         calls_per_second: read.get_or_zero(&at("calls_per_second")),
@@ -130,8 +130,8 @@ fn by_marketplace(read: &mut Reader<'_>, path: &str) -> Vec<(Marketplace, String
 }
 
 /// Reads all callers. Two callers with the same token are an error.
-pub(super) fn read_callers(read: &mut Reader<'_>) -> Vec<Caller> {
-    let mut callers: Vec<Caller> = Vec::new();
+pub(super) fn read_callers(read: &mut Reader<'_>) -> Vec<CallerConfig> {
+    let mut callers: Vec<CallerConfig> = Vec::new();
     for name in read.names_below("callers") {
         let at = |key: &str| format!("callers.{name}.{key}");
         let identities: Vec<String> = read.get(&at("identities")).unwrap_or_default();
@@ -148,7 +148,7 @@ pub(super) fn read_callers(read: &mut Reader<'_>) -> Vec<Caller> {
         let previous_token: Option<SecretString> = read.get_or_file(&at("previous_token"));
         for (key, token) in [("token", &token), ("previous_token", &previous_token)] {
             let Some(token) = token else { continue };
-            let has = |caller: &&Caller| {
+            let has = |caller: &&CallerConfig| {
                 let theirs = [&caller.token, &caller.previous_token];
                 theirs.into_iter().flatten().any(|other| other.expose_secret() == token.expose_secret())
             };
@@ -159,7 +159,15 @@ pub(super) fn read_callers(read: &mut Reader<'_>) -> Vec<Caller> {
         let (admin, calls_per_day) = (read.get_or_zero(&at("admin")), read.get(&at("calls_per_day")));
         let weight = read.get_or_zero(&at("weight"));
         // Without a token and identities there is an error, so the caller is never used.
-        callers.push(Caller { name: name.to_owned(), token, previous_token, identities, admin, calls_per_day, weight });
+        callers.push(CallerConfig {
+            name: name.to_owned(),
+            token,
+            previous_token,
+            identities,
+            admin,
+            calls_per_day,
+            weight,
+        });
     }
     callers
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::{
-    Account, Admin, CaFile, Cache, CertificateFile, ClientAuth, Config, ConfigErrors, Credentials, Effective,
-    IdentityHeader, KeyFile, Log, LogFormat, Redis, RedisUrl, Server, Settings, Tls, Web,
+    AccountConfig, AdminConfig, CaFile, CacheConfig, CertificateFile, ClientAuth, Config, ConfigErrors, Credentials,
+    Effective, IdentityHeader, KeyFile, LogConfig, LogFormat, RedisConfig, RedisUrl, ServerConfig, Settings, TlsConfig,
+    WebConfig,
     accounts::{read_accounts, read_callers},
     reader::Reader,
     value::Value,
@@ -52,12 +53,12 @@ impl Config {
                 "accounts are configured, and --sandbox would serve invented products; remove one of the two",
             );
         }
-        let config = read_config(&mut read, accounts.into_iter().map(Account::from).collect());
+        let config = read_config(&mut read, accounts.into_iter().map(AccountConfig::from).collect());
         read.finish(config.map(|config| Self { sandbox: true, ..config }))
     }
 }
 
-impl From<SandboxAccount> for Account {
+impl From<SandboxAccount> for AccountConfig {
     fn from(account: SandboxAccount) -> Self {
         Self {
             name: account.name,
@@ -78,7 +79,7 @@ impl From<SandboxAccount> for Account {
 }
 
 /// Reads everything but the accounts. `None` only if an error was added.
-fn read_config(read: &mut Reader<'_>, accounts: Vec<Account>) -> Option<Config> {
+fn read_config(read: &mut Reader<'_>, accounts: Vec<AccountConfig>) -> Option<Config> {
     let default_marketplace = read_default_marketplace(read, &accounts);
     let listen = read.get("listen");
     let (redis, replicas, replica_index) = (read_redis(read), read.get::<u32>("replicas"), read.get("replica_index"));
@@ -88,12 +89,12 @@ fn read_config(read: &mut Reader<'_>, accounts: Vec<Account>) -> Option<Config> 
     let (callers, cache, server, log) = (read_callers(read), read_cache(read), read_server(read), read_log(read));
     let tls = read_tls(read);
     let can_prove_identity = server.as_ref().is_none_or(|server| server.identity_header.is_some())
-        || tls.as_ref().is_some_and(Tls::has_client_ca);
+        || tls.as_ref().is_some_and(TlsConfig::has_client_ca);
     for caller in callers.iter().filter(|caller| !can_prove_identity && !caller.identities.is_empty()) {
         let problem = "nothing can prove it; set tls.client_ca or server.identity_header";
         read.add_error(&format!("callers.{}.identities", caller.name), problem);
     }
-    let admin = Admin { listen: read.get("admin.listen").flatten(), required: read.is_set("admin.listen") };
+    let admin = AdminConfig { listen: read.get("admin.listen").flatten(), required: read.is_set("admin.listen") };
     Some(Config {
         listen: listen?,
         default_marketplace: default_marketplace?,
@@ -102,7 +103,7 @@ fn read_config(read: &mut Reader<'_>, accounts: Vec<Account>) -> Option<Config> 
         cache: cache?,
         server: server?,
         tls,
-        web: Web { allowed_origins: read.get("web.allowed_origins").unwrap_or_default() },
+        web: WebConfig { allowed_origins: read.get("web.allowed_origins").unwrap_or_default() },
         admin,
         log,
         redis,
@@ -112,7 +113,7 @@ fn read_config(read: &mut Reader<'_>, accounts: Vec<Account>) -> Option<Config> 
     })
 }
 
-fn read_default_marketplace(read: &mut Reader<'_>, accounts: &[Account]) -> Option<Marketplace> {
+fn read_default_marketplace(read: &mut Reader<'_>, accounts: &[AccountConfig]) -> Option<Marketplace> {
     let served: Vec<Marketplace> =
         accounts.iter().flat_map(|account| &account.partner_tags).map(|(marketplace, _)| *marketplace).collect();
     let named: Option<Marketplace> = read.get("default_marketplace");
@@ -128,13 +129,13 @@ fn read_default_marketplace(read: &mut Reader<'_>, accounts: &[Account]) -> Opti
     Some(named)
 }
 
-fn read_cache(read: &mut Reader<'_>) -> Option<Cache> {
+fn read_cache(read: &mut Reader<'_>) -> Option<CacheConfig> {
     let memory_bytes = read.get("cache.memory");
     let ceiling = read.get("cache.ceiling");
     let offers_stale = read.duration_up_to("cache.offers_stale", "cache.ceiling", ceiling);
     let offers_fresh = read.duration_up_to("cache.offers_fresh", "cache.offers_stale", offers_stale);
     let catalog_fresh = read.duration_up_to("cache.catalog_fresh", "cache.ceiling", ceiling);
-    Some(Cache {
+    Some(CacheConfig {
         memory_bytes: memory_bytes?,
         offers_fresh: offers_fresh?,
         catalog_fresh: catalog_fresh?,
@@ -144,18 +145,18 @@ fn read_cache(read: &mut Reader<'_>) -> Option<Cache> {
 }
 
 /// `None` where no Redis is set, or an error was added.
-fn read_redis(read: &mut Reader<'_>) -> Option<Redis> {
+fn read_redis(read: &mut Reader<'_>) -> Option<RedisConfig> {
     let url: Option<RedisUrl> =
         if read.names_below("redis").is_empty() { read.get("redis.url") } else { read.required("redis.url") };
     let (prefix, timeout) = (read.get("redis.prefix"), read.get_or_zero("redis.timeout"));
     let ca_file = read.get("redis.ca_file");
-    Some(Redis { url: url?, prefix: prefix?, timeout, ca_file })
+    Some(RedisConfig { url: url?, prefix: prefix?, timeout, ca_file })
 }
 
-fn read_server(read: &mut Reader<'_>) -> Option<Server> {
+fn read_server(read: &mut Reader<'_>) -> Option<ServerConfig> {
     let max_deadline = read.get("server.max_deadline");
     let default_deadline = read.duration_up_to("server.default_deadline", "server.max_deadline", max_deadline);
-    Some(Server {
+    Some(ServerConfig {
         default_deadline: default_deadline?,
         max_deadline: max_deadline?,
         max_concurrent_calls: read.get_or_zero("server.max_concurrent_calls"),
@@ -175,7 +176,7 @@ fn read_server(read: &mut Reader<'_>) -> Option<Server> {
 }
 
 /// TLS, if a key of it is set.
-fn read_tls(read: &mut Reader<'_>) -> Option<Tls> {
+fn read_tls(read: &mut Reader<'_>) -> Option<TlsConfig> {
     let (certificate, key): (Option<CertificateFile>, Option<KeyFile>) =
         (read.get("tls.certificate"), read.get("tls.key"));
     let client_ca: Option<CaFile> = read.get("tls.client_ca");
@@ -188,8 +189,8 @@ fn read_tls(read: &mut Reader<'_>) -> Option<Tls> {
             read.add_error(path, "it is not set; TLS needs a certificate and its key");
         }
     }
-    let tls =
-        Tls::new(certificate?, key?, client_ca, client_auth).inspect_err(|problem| read.add_error("tls.key", problem));
+    let tls = TlsConfig::new(certificate?, key?, client_ca, client_auth)
+        .inspect_err(|problem| read.add_error("tls.key", problem));
     let tls = tls.ok()?;
     if tls.expires() <= std::time::SystemTime::now() {
         read.add_warning("tls.certificate: the certificate has expired; clients refuse it".to_owned());
@@ -197,12 +198,12 @@ fn read_tls(read: &mut Reader<'_>) -> Option<Tls> {
     Some(tls)
 }
 
-fn read_log(read: &mut Reader<'_>) -> Log {
+fn read_log(read: &mut Reader<'_>) -> LogConfig {
     let format: Option<String> = read.get("log.format");
     let format = match format.as_deref() {
         Some("pretty") => LogFormat::Pretty,
         Some("json") => LogFormat::Json,
         _ => LogFormat::Auto,
     };
-    Log { format, filter: read.get_or_zero("log.filter") }
+    LogConfig { format, filter: read.get_or_zero("log.filter") }
 }

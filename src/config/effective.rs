@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    keys::{KEYS, Key, TakesEffect},
+    keys::{ConfigKey, KEYS, TakesEffect},
     raw::Origin,
     value::Value,
 };
@@ -21,7 +21,7 @@ pub struct Effective {
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) path: String,
-    pub(super) key: &'static Key,
+    pub(super) key: &'static ConfigKey,
     /// `None`: the key is not set and has no default.
     pub(super) value: Option<Value>,
     /// Where the value was written. `None` for a default, for a value that follows from other keys, and without a value.
@@ -128,7 +128,7 @@ impl Effective {
 
     /// Whether a key of this row was read.
     #[cfg(test)]
-    pub(super) fn has_read(&self, row: &Key) -> bool {
+    pub(super) fn has_read(&self, row: &ConfigKey) -> bool {
         self.entries.iter().any(|entry| entry.key.path == row.path)
     }
 

@@ -21,7 +21,7 @@ pub(super) const MARKETPLACE: &str = "MARKETPLACE";
 
 /// One known key.
 #[derive(Debug)]
-pub(super) struct Key {
+pub(super) struct ConfigKey {
     /// The path, as `accounts.NAME.timeout`.
     pub(super) path: &'static str,
     /// What the key accepts.
@@ -48,7 +48,7 @@ pub enum TakesEffect {
 
 /// All known keys, in the order of the reference.
 #[rustfmt::skip]
-pub(super) static KEYS: &[Key] = &[
+pub(super) static KEYS: &[ConfigKey] = &[
     on_restart("listen", Kind::Address, "127.0.0.1:50051", "The address of the gRPC port."),
     on_restart("default_marketplace", Kind::Marketplace, "", "The marketplace of a request that names none. Default: `US` if an account serves it, otherwise the first marketplace that is served, by the account's name and then by the code."),
     on_restart("replicas", Kind::Count(1..=1000), "1", "The number of replicas that may run at once, including those of a rolling update; the same for all of them. With Redis the replicas share the budget of each account as they need it. Without Redis each replica uses an equal part of it."),
@@ -115,18 +115,18 @@ pub(super) static KEYS: &[Key] = &[
 ];
 
 /// A row whose changes take effect at the next reload.
-const fn on_reload(path: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Key {
-    Key { path, kind, default, takes_effect: TakesEffect::OnReload, meaning }
+const fn on_reload(path: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> ConfigKey {
+    ConfigKey { path, kind, default, takes_effect: TakesEffect::OnReload, meaning }
 }
 
 /// A row of a file whose content may change while the gateway runs.
-const fn on_file_reload(path: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Key {
-    Key { path, kind, default, takes_effect: TakesEffect::OnReloadOfFile, meaning }
+const fn on_file_reload(path: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> ConfigKey {
+    ConfigKey { path, kind, default, takes_effect: TakesEffect::OnReloadOfFile, meaning }
 }
 
 /// A row whose changes take effect at the next start.
-const fn on_restart(path: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Key {
-    Key { path, kind, default, takes_effect: TakesEffect::OnRestart, meaning }
+const fn on_restart(path: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> ConfigKey {
+    ConfigKey { path, kind, default, takes_effect: TakesEffect::OnRestart, meaning }
 }
 
 const fn millis(n: u64) -> Duration {
@@ -145,7 +145,7 @@ const fn hours(n: u64) -> Duration {
     Duration::from_secs(n * 3600)
 }
 
-impl Key {
+impl ConfigKey {
     /// The environment variable that sets it, as `STOCKROOM_ACCOUNTS__NAME__TIMEOUT`.
     pub(super) fn variable(&self) -> String {
         format!("STOCKROOM_{}", self.path.to_ascii_uppercase().replace('.', "__"))
@@ -162,7 +162,7 @@ impl Key {
 }
 
 /// The row of a written path. A placeholder accepts any text; `raw` checks names and marketplaces.
-pub(super) fn find(path: &[&str]) -> Option<&'static Key> {
+pub(super) fn find(path: &[&str]) -> Option<&'static ConfigKey> {
     KEYS.iter().find(|key| key.path.split('.').count() == path.len() && has_prefix(key, path))
 }
 
@@ -182,7 +182,7 @@ pub(super) fn is_named_table(path: &[&str]) -> bool {
 }
 
 /// Whether the first parts of a row's path accept the written ones.
-fn has_prefix(key: &Key, path: &[&str]) -> bool {
+fn has_prefix(key: &ConfigKey, path: &[&str]) -> bool {
     let mut parts = key.path.split('.');
     path.iter().all(|written| parts.next().is_some_and(|part| is_placeholder(part) || part == *written))
 }

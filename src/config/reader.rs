@@ -9,7 +9,7 @@ use super::{
     Effective,
     effective::Entry,
     error::{ConfigError, ConfigErrors},
-    keys::{self, Key},
+    keys::{self, ConfigKey},
     raw::Settings,
     units::show_duration,
     value::{FromValue, Value},
@@ -189,7 +189,7 @@ impl<'a> Reader<'a> {
         typed
     }
 
-    fn record(&mut self, path: &str, key: &'static Key, value: Option<Value>) {
+    fn record(&mut self, path: &str, key: &'static ConfigKey, value: Option<Value>) {
         let origin = self.settings.get(path).map(|setting| setting.origin.clone());
         self.entries.push(Entry { path: path.to_owned(), key, value, origin });
     }
@@ -200,6 +200,6 @@ fn is_readable_by_everybody(file: &str) -> bool {
     fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
 }
 
-fn key_at(path: &str) -> Option<&'static Key> {
+fn key_at(path: &str) -> Option<&'static ConfigKey> {
     keys::find(&path.split('.').collect::<Vec<_>>())
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::keys::{KEYS, Key, MARKETPLACE, NAME, TakesEffect};
+use super::keys::{ConfigKey, KEYS, MARKETPLACE, NAME, TakesEffect};
 
 const INTRODUCTION: &str = "\
 # Configuration
@@ -81,7 +81,7 @@ pub fn schema() -> Json {
 }
 
 /// The TOML table of a key, as `accounts.NAME`; empty at the top level.
-fn table(key: &Key) -> String {
+fn table(key: &ConfigKey) -> String {
     key.path.split('.').take(key.table_depth()).collect::<Vec<_>>().join(".")
 }
 
@@ -106,7 +106,7 @@ fn insert_schema(table: &mut Json, path: &[&str], schema: Json) {
 }
 
 /// A default as the type that its schema names. A test parses every default.
-fn default_value(key: &Key) -> Json {
+fn default_value(key: &ConfigKey) -> Json {
     key.kind.parse(key.default).map_or(Json::Null, |value| value.shown())
 }
 

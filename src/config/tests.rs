@@ -29,10 +29,10 @@ fn an_account_is_all_that_must_be_written() {
     let config = Config::from_settings(&settings(ACCOUNT)).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:50051");
     assert_eq!(config.default_marketplace.code(), "US");
-    assert_eq!((config.cache, config.server), (Cache::default(), Server::default()));
-    assert_eq!((config.log, config.replicas), (Log::default(), 1));
+    assert_eq!((config.cache, config.server), (CacheConfig::default(), ServerConfig::default()));
+    assert_eq!((config.log, config.replicas), (LogConfig::default(), 1));
     let with_redis = Config::from_settings(&settings(&format!("{ACCOUNT}[redis]\nurl = \"redis://h\"\n"))).unwrap();
-    assert_eq!(format!("{:?}", with_redis.redis.unwrap()), format!("{:?}", Redis::at("redis://h").unwrap()));
+    assert_eq!(format!("{:?}", with_redis.redis.unwrap()), format!("{:?}", RedisConfig::at("redis://h").unwrap()));
     let account = &config.accounts[0];
     assert_eq!((account.calls_per_second, account.calls_per_day), (1.0, 8640));
     assert_eq!((account.max_body_bytes, account.queue_capacity), (4 << 20, 1000));
@@ -237,12 +237,12 @@ fn an_error_in_the_environment_names_the_variable() {
 fn a_default_gives_way_to_a_shorter_bound() {
     let config = Config::from_settings(&settings(&format!("{ACCOUNT}[cache]\nceiling = \"30m\"\n"))).unwrap();
     let half_an_hour = Duration::from_secs(1800);
-    let expected = Cache {
+    let expected = CacheConfig {
         offers_fresh: half_an_hour,
         catalog_fresh: half_an_hour,
         offers_stale: half_an_hour,
         ceiling: half_an_hour,
-        ..Cache::default()
+        ..CacheConfig::default()
     };
     assert_eq!(config.cache, expected);
 }
@@ -320,8 +320,9 @@ fn a_sandbox_is_the_only_account_and_contradicts_others() {
     assert_eq!((config.listen.port(), config.default_marketplace.code()), (7, "US"));
     assert!(Config::for_sandbox(&settings(ACCOUNT), sandbox()).is_err());
     let (sandbox, configured) = (&config.accounts[0], &Config::from_settings(&settings(ACCOUNT)).unwrap().accounts[0]);
-    let transport =
-        |account: &Account| (account.connect_timeout, account.timeout, account.max_body_bytes, account.queue_capacity);
+    let transport = |account: &AccountConfig| {
+        (account.connect_timeout, account.timeout, account.max_body_bytes, account.queue_capacity)
+    };
     assert_eq!(transport(sandbox), transport(configured), "the defaults of the table");
     assert!(!Config::for_sandbox(&settings(""), Vec::new()).unwrap_err().0.is_empty());
 }
@@ -508,11 +509,11 @@ fn a_secret_file_that_everybody_can_read_is_a_warning() {
 #[test]
 fn the_admin_port_can_be_turned_off_and_must_open_where_its_address_is_set() {
     let admin = |line: &str| Config::from_settings(&settings(&format!("{ACCOUNT}{line}"))).unwrap().admin;
-    assert_eq!(admin(""), Admin { listen: Some(([127, 0, 0, 1], 9464).into()), required: false });
+    assert_eq!(admin(""), AdminConfig { listen: Some(([127, 0, 0, 1], 9464).into()), required: false });
     assert_eq!(admin("[admin]\nlisten = \"off\"\n").listen, None);
     assert_eq!(
         admin("[admin]\nlisten = \"0.0.0.0:9464\"\n"),
-        Admin { listen: Some(([0, 0, 0, 0], 9464).into()), required: true }
+        AdminConfig { listen: Some(([0, 0, 0, 0], 9464).into()), required: true }
     );
 }
 

@@ -26,7 +26,7 @@ const LONGEST_WARNING: Duration = Duration::from_secs(14 * 24 * 3600);
 
 /// TLS of the gRPC port.
 #[derive(Clone, Debug)]
-pub struct Tls {
+pub struct TlsConfig {
     certificate: CertificateFile,
     key: KeyFile,
     client_ca: Option<CaFile>,
@@ -57,7 +57,7 @@ pub struct KeyFile {
     key: PrivateKeyDer<'static>,
 }
 
-impl Tls {
+impl TlsConfig {
     /// Checks that the parts fit together. The error says what is wrong.
     pub fn new(
         certificate: CertificateFile,

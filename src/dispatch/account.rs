@@ -26,7 +26,7 @@ use tokio::{
 
 use self::refusals::Refusals;
 use super::{
-    Error, Failure, FetchKey, FetchState, ItemResult, Options, Report, RequestContext, Response,
+    Error, FetchKey, FetchState, ItemResult, Options, Report, RequestContext, RequestFailure, Response,
     batch::Batch,
     breaker::OperationBreaker,
     budget::{Booking, Budget, Part},
@@ -54,8 +54,17 @@ pub(super) const RESTART_PAUSE: Duration = Duration::from_millis(100);
 /// What can be asked of an account's actor.
 #[derive(Debug)]
 pub(super) enum ActorMessage {
-    Items { locale: Locale, asins: Vec<Asin>, context: RequestContext, reply: mpsc::UnboundedSender<ItemResult> },
-    Request { request: CatalogRequest, context: RequestContext, reply: oneshot::Sender<Result<Response, Failure>> },
+    Items {
+        locale: Locale,
+        asins: Vec<Asin>,
+        context: RequestContext,
+        reply: mpsc::UnboundedSender<ItemResult>,
+    },
+    Request {
+        request: CatalogRequest,
+        context: RequestContext,
+        reply: oneshot::Sender<Result<Response, RequestFailure>>,
+    },
     Report(oneshot::Sender<Report>),
     Stop(oneshot::Sender<()>),
 }

@@ -50,7 +50,7 @@ pub struct RefreshQueue {
 struct Keys {
     due: HashMap<FetchKey, Due>,
     /// The same by what can share a batch and by kind, in the order in which they are due.
-    order: HashMap<(RefreshGroup, Kind), BTreeMap<(Instant, u64), FetchKey>>,
+    order: HashMap<(RefreshGroup, RefreshKind), BTreeMap<(Instant, u64), FetchKey>>,
     marks: u64,
 }
 
@@ -64,7 +64,7 @@ pub(crate) enum RefreshGroup {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Kind {
+enum RefreshKind {
     /// Was read after its freshness had ended: worth a call.
     Stale,
     /// Was read before: worth a free place.
@@ -76,7 +76,7 @@ enum Kind {
 /// One key.
 #[derive(Clone, Copy, Debug)]
 struct Due {
-    kind: Kind,
+    kind: RefreshKind,
     at: Instant,
     mark: u64,
     fetched_at: SystemTime,
@@ -95,10 +95,14 @@ impl RefreshQueue {
     pub fn mark_stale(&self, key: &FetchKey, fetched_at: SystemTime) {
         let now = Instant::now();
         let mut keys = self.keys();
-        if keys.due.get(key).is_some_and(|due| due.kind == Kind::Stale || (due.kind == Kind::Failed && due.at > now)) {
+        if keys
+            .due
+            .get(key)
+            .is_some_and(|due| due.kind == RefreshKind::Stale || (due.kind == RefreshKind::Failed && due.at > now))
+        {
             return;
         }
-        keys.insert(key.clone(), Kind::Stale, now, fetched_at);
+        keys.insert(key.clone(), RefreshKind::Stale, now, fetched_at);
         drop(keys);
         for waker in self.wakers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             waker.notify_one();
@@ -110,15 +114,15 @@ impl RefreshQueue {
     pub fn mark_read(&self, key: &FetchKey, fetched_at: SystemTime, lifetime: Duration, age: Duration) {
         let due_at = Instant::now() + lifetime.mul_f64(REFRESH_AHEAD).saturating_sub(age);
         let mut keys = self.keys();
-        let is_known = |due: &Due| due.kind != Kind::Ahead || (due.fetched_at == fetched_at && due.at <= due_at);
+        let is_known = |due: &Due| due.kind != RefreshKind::Ahead || (due.fetched_at == fetched_at && due.at <= due_at);
         if !keys.due.get(key).is_some_and(is_known) {
-            keys.insert(key.clone(), Kind::Ahead, due_at, fetched_at);
+            keys.insert(key.clone(), RefreshKind::Ahead, due_at, fetched_at);
         }
     }
 
     /// A refresh failed; the key is not due again for `pause`.
     pub(crate) fn defer(&self, due: &DueKey, pause: Duration) {
-        self.keys().insert(due.key.clone(), Kind::Failed, Instant::now() + pause, due.fetched_at);
+        self.keys().insert(due.key.clone(), RefreshKind::Failed, Instant::now() + pause, due.fetched_at);
     }
 
     /// Has the account actor woken when a key becomes stale.
@@ -135,7 +139,8 @@ impl RefreshQueue {
         passes: impl Fn(Marketplace) -> bool,
     ) -> Vec<(RefreshGroup, Instant, usize)> {
         let keys = self.keys();
-        let groups = keys.order.iter().filter(|((group, kind), _)| *kind == Kind::Stale && passes(group.marketplace()));
+        let groups =
+            keys.order.iter().filter(|((group, kind), _)| *kind == RefreshKind::Stale && passes(group.marketplace()));
         groups
             .filter_map(|((group, _), order)| {
                 let ((since, _), _) = order.first_key_value()?;
@@ -149,7 +154,7 @@ impl RefreshQueue {
         let now = Instant::now();
         let mut keys = self.keys();
         let mut taken = Vec::new();
-        for kind in [Kind::Stale, Kind::Ahead] {
+        for kind in [RefreshKind::Stale, RefreshKind::Ahead] {
             while taken.len() < count
                 && let Some(order) = keys.order.get(&(group, kind))
                 && let Some(((at, _), key)) = order.first_key_value()
@@ -157,7 +162,7 @@ impl RefreshQueue {
             {
                 let key = key.clone();
                 let Some(due) = keys.remove(&key) else { break };
-                taken.push(DueKey { key, fetched_at: due.fetched_at, is_stale: kind == Kind::Stale });
+                taken.push(DueKey { key, fetched_at: due.fetched_at, is_stale: kind == RefreshKind::Stale });
             }
         }
         taken
@@ -169,7 +174,7 @@ impl RefreshQueue {
 }
 
 impl Keys {
-    fn insert(&mut self, key: FetchKey, kind: Kind, at: Instant, fetched_at: SystemTime) {
+    fn insert(&mut self, key: FetchKey, kind: RefreshKind, at: Instant, fetched_at: SystemTime) {
         self.remove(&key);
         self.marks += 1;
         let (mark, group) = (self.marks, key.group());
@@ -195,9 +200,9 @@ impl Keys {
     /// Drops a key whose pause after a failure is over, or else the one that is due last, if that is after `at`.
     fn make_room(&mut self, at: Instant) -> bool {
         let now = Instant::now();
-        let failed = self.order.iter().filter(|((_, kind), _)| *kind == Kind::Failed);
+        let failed = self.order.iter().filter(|((_, kind), _)| *kind == RefreshKind::Failed);
         let over = failed.filter_map(|(_, order)| order.first_key_value()).find(|((due_at, _), _)| *due_at <= now);
-        let not_stale = self.order.iter().filter(|((_, kind), _)| *kind != Kind::Stale);
+        let not_stale = self.order.iter().filter(|((_, kind), _)| *kind != RefreshKind::Stale);
         let last = not_stale.filter_map(|(_, order)| order.last_key_value()).max_by_key(|(place, _)| **place);
         let dropped = over.or(last.filter(|((due_at, _), _)| *due_at > at)).map(|(_, key)| key.clone());
         dropped.is_some_and(|key| self.remove(&key).is_some())

@@ -7,7 +7,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Calls, Error, Failure, Fetched, ItemResult, RequestContext, Response};
+use super::{Calls, Error, Fetched, ItemResult, RequestContext, RequestFailure, Response};
 use amazon_catalog::{Asin, CatalogResponse, Snapshot};
 
 /// Somebody who waits for a key.
@@ -21,7 +21,7 @@ pub(super) struct Waiter {
 #[derive(Debug)]
 pub(super) enum ReplyTo {
     Item(Asin, mpsc::UnboundedSender<ItemResult>),
-    Request(oneshot::Sender<Result<Response, Failure>>),
+    Request(oneshot::Sender<Result<Response, RequestFailure>>),
 }
 
 /// The answer to a key.
@@ -51,7 +51,7 @@ impl Waiter {
                 drop(tx.send(Ok(Response::Fetched(fetched))));
             }
             (ReplyTo::Request(tx), Ok(Answer::Cached)) => drop(tx.send(Ok(Response::Cached))),
-            (ReplyTo::Request(tx), Err(error)) => drop(tx.send(Err(Failure { error: error.clone(), calls }))),
+            (ReplyTo::Request(tx), Err(error)) => drop(tx.send(Err(RequestFailure { error: error.clone(), calls }))),
             // A key is a product or a request, and so is its answer.
             (ReplyTo::Item(..), Ok(Answer::Fetched { .. } | Answer::Cached))
             | (ReplyTo::Request(_), Ok(Answer::Item(_))) => {}

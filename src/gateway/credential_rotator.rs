@@ -7,11 +7,11 @@ use amazon_catalog::{BuildError, Upstream, creators, paapi5};
 
 /// The running accounts, whose credentials can be rotated.
 #[derive(Debug)]
-pub struct CredentialRotator(pub(super) Vec<Running>);
+pub struct CredentialRotator(pub(super) Vec<RunningAccount>);
 
 /// A running account.
 #[derive(Debug)]
-pub(super) struct Running {
+pub(super) struct RunningAccount {
     pub(super) name: String,
     pub(super) credentials: Credentials,
     pub(super) way: UpstreamClient,
@@ -20,8 +20,8 @@ pub(super) struct Running {
 /// Its way to Amazon.
 #[derive(Clone, Debug)]
 pub(super) enum UpstreamClient {
-    Paapi5(Arc<paapi5::Client>),
-    Creators(Arc<creators::Client>),
+    Paapi5(Arc<paapi5::Paapi5Client>),
+    Creators(Arc<creators::CreatorsClient>),
 }
 
 impl CredentialRotator {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{cache, options, way};
 use crate::{
-    config::{self, Account, Config, Tls},
+    config::{self, AccountConfig, Config, TlsConfig},
     dispatch::{self, CancelFlag, Dispatch, Options, Priority, RequestContext},
     format,
     store::Store,
@@ -82,7 +82,7 @@ fn problem<T>(what: impl Into<String>, what_next: impl Into<String>) -> Result<T
 }
 
 fn check_secrets(config: &Config) -> Result<String, Problem> {
-    let is_short = |caller: &&config::Caller| {
+    let is_short = |caller: &&config::CallerConfig| {
         let tokens = [&caller.token, &caller.previous_token];
         tokens.into_iter().flatten().any(|token| token.expose_secret().len() < MIN_TOKEN_LENGTH)
     };
@@ -98,7 +98,7 @@ fn check_secrets(config: &Config) -> Result<String, Problem> {
     })
 }
 
-fn check_tls(tls: &Tls, now: SystemTime) -> Result<String, Problem> {
+fn check_tls(tls: &TlsConfig, now: SystemTime) -> Result<String, Problem> {
     let renew = "renew it, and replace the files of tls.certificate and tls.key";
     match tls.expires().duration_since(now) {
         Err(_) => problem("the certificate has expired", renew),
@@ -111,7 +111,7 @@ fn check_tls(tls: &Tls, now: SystemTime) -> Result<String, Problem> {
 
 async fn check_redis(
     config: &Config,
-    redis: &config::Redis,
+    redis: &config::RedisConfig,
     clocks: &mut Vec<ClockDifference>,
 ) -> Result<String, Problem> {
     let unusable = |error: &dyn std::error::Error| {
@@ -119,7 +119,7 @@ async fn check_redis(
             answers from memory and uses its offline quota";
         problem(with_causes(error), what_next)
     };
-    let patient = config::Redis { timeout: redis.timeout.max(REDIS_TIMEOUT), ..redis.clone() };
+    let patient = config::RedisConfig { timeout: redis.timeout.max(REDIS_TIMEOUT), ..redis.clone() };
     let store = match Store::open(&patient) {
         Ok(store) => store,
         Err(error) => return unusable(&error),
@@ -152,7 +152,7 @@ async fn check_redis(
     ))
 }
 
-async fn check_account(account: &Account, clocks: &mut Vec<ClockDifference>) -> Result<String, Problem> {
+async fn check_account(account: &AccountConfig, clocks: &mut Vec<ClockDifference>) -> Result<String, Problem> {
     let upstream = match way(account) {
         Ok(way) => way.upstream(),
         Err(error) => return problem(with_causes(&error), format!("correct accounts.{}", account.name)),
@@ -171,7 +171,7 @@ async fn check_account(account: &Account, clocks: &mut Vec<ClockDifference>) -> 
 }
 
 /// Makes one call for the account, through the dispatcher.
-async fn call(config: &Config, account: &Account) -> Result<String, Problem> {
+async fn call(config: &Config, account: &AccountConfig) -> Result<String, Problem> {
     let Some((marketplace, _)) = account.partner_tags.first() else { return Ok("it serves no marketplace".to_owned()) };
     let built = config.redis.as_ref().map(Store::open).transpose().map_err(super::Error::from);
     let (store, way) = match built.and_then(|store| Ok((store, way(account)?))) {
@@ -200,7 +200,7 @@ async fn call(config: &Config, account: &Account) -> Result<String, Problem> {
     }
 }
 
-fn refused<T>(account: &Account, error: &amazon_catalog::Error) -> Result<T, Problem> {
+fn refused<T>(account: &AccountConfig, error: &amazon_catalog::Error) -> Result<T, Problem> {
     let what_next = match error {
         amazon_catalog::Error::Refused { refusal, .. } => refusal.what_next().to_owned(),
         amazon_catalog::Error::Unreachable { .. } | amazon_catalog::Error::TimedOut { .. } => {

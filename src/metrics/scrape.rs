@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Metrics, NO_CERTIFICATE, Snapshot,
+    Metrics, MetricsSnapshot, NO_CERTIFICATE,
     exposition::Exposition,
     names::{self, Family},
     process,
@@ -14,7 +14,7 @@ use super::{
 };
 use stockroom_proto::pb;
 
-pub(super) fn render(metrics: &Metrics, snapshot: &Snapshot) -> String {
+pub(super) fn render(metrics: &Metrics, snapshot: &MetricsSnapshot) -> String {
     let mut text = Exposition::default();
     let status = &snapshot.status;
     one(&mut text, &names::BUILD, &[&status.version, option_env!("STOCKROOM_COMMIT").unwrap_or("unknown")], 1);
@@ -219,7 +219,7 @@ mod tests {
             }],
             ..Default::default()
         };
-        let text = metrics.render(&Snapshot { status, redis_answers: Some(true), not_ready: Vec::new() });
+        let text = metrics.render(&MetricsSnapshot { status, redis_answers: Some(true), not_ready: Vec::new() });
         for family in FAMILIES {
             assert_eq!(text.matches(&format!("# TYPE {} ", family.name)).count(), 1, "{}", family.name);
         }

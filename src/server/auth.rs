@@ -59,8 +59,8 @@ struct Caller {
     admin: bool,
 }
 
-impl From<&config::Caller> for Caller {
-    fn from(caller: &config::Caller) -> Self {
+impl From<&config::CallerConfig> for Caller {
+    fn from(caller: &config::CallerConfig) -> Self {
         let hash = |token: &SecretString| Sha256::digest(token.expose_secret().as_bytes()).into();
         Self {
             principal: Principal {
@@ -88,7 +88,7 @@ impl Callers {
     }
 
     /// Admits these callers and no others from now on.
-    pub(crate) fn replace(&self, callers: &[config::Caller]) {
+    pub(crate) fn replace(&self, callers: &[config::CallerConfig]) {
         *self.callers.write().unwrap_or_else(PoisonError::into_inner) = callers.iter().map(Caller::from).collect();
     }
 

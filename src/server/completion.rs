@@ -27,7 +27,7 @@ use super::{
     edge::CallRecord,
     error::{self, DOMAIN, ErrorDescriptor},
 };
-use crate::metrics::Failure;
+use crate::metrics::FailedCall;
 use stockroom_proto::pb::ErrorReason;
 
 const OK: HeaderValue = HeaderValue::from_static("0");
@@ -173,7 +173,7 @@ fn remember(code: Code, reason: &str, amazon_request_id: String, record: &CallRe
         | Code::Unimplemented
         | Code::Unauthenticated => return,
     };
-    record.metrics.failed(Failure {
+    record.metrics.failed(FailedCall {
         time: SystemTime::now(),
         method: record.method.clone().into_owned(),
         code,

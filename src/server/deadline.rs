@@ -12,7 +12,7 @@ pub(crate) fn asked(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// How long a call may take, within the gateway's own bounds.
-pub(crate) fn allowed(asked: Option<Duration>, bounds: &config::Server) -> Duration {
+pub(crate) fn allowed(asked: Option<Duration>, bounds: &config::ServerConfig) -> Duration {
     asked.unwrap_or(bounds.default_deadline).min(bounds.max_deadline)
 }
 
@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn each_unit_is_read_and_the_gateway_s_bound_holds() {
-        let bounds = config::Server::default();
+        let bounds = config::ServerConfig::default();
         let allowed_for = |text: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert("grpc-timeout", http::HeaderValue::from_static(text));

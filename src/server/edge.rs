@@ -78,7 +78,7 @@ pub(crate) struct Edge {
     open_services: Routes,
     callers: Arc<Callers>,
     metrics: &'static Metrics,
-    bounds: config::Server,
+    bounds: config::ServerConfig,
     calls: Arc<Semaphore>,
     open_streams: Arc<Semaphore>,
 }

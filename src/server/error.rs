@@ -236,10 +236,8 @@ impl From<&amazon_catalog::Error> for ErrorDescriptor {
             Error::Unreachable { .. } => with(ErrorReason::UpstreamUnreachable).retry_in(DEFAULT_RETRY_DELAY),
             // The log says what exactly was wrong with the answer.
             Error::Malformed { .. } => Self::new(ErrorReason::UpstreamMalformed, "Amazon's answer could not be read"),
-            Error::Refused { refusal, .. } => {
-                Self::new(refusal.reason(), format!("{error}; {}", refusal.what_next()))
-                    .fact("what_next", refusal.what_next())
-            }
+            Error::Refused { refusal, .. } => Self::new(refusal.reason(), format!("{error}; {}", refusal.what_next()))
+                .fact("what_next", refusal.what_next()),
             Error::Rejected { code, parameter, .. } => {
                 let descriptor = with(ErrorReason::UpstreamRejected).fact("amazon_code", code);
                 match parameter {

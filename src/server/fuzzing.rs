@@ -89,7 +89,7 @@ pub fn headers(data: &[u8]) {
     for name in ["grpc-timeout", "grpc-encoding", "grpc-accept-encoding", "x-forwarded-client-cert"] {
         headers.insert(name, value.clone());
     }
-    let bounds = crate::config::Server::default();
+    let bounds = crate::config::ServerConfig::default();
     assert!(deadline::allowed(deadline::asked(&headers), &bounds) <= bounds.max_deadline);
     let _ = compression::Encodings::from_headers(&headers);
     let sidecar = Peer { is_local: true, ..Peer::default() };

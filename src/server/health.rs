@@ -26,7 +26,7 @@ const LIVENESS: &str = "liveness";
 
 /// The health of this process.
 #[derive(Clone, Debug)]
-pub(crate) struct Health {
+pub(crate) struct HealthState {
     reporter: HealthReporter,
     phase: Arc<AtomicU8>,
 }
@@ -35,7 +35,7 @@ const STARTING: u8 = 0;
 const SERVING: u8 = 1;
 const DRAINING: u8 = 2;
 
-impl Health {
+impl HealthState {
     /// Not serving yet, but alive.
     pub(crate) async fn starting() -> (Self, health_server::HealthServer<impl health_server::Health>) {
         let (reporter, service) = tonic_health::server::health_reporter();

@@ -80,7 +80,7 @@ type Result = std::result::Result<(), Box<dyn std::error::Error + Send + Sync>>;
 pub(crate) async fn serve_http2(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     web: &Arc<Web>,
-    bounds: config::Server,
+    bounds: config::ServerConfig,
     connection: &Arc<Connection>,
 ) -> Result {
     let (web, called) = (Arc::clone(web), Arc::clone(connection));
@@ -118,7 +118,7 @@ pub(crate) async fn serve_http2(
 pub(crate) async fn serve_http1(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     web: &Arc<Web>,
-    bounds: config::Server,
+    bounds: config::ServerConfig,
     connection: &Arc<Connection>,
 ) -> Result {
     let (web, called) = (Arc::clone(web), Arc::clone(connection));
@@ -164,7 +164,7 @@ pub(crate) async fn serve_http1(
 /// Polls a connection until it ends, and closes it when its time has come.
 async fn drive<H: GracefulConnection>(
     http: H,
-    bounds: config::Server,
+    bounds: config::ServerConfig,
     connection: &Connection,
     mut poll: impl FnMut(Pin<&mut H>, &mut Context<'_>) -> Poll<Result>,
 ) -> Result {

@@ -24,7 +24,7 @@ use tokio_util::either::Either;
 
 use super::{
     connections::{Connection, Connections},
-    health::Health,
+    health::HealthState,
     http_connection::{serve_http1, serve_http2},
     identity::Peer,
     preface::{self, HttpVersion, Prefaced},
@@ -45,7 +45,7 @@ const WARNING_INTERVAL: Duration = Duration::from_secs(10);
 pub(crate) struct Port {
     pub(crate) web: Arc<Web>,
     pub(crate) tls: Option<Arc<PortTls>>,
-    pub(crate) bounds: config::Server,
+    pub(crate) bounds: config::ServerConfig,
 }
 
 /// How the port was closed.
@@ -60,7 +60,7 @@ pub(crate) struct Drained {
 pub(crate) async fn run(
     listener: TcpListener,
     port: Port,
-    health: Health,
+    health: HealthState,
     shutdown: impl Future<Output = ()>,
 ) -> Drained {
     let port = Arc::new(port);

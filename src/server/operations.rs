@@ -17,7 +17,7 @@ use super::{
     admin::AdminService,
     auth::{Callers, Principal},
     context::{CallContext, CallStatsHandle},
-    health::Health,
+    health::HealthState,
     search::SearchService,
     service_state::ServiceState,
     tls::PortTls,
@@ -25,7 +25,7 @@ use super::{
 use crate::{
     config,
     dispatch::{CancelFlag, Priority},
-    metrics::{Metrics, Snapshot},
+    metrics::{Metrics, MetricsSnapshot},
     served::search_service_server::SearchService as _,
 };
 use stockroom_proto::pb;
@@ -42,7 +42,7 @@ pub type ReloadRequests = mpsc::Receiver<oneshot::Sender<pb::ReloadResponse>>;
 #[derive(Clone, Debug)]
 pub struct Operations {
     pub(super) state: ServiceState,
-    pub(super) health: Health,
+    pub(super) health: HealthState,
     pub(super) callers: Arc<Callers>,
     pub(super) metrics: &'static Metrics,
     pub(super) tls: Option<Arc<PortTls>>,
@@ -60,14 +60,14 @@ impl Operations {
     }
 
     /// Admits these callers and no others from now on. Calls in progress keep the quota and weight that they began with.
-    pub fn replace_callers(&self, callers: &[config::Caller]) {
+    pub fn replace_callers(&self, callers: &[config::CallerConfig]) {
         self.callers.replace(callers);
         self.state.replace_quotas(callers);
     }
 
     /// Uses the certificates of a newer configuration for new connections. The error says why they cannot be used; the old
     /// ones stay then.
-    pub fn replace_certificates(&self, newer: &config::Tls) -> Result<(), String> {
+    pub fn replace_certificates(&self, newer: &config::TlsConfig) -> Result<(), String> {
         self.tls.as_ref().map_or(Ok(()), |tls| tls.replace(newer, SystemTime::now()))
     }
 
@@ -92,11 +92,11 @@ impl Operations {
     }
 
     /// The state of the server now.
-    pub async fn snapshot(&self) -> Snapshot {
+    pub async fn snapshot(&self) -> MetricsSnapshot {
         let status = AdminService(self.state.clone()).status().await;
         let redis_answers =
             self.state.catalog.caches().iter().find(|tier| tier.tier == "redis").map(|tier| tier.answers);
-        Snapshot { status, redis_answers, not_ready: self.not_ready() }
+        MetricsSnapshot { status, redis_answers, not_ready: self.not_ready() }
     }
 
     /// Makes a search as a call of an RPC would. The error is for people.

@@ -7,7 +7,7 @@ use stockroom_proto::pb::ErrorReason;
 
 /// An outcome for each ASIN of a request, as far as it is known.
 #[derive(Debug)]
-pub(crate) struct Outcomes {
+pub(crate) struct OutcomeSlots {
     slots: Vec<Slot>,
     /// The slot after the one that was set last. What memory has is known in the order of the request.
     next: usize,
@@ -19,7 +19,7 @@ struct Slot {
     outcome: ProductOutcome,
 }
 
-impl Outcomes {
+impl OutcomeSlots {
     /// The outcomes for the ASINs of a request: so far only those that are none are known.
     pub(crate) fn new(asins: Vec<String>) -> Self {
         let slot = |text: String| match Asin::parse(&text) {
@@ -81,7 +81,7 @@ mod tests {
             ["B000000002", "B000000001", "B000000003"],
         ];
         for order in orders {
-            let mut outcomes = Outcomes::new(texts.map(str::to_owned).to_vec());
+            let mut outcomes = OutcomeSlots::new(texts.map(str::to_owned).to_vec());
             assert_eq!(outcomes.asins().count(), 4, "all but the one that is none");
             for text in order {
                 outcomes.set(Asin::parse(text).unwrap(), entry(text));

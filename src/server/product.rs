@@ -7,7 +7,7 @@ use tokio_stream::{Stream, wrappers::UnboundedReceiverStream};
 use tonic::{Request, Response, Status};
 
 use super::{
-    context::CallContext, error::ErrorDescriptor, outcomes::Outcomes, page_token, service_state::ServiceState,
+    context::CallContext, error::ErrorDescriptor, outcomes::OutcomeSlots, page_token, service_state::ServiceState,
     violations::Violations,
 };
 use crate::{
@@ -76,7 +76,7 @@ impl served::product_service_server::ProductService for ProductService {
             let cost = Some(self.0.catalog.estimate_products(&read, asins).await.total());
             return Ok(Response::new(served::GetProductsResponse { outcomes: Vec::new(), cost }));
         }
-        let (mut outcomes, mut cost) = (Outcomes::new(request.asins), CostCounter::default());
+        let (mut outcomes, mut cost) = (OutcomeSlots::new(request.asins), CostCounter::default());
         let mut lookups = self.0.catalog.products(&read, outcomes.asins()).await;
         while let Some(lookup) = lookups.next().await {
             let asin = lookup.asin;

@@ -14,7 +14,7 @@ use tokio::{
 use super::{context::CallContext, query, violations::Violations};
 use crate::{
     catalog::{Catalog, ProductMask, ReadContext, SearchPlan},
-    config::{Caller, Config, Credentials},
+    config::{CallerConfig, Config, Credentials},
     dispatch::RequestContext,
 };
 use amazon_catalog::{CatalogRequest, Locale, Marketplace, SearchItems};
@@ -50,7 +50,7 @@ pub(crate) struct Served {
     pub(crate) content_notice_entity: Option<String>,
 }
 
-fn quotas(callers: &[Caller]) -> HashMap<String, u32> {
+fn quotas(callers: &[CallerConfig]) -> HashMap<String, u32> {
     callers.iter().filter_map(|caller| Some((caller.name.clone(), caller.calls_per_day?))).collect()
 }
 
@@ -94,7 +94,7 @@ impl ServiceState {
     }
 
     /// Takes the daily quotas of other callers.
-    pub(crate) fn replace_quotas(&self, callers: &[Caller]) {
+    pub(crate) fn replace_quotas(&self, callers: &[CallerConfig]) {
         *self.quotas.write().unwrap_or_else(PoisonError::into_inner) = quotas(callers);
     }
 

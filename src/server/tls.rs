@@ -26,14 +26,14 @@ pub(crate) struct PortTls {
 
 #[derive(Debug)]
 struct Current {
-    settings: config::Tls,
+    settings: config::TlsConfig,
     server: Arc<ServerConfig>,
     warned: Option<SystemTime>,
 }
 
 impl PortTls {
     /// The error says what is wrong with the settings.
-    pub(crate) fn new(settings: config::Tls, metrics: &'static Metrics) -> Result<Self, String> {
+    pub(crate) fn new(settings: config::TlsConfig, metrics: &'static Metrics) -> Result<Self, String> {
         let server = settings.server_config()?;
         metrics.set_certificate_expiry(unix_seconds(settings.expires()));
         Ok(Self { current: RwLock::new(Current { settings, server, warned: None }), metrics })
@@ -41,7 +41,7 @@ impl PortTls {
 
     /// Uses other certificates for connections that begin from now on. An expired one, or one that cannot be used, changes
     /// nothing.
-    pub(crate) fn replace(&self, newer: &config::Tls, now: SystemTime) -> Result<(), String> {
+    pub(crate) fn replace(&self, newer: &config::TlsConfig, now: SystemTime) -> Result<(), String> {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         if newer.expires() <= now && newer.expires() < current.settings.expires() {
             return Err("the new certificate has expired; the old one stays".to_owned());

@@ -26,7 +26,7 @@ use tonic_web::GrpcWebLayer;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http::cors::{AllowHeaders, CorsLayer};
 
-use self::protocol::{Protocol, Refusal};
+use self::protocol::{HttpRefusal, WebProtocol};
 pub(crate) use self::response_body::ResponseBody;
 use super::{
     connections::Connection,
@@ -102,14 +102,14 @@ impl Web {
                 let Ok(response) = self.cors.layer(inner).oneshot(request).await;
                 response
             }
-            Some(_) => Refusal::ORIGIN.response(),
+            Some(_) => HttpRefusal::ORIGIN.response(),
         }
     }
 
     async fn translate(&self, request: Request<Incoming>, connection: &Connection) -> Response<ResponseBody> {
-        match Protocol::of(&request) {
-            Ok(Protocol::GrpcWeb(content_type)) => self.grpc_web(request, content_type, connection).await,
-            Ok(Protocol::Connect(connect)) => {
+        match WebProtocol::of(&request) {
+            Ok(WebProtocol::GrpcWeb(content_type)) => self.grpc_web(request, content_type, connection).await,
+            Ok(WebProtocol::Connect(connect)) => {
                 let response = self.edge.call(connect.request(request), connection).await;
                 connect.response(response).await
             }

@@ -38,7 +38,7 @@ const BROKEN: u32 = u32::MAX / 2;
 
 /// One connection, shared by whoever asks; cheap to clone.
 #[derive(Clone)]
-pub(super) struct Connection {
+pub(super) struct RedisConnection {
     link: Link,
     unanswered: Arc<AtomicU32>,
 }
@@ -115,7 +115,7 @@ impl Connector {
     }
 
     /// Makes a connection over which an answer may take this long.
-    pub(super) async fn connect_patient(&self, response: Duration) -> Result<Connection, RedisError> {
+    pub(super) async fn connect_patient(&self, response: Duration) -> Result<RedisConnection, RedisError> {
         let options = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_WITHIN))
             .set_response_timeout(Some(response));
@@ -148,28 +148,28 @@ impl Connector {
                 Link::Cluster(timeout(DISCOVER_WITHIN, connecting).await.map_err(|_| too_slow())??)
             }
         };
-        Ok(Connection { link, unanswered: Arc::default() })
+        Ok(RedisConnection { link, unanswered: Arc::default() })
     }
 }
 
 impl bb8_redis::bb8::ManageConnection for Connector {
-    type Connection = Connection;
+    type Connection = RedisConnection;
     type Error = RedisError;
 
-    async fn connect(&self) -> Result<Connection, RedisError> {
+    async fn connect(&self) -> Result<RedisConnection, RedisError> {
         self.connect_patient(CONNECT_WITHIN).await
     }
 
-    async fn is_valid(&self, connection: &mut Connection) -> Result<(), RedisError> {
+    async fn is_valid(&self, connection: &mut RedisConnection) -> Result<(), RedisError> {
         if connection.is_given_up() { Err((ErrorKind::Io, "given up").into()) } else { Ok(()) }
     }
 
-    fn has_broken(&self, connection: &mut Connection) -> bool {
+    fn has_broken(&self, connection: &mut RedisConnection) -> bool {
         connection.is_given_up()
     }
 }
 
-impl Connection {
+impl RedisConnection {
     /// Records how a question over it ended: `None` without an answer, otherwise with the error, if it was one.
     pub(super) fn ended(&self, answer: Option<Option<&RedisError>>) {
         match answer {
@@ -198,7 +198,7 @@ fn too_slow() -> RedisError {
     std::io::Error::from(std::io::ErrorKind::TimedOut).into()
 }
 
-impl ConnectionLike for Connection {
+impl ConnectionLike for RedisConnection {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
         match &mut self.link {
             Link::Server(connection) => connection.req_packed_command(command),

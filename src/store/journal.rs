@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bb8_redis::redis::{self, RedisError, RedisResult};
 use tokio::time::sleep;
 
-use super::{Error, Store, connection::Connection};
+use super::{Error, Store, connection::RedisConnection};
 
 /// How long Redis holds a follower's question when there is nothing new. Longer saves nothing; shorter finds a
 /// connection that died without a word sooner.
@@ -56,7 +56,7 @@ impl Store {
 }
 
 async fn hear_until_it_breaks(
-    mut connection: Connection,
+    mut connection: RedisConnection,
     journal: &str,
     hear: &mut impl FnMut(Vec<String>),
 ) -> RedisError {
@@ -78,7 +78,7 @@ async fn hear_until_it_breaks(
     }
 }
 
-async fn read(connection: &mut Connection, journal: &str, from: &str) -> RedisResult<StreamReply> {
+async fn read(connection: &mut RedisConnection, journal: &str, from: &str) -> RedisResult<StreamReply> {
     let mut read = redis::cmd("XREAD");
     read.arg("COUNT").arg(ENTRIES_A_READ).arg("BLOCK").arg(HELD_FOR.as_millis().to_string());
     read.arg("STREAMS").arg(journal).arg(from);

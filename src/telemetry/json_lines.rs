@@ -20,7 +20,7 @@ use tracing_subscriber::{
 };
 
 thread_local! {
-    static LINE: Cell<Line> = const { Cell::new(Line { json: String::new(), second: 0, second_text: String::new() }) };
+    static LINE: Cell<LineBuffer> = const { Cell::new(LineBuffer { json: String::new(), second: 0, second_text: String::new() }) };
 }
 
 /// Formats events, and the fields of spans as they are kept until an event is formatted.
@@ -29,7 +29,7 @@ pub(super) struct JsonLines;
 
 /// What a thread keeps from line to line.
 #[derive(Debug, Default)]
-struct Line {
+struct LineBuffer {
     json: String,
     /// The second of the last line, and its text.
     second: u64,
@@ -93,7 +93,7 @@ impl<'writer> FormatFields<'writer> for JsonLines {
     }
 }
 
-impl Line {
+impl LineBuffer {
     /// Appends a time as RFC 3339 in UTC, with microseconds.
     fn push_timestamp(&mut self, at: SystemTime) {
         let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_time_is_written_with_leading_zeros_and_microseconds() {
-        let mut line = Line::default();
+        let mut line = LineBuffer::default();
         for (nanos, expected) in [(67_000, "2026-01-02T03:04:05.000067Z"), (999_999_999, "2026-01-02T03:04:05.999999Z")]
         {
             line.json.clear();

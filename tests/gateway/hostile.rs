@@ -6,7 +6,7 @@ use amazon_sandbox::examples;
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use prost::Message;
-use stockroom::config::{CertificateFile, ClientAuth, KeyFile, Tls};
+use stockroom::config::{CertificateFile, ClientAuth, KeyFile, TlsConfig};
 use stockroom_client::{Client, ClientTls, Options};
 use stockroom_proto::pb;
 use tokio::{
@@ -135,7 +135,7 @@ async fn handshakes_that_do_not_go_on_keep_nobody_out() {
     let (certificate, key) = authority.server().write(folder.path(), "server");
     let gateway = TestGateway::with(|options| {
         let (certificate, key) = (CertificateFile::read(certificate).unwrap(), KeyFile::read(key).unwrap());
-        options.config.tls = Some(Tls::new(certificate, key, None, ClientAuth::Required).unwrap());
+        options.config.tls = Some(TlsConfig::new(certificate, key, None, ClientAuth::Required).unwrap());
         options.config.server.max_connections = 2;
     })
     .await;

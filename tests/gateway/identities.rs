@@ -1,6 +1,6 @@
 //! Callers that the sidecar of a mesh names. The tests' client is on this machine, as a sidecar is.
 
-use stockroom::config::{Caller, IdentityHeader};
+use stockroom::config::{CallerConfig, IdentityHeader};
 use stockroom_proto::pb;
 use tonic::{Code, Request};
 
@@ -12,7 +12,7 @@ const SPIFFE: &str = "spiffe://cluster.local/ns/shop/sa/ops";
 async fn start(header: Option<IdentityHeader>) -> TestGateway {
     TestGateway::with(|options| {
         options.config.server.identity_header = header;
-        let identified = |name: &str, admin, identity: &str| Caller {
+        let identified = |name: &str, admin, identity: &str| CallerConfig {
             token: None,
             identities: vec![identity.to_owned()],
             ..caller(name, admin, None)

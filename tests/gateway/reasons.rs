@@ -10,7 +10,7 @@ use stockroom::{
     cache::{Cache, Key},
     catalog::{AnswerStore, Catalog},
     clock::Clock,
-    config::Redis,
+    config::RedisConfig,
     dispatch::{self, Dispatch},
 };
 use stockroom_proto::pb::{
@@ -148,7 +148,7 @@ async fn reach(reason: R) -> String {
         R::PurgeNotShared => {
             // A Redis that nobody serves: the port was free a moment ago.
             let port = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-            let redis = Redis::at(&format!("redis://127.0.0.1:{port}")).unwrap();
+            let redis = RedisConfig::at(&format!("redis://127.0.0.1:{port}")).unwrap();
             let gateway = TestGateway::with(|options| options.config.redis = Some(redis)).await;
             let everything = pb::purge_cache_request::Target::Everything(true);
             let purge = pb::PurgeCacheRequest { target: Some(everything) };

@@ -6,7 +6,10 @@ use amazon_catalog::{Marketplace, creators::Version};
 use amazon_sandbox::{FaultKind, InjectedFault, RecordedCall, Sandbox};
 use stockroom::{
     catalog::Catalog,
-    config::{Account, Admin, Cache, Caller, Config, Credentials, HttpUrl, Log, Server, Web},
+    config::{
+        AccountConfig, AdminConfig, CacheConfig, CallerConfig, Config, Credentials, HttpUrl, LogConfig, ServerConfig,
+        WebConfig,
+    },
     gateway, server,
 };
 use stockroom_proto::pb;
@@ -160,12 +163,12 @@ pub fn config() -> Config {
         default_marketplace: market("US"),
         accounts: vec![account("test")],
         callers: Vec::new(),
-        cache: Cache::default(),
-        server: Server::default(),
+        cache: CacheConfig::default(),
+        server: ServerConfig::default(),
         tls: None,
-        log: Log::default(),
-        web: Web::default(),
-        admin: Admin::default(),
+        log: LogConfig::default(),
+        web: WebConfig::default(),
+        admin: AdminConfig::default(),
         redis: None,
         replicas: 1,
         replica_index: None,
@@ -174,13 +177,13 @@ pub fn config() -> Config {
 }
 
 /// The accounts that serve the whole world with a protocol. The first, `test`, serves the default marketplace.
-pub fn accounts(protocol: Protocol) -> Vec<Account> {
+pub fn accounts(protocol: Protocol) -> Vec<AccountConfig> {
     let creators = |name: &str, version: &str| {
         let (credential_id, secret) = amazon_sandbox::credential(version).unwrap();
         let version = Version::parse(version).unwrap();
         let credentials =
             Credentials::Creators { credential_id, credential_secret: secret.into(), version, token_endpoint: None };
-        let mut account = Account { credentials, ..account(name) };
+        let mut account = AccountConfig { credentials, ..account(name) };
         account.partner_tags.retain(|(marketplace, _)| marketplace.region_group() == version.region_group());
         account
     };
@@ -191,8 +194,8 @@ pub fn accounts(protocol: Protocol) -> Vec<Account> {
 }
 
 /// An account that speaks PA-API in the whole world.
-pub fn account(name: &str) -> Account {
-    Account {
+pub fn account(name: &str) -> AccountConfig {
+    AccountConfig {
         name: name.to_owned(),
         credentials: Credentials::Paapi5 {
             access_key: amazon_sandbox::ACCESS_KEY.to_owned(),
@@ -214,10 +217,10 @@ pub fn account(name: &str) -> Account {
     }
 }
 
-pub fn caller(name: &str, admin: bool, calls_per_day: Option<u32>) -> Caller {
+pub fn caller(name: &str, admin: bool, calls_per_day: Option<u32>) -> CallerConfig {
     let token = Some(format!("token-of-{name}").into());
     let (name, identities) = (name.to_owned(), Vec::new());
-    Caller { name, token, previous_token: None, identities, admin, calls_per_day, weight: 1.0 }
+    CallerConfig { name, token, previous_token: None, identities, admin, calls_per_day, weight: 1.0 }
 }
 
 pub fn market(code: &str) -> Marketplace {

@@ -11,7 +11,7 @@ use hyper::client::conn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
 use serde_json::{Value, json};
-use stockroom::config::{CertificateFile, ClientAuth, KeyFile, Tls};
+use stockroom::config::{CertificateFile, ClientAuth, KeyFile, TlsConfig};
 use stockroom_proto::pb;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -539,7 +539,7 @@ async fn http_1_is_spoken_over_tls_as_well() {
     let (certificate, key) = authority.server().write(folder.path(), "server");
     let gateway = TestGateway::with(|options| {
         let (certificate, key) = (CertificateFile::read(certificate).unwrap(), KeyFile::read(key).unwrap());
-        options.config.tls = Some(Tls::new(certificate, key, None, ClientAuth::Required).unwrap());
+        options.config.tls = Some(TlsConfig::new(certificate, key, None, ClientAuth::Required).unwrap());
     })
     .await;
     let root = reqwest::Certificate::from_pem(authority.pem.as_bytes()).unwrap();

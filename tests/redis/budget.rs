@@ -127,7 +127,7 @@ fn replica(name: &'static str, url: &str, amazon: &Arc<Amazon>, limits: Limits) 
 
 fn replica_with_clock(name: &'static str, url: &str, amazon: &Arc<Amazon>, limits: Limits, clock: Clock) -> Dispatch {
     // A busy machine is no reason to lose Redis.
-    let redis = config::Redis { timeout: Duration::from_millis(200), ..config::Redis::at(url).unwrap() };
+    let redis = config::RedisConfig { timeout: Duration::from_millis(200), ..config::RedisConfig::at(url).unwrap() };
     Dispatch::start(vec![Options {
         name: "test".to_owned(),
         marketplaces: vec![us().marketplace],

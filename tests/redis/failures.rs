@@ -26,7 +26,7 @@ async fn a_redis_that_does_not_answer_is_a_miss_and_is_used_again_when_it_answer
         let _: () = server.run("EVAL for\ti=1,1000\tdo\tredis.call('SET',i,i)\tend 0").await;
         stored(&server, product(1), snapshot(MINUTE)).await;
         let _: String = server.run("SAVE").await;
-        let cache = replica_with(config::Redis::at(&server.url()).unwrap());
+        let cache = replica_with(config::RedisConfig::at(&server.url()).unwrap());
         put(&cache, product(2), snapshot(MINUTE));
         eventually("it is used", async || tier(&cache).answers && has(&cache, &product(1)).await).await;
         match failure {
@@ -94,7 +94,7 @@ async fn a_flushed_or_foreign_redis_is_a_miss() {
 #[tokio::test]
 async fn a_gateway_starts_without_its_redis_and_finds_it_later() {
     let port = free_port();
-    let cache = replica_with(config::Redis::at(&format!("redis://127.0.0.1:{port}")).unwrap());
+    let cache = replica_with(config::RedisConfig::at(&format!("redis://127.0.0.1:{port}")).unwrap());
     put(&cache, product(1), snapshot(MINUTE));
     assert!(has(&cache, &product(1)).await && !has(&cache, &product(2)).await);
     let server = RedisServer::start_on(port, &[]);

@@ -34,12 +34,12 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// A replica with a long Redis timeout, so that a busy machine does not turn hits into misses.
 fn replica(url: &str) -> Cache {
-    replica_with(config::Redis { timeout: Duration::from_secs(5), ..config::Redis::at(url).unwrap() })
+    replica_with(config::RedisConfig { timeout: Duration::from_secs(5), ..config::RedisConfig::at(url).unwrap() })
 }
 
-fn replica_with(redis: config::Redis) -> Cache {
+fn replica_with(redis: config::RedisConfig) -> Cache {
     let tags = [(us().marketplace, "example-20".to_owned())];
-    Cache::shared(&config::Cache::default(), Store::open(&redis).unwrap(), tags)
+    Cache::shared(&config::CacheConfig::default(), Store::open(&redis).unwrap(), tags)
 }
 
 fn us() -> Locale {

@@ -59,7 +59,7 @@ async fn a_replica_that_was_cut_off_hears_of_a_purge_when_it_is_back() {
 async fn a_purge_that_redis_does_not_take_says_so() {
     let mut server = RedisServer::start(&[]).await;
     stored(&server, product(1), snapshot(MINUTE)).await;
-    let cache = replica_with(config::Redis::at(&server.url()).unwrap());
+    let cache = replica_with(config::RedisConfig::at(&server.url()).unwrap());
     eventually("it is read", async || has(&cache, &product(1)).await).await;
     server.kill();
     let purged = cache.purge(&Purge::Everything).await;

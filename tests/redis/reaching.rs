@@ -15,8 +15,8 @@ use crate::{
 };
 
 /// That two replicas share answers and purges, whatever their Redis is made of.
-async fn shares(redis: config::Redis) {
-    let redis = config::Redis { timeout: Duration::from_secs(5), ..redis };
+async fn shares(redis: config::RedisConfig) {
+    let redis = config::RedisConfig { timeout: Duration::from_secs(5), ..redis };
     let (one, other) = (replica_with(redis.clone()), replica_with(redis));
     let keys = [product(1), page(Namespace::Searches), product(2)];
     for key in &keys {
@@ -47,10 +47,11 @@ async fn it_works_with_a_password_and_over_tls() {
         "tls-auth-clients no".to_owned(),
     ];
     let server = RedisServer::start_with_password(&tls.each_ref().map(String::as_str)).await;
-    shares(config::Redis::at(&server.url()).unwrap()).await;
+    shares(config::RedisConfig::at(&server.url()).unwrap()).await;
     let _: String = server.run("FLUSHALL").await;
-    let over_tls = config::Redis::at(&format!("rediss://:p%40ss@localhost:{tls_port}")).unwrap();
-    shares(config::Redis { ca_file: Some(config::CaFile::read(path("cert.pem")).unwrap()), ..over_tls.clone() }).await;
+    let over_tls = config::RedisConfig::at(&format!("rediss://:p%40ss@localhost:{tls_port}")).unwrap();
+    shares(config::RedisConfig { ca_file: Some(config::CaFile::read(path("cert.pem")).unwrap()), ..over_tls.clone() })
+        .await;
 
     let distrustful = replica_with(over_tls);
     eventually("a certificate that nobody vouches for is refused", async || {
@@ -65,11 +66,11 @@ async fn it_works_through_sentinel_with_and_without_a_password_of_its_own() {
     let server = RedisServer::start_with_password(&[]).await;
     let sentinel = RedisServer::sentinel_of(&server, &["sentinel auth-pass primary p@ss"]).await;
     let address = sentinel.url().replace("redis://", "redis-sentinel://:p%40ss@");
-    shares(config::Redis::at(&format!("{address}/primary")).unwrap()).await;
+    shares(config::RedisConfig::at(&format!("{address}/primary")).unwrap()).await;
 
     let guarded = RedisServer::sentinel_with_password(&server, &["sentinel auth-pass primary p@ss"]).await;
     let address = guarded.url().replace("redis://", "redis-sentinel://");
-    shares(config::Redis::at(&format!("{address}/primary")).unwrap()).await;
+    shares(config::RedisConfig::at(&format!("{address}/primary")).unwrap()).await;
 }
 
 #[tokio::test]
@@ -78,5 +79,5 @@ async fn it_works_on_a_cluster() {
     let _: String = server.run("CLUSTER ADDSLOTSRANGE 0 16383").await;
     eventually("the cluster is up", async || server.run::<String>("CLUSTER INFO").await.contains("cluster_state:ok"))
         .await;
-    shares(config::Redis::at(&server.url().replace("redis://", "redis-cluster://")).unwrap()).await;
+    shares(config::RedisConfig::at(&server.url().replace("redis://", "redis-cluster://")).unwrap()).await;
 }

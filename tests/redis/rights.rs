@@ -1,6 +1,6 @@
 //! The check of a Redis before it is used: its rights, and the replicas that it has.
 
-use stockroom::{config::Redis, store::Store};
+use stockroom::{config::RedisConfig, store::Store};
 
 use crate::server::{RedisServer, eventually};
 
@@ -13,7 +13,7 @@ fn recommended() -> String {
 
 async fn check(server: &RedisServer) -> Vec<&'static str> {
     let url = server.url().replace("redis://", "redis://stockroom:word@");
-    let redis = Redis { timeout: std::time::Duration::from_secs(5), ..Redis::at(&url).unwrap() };
+    let redis = RedisConfig { timeout: std::time::Duration::from_secs(5), ..RedisConfig::at(&url).unwrap() };
     let checked = Store::open(&redis).unwrap().check().await.unwrap();
     checked.refused.into_iter().map(|(command, _)| command).collect()
 }

@@ -40,9 +40,10 @@ async fn a_replica_reads_another_replica_s_answers_with_their_original_time() {
 async fn an_account_with_another_tag_does_not_share() {
     let server = RedisServer::start(&[]).await;
     stored(&server, product(1), snapshot(MINUTE)).await;
-    let redis = config::Redis { timeout: Duration::from_secs(5), ..config::Redis::at(&server.url()).unwrap() };
+    let redis =
+        config::RedisConfig { timeout: Duration::from_secs(5), ..config::RedisConfig::at(&server.url()).unwrap() };
     let tags = [(us().marketplace, "another-20".to_owned())];
-    let other = Cache::shared(&config::Cache::default(), Store::open(&redis).unwrap(), tags);
+    let other = Cache::shared(&config::CacheConfig::default(), Store::open(&redis).unwrap(), tags);
     assert!(!has(&other, &product(1)).await);
     assert!(tier(&other).answers);
 }

@@ -54,7 +54,7 @@ mod version;
 /// One host for all marketplaces (Amazon's SDK 1.3.0, `configuration.py`).
 const BASE: &str = "https://creatorsapi.amazon";
 
-/// The credential and the connection of a [`Client`].
+/// The credential and the connection of a [`CreatorsClient`].
 pub struct Options {
     /// The credential's id.
     pub credential_id: String,
@@ -74,7 +74,7 @@ pub struct Options {
 
 /// A client with one account's credential. Calls share its connections; all clients of this process that have the same
 /// credential share one token. Share the client behind an `Arc`.
-pub struct Client {
+pub struct CreatorsClient {
     version: Version,
     partner_tags: HashMap<Marketplace, String>,
     base: String,
@@ -83,7 +83,7 @@ pub struct Client {
     token_cache: Rotating<TokenCache>,
 }
 
-impl Client {
+impl CreatorsClient {
     /// Validates the options. Opens no connection and fetches no token.
     ///
     /// # Errors
@@ -215,7 +215,7 @@ fn path(request: &CatalogRequest) -> &'static str {
     }
 }
 
-impl Upstream for Client {
+impl Upstream for CreatorsClient {
     fn protocol(&self) -> pb::Protocol {
         pb::Protocol::Creators
     }
@@ -271,9 +271,9 @@ impl fmt::Debug for Options {
     }
 }
 
-impl fmt::Debug for Client {
+impl fmt::Debug for CreatorsClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("creators::Client")
+        f.debug_struct("CreatorsClient")
             .field("version", &self.version)
             .field("partner_tags", &self.partner_tags)
             .finish_non_exhaustive()

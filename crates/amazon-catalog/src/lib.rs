@@ -15,7 +15,7 @@
 //! };
 //!
 //! let us = Marketplace::parse("US").ok_or("no such marketplace")?;
-//! let client = creators::Client::new(creators::Options {
+//! let client = creators::CreatorsClient::new(creators::Options {
 //!     credential_id: "your-credential-id".to_owned(),
 //!     credential_secret: std::env::var("AMAZON_CREDENTIAL_SECRET")?.into(),
 //!     version: creators::Version::parse("3.1")?,

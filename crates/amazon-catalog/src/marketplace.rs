@@ -10,9 +10,9 @@ const SEARCH_INDICES: &str = include_str!("../data/search-indices.tsv");
 
 /// One of Amazon's 22 marketplaces.
 #[derive(Clone, Copy)]
-pub struct Marketplace(&'static Row);
+pub struct Marketplace(&'static MarketplaceRow);
 
-struct Row {
+struct MarketplaceRow {
     name: &'static str,
     code: &'static str,
     country: &'static str,
@@ -52,9 +52,10 @@ pub struct Locale {
     pub currency: Currency,
 }
 
-static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| MARKETPLACES.lines().skip(1).filter_map(Row::parse).collect());
+static ROWS: LazyLock<Vec<MarketplaceRow>> =
+    LazyLock::new(|| MARKETPLACES.lines().skip(1).filter_map(MarketplaceRow::parse).collect());
 
-impl Row {
+impl MarketplaceRow {
     fn parse(line: &'static str) -> Option<Self> {
         let mut cells = line.split('\t');
         let mut next = || cells.next();

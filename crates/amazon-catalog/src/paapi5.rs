@@ -18,7 +18,7 @@ use std::{
 use futures_util::{FutureExt, future::BoxFuture};
 use secrecy::{ExposeSecret, SecretString};
 
-use self::signing::{Keys, Unsigned};
+use self::signing::{SigningKeys, Unsigned};
 use crate::{
     BuildError, CatalogRequest, CatalogResponse, ConnectionCheck, Error, Marketplace, Operation, Refusal, SentNotice,
     TransportOptions, Unsupported, Upstream, pb, response_body,
@@ -30,7 +30,7 @@ mod request;
 mod resources;
 mod signing;
 
-/// The account and the connection of a [`Client`].
+/// The account and the connection of a [`Paapi5Client`].
 pub struct Options {
     /// The account's access key.
     pub access_key: String,
@@ -44,14 +44,14 @@ pub struct Options {
 }
 
 /// A client with one account's keys. Calls share its connections; share the client behind an `Arc`.
-pub struct Client {
-    keys: Rotating<Keys>,
+pub struct Paapi5Client {
+    keys: Rotating<SigningKeys>,
     partner_tags: HashMap<Marketplace, String>,
     endpoint: Option<String>,
     transport: Transport,
 }
 
-impl Client {
+impl Paapi5Client {
     /// Validates the options. Opens no connection.
     ///
     /// # Errors
@@ -110,14 +110,14 @@ impl Client {
     }
 }
 
-fn keys(access_key: &str, secret_key: &SecretString) -> Result<Arc<Keys>, BuildError> {
+fn keys(access_key: &str, secret_key: &SecretString) -> Result<Arc<SigningKeys>, BuildError> {
     if access_key.is_empty() || !access_key.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(BuildError::AccessKey);
     }
-    Ok(Arc::new(Keys::new(access_key, secret_key.expose_secret())))
+    Ok(Arc::new(SigningKeys::new(access_key, secret_key.expose_secret())))
 }
 
-impl Upstream for Client {
+impl Upstream for Paapi5Client {
     fn protocol(&self) -> pb::Protocol {
         pb::Protocol::Paapi5
     }
@@ -165,9 +165,9 @@ impl fmt::Debug for Options {
     }
 }
 
-impl fmt::Debug for Client {
+impl fmt::Debug for Paapi5Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("paapi5::Client").field("partner_tags", &self.partner_tags).finish_non_exhaustive()
+        f.debug_struct("Paapi5Client").field("partner_tags", &self.partner_tags).finish_non_exhaustive()
     }
 }
 

@@ -9,10 +9,10 @@ use tokio::{sync::Notify, time::Instant};
 
 /// Says whether and when the request of one call was written. Cheap to clone; all clones say the same.
 #[derive(Clone, Debug, Default)]
-pub struct SentNotice(Arc<Inner>);
+pub struct SentNotice(Arc<SentState>);
 
 #[derive(Debug, Default)]
-struct Inner {
+struct SentState {
     at: OnceLock<Instant>,
     written: Notify,
 }

@@ -22,7 +22,7 @@ pub(crate) use self::{
     spelling::lower,
     tokens::TokenStore,
 };
-use self::{errors::InvalidField, files::FileCollection, tokens::TokenError};
+use self::{errors::InvalidField, files::FileCollection, tokens::TokenRefusal};
 
 mod catalog;
 mod credentials;
@@ -74,8 +74,8 @@ pub(crate) fn authenticate(
     let Some((token, claimed)) = header("authorization").and_then(bearer) else { return refuse("MissingCredential") };
     let version = match tokens.check(token, now) {
         Ok(version) => version,
-        Err(TokenError::Unknown) => return refuse("InvalidToken"),
-        Err(TokenError::Expired) => return refuse("TokenExpired"),
+        Err(TokenRefusal::Unknown) => return refuse("InvalidToken"),
+        Err(TokenRefusal::Expired) => return refuse("TokenExpired"),
     };
     if claimed.is_some_and(|claimed| claimed != version.name) {
         return refuse("InvalidIssuer");

@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn nothing_is_stored_for_longer_than_it_may_be_returned() {
-        let policy = FreshnessPolicy::from(&config::Cache::default());
+        let policy = FreshnessPolicy::from(&config::CacheConfig::default());
         let hours = |hours: u64| Duration::from_secs(3600 * hours);
         let now = SystemTime::now();
         let cases = [

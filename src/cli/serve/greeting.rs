@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     cli::sandbox,
-    config::{Account, Config, LogFormat},
+    config::{AccountConfig, Config, LogFormat},
     format,
 };
 
@@ -19,7 +19,7 @@ pub(super) fn text(config: &Config, address: SocketAddr, admin: Option<SocketAdd
 }
 
 fn one_line(config: &Config, address: SocketAddr, admin: Option<SocketAddr>) -> String {
-    let account = |account: &Account| {
+    let account = |account: &AccountConfig| {
         json!({
             "name": account.name,
             "marketplaces": codes(account),
@@ -64,7 +64,7 @@ fn for_people(config: &Config, address: SocketAddr, admin: Option<SocketAddr>) -
     text
 }
 
-fn codes(account: &Account) -> Vec<&'static str> {
+fn codes(account: &AccountConfig) -> Vec<&'static str> {
     account.partner_tags.iter().map(|(marketplace, _)| marketplace.code()).collect()
 }
 

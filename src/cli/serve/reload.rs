@@ -16,7 +16,7 @@ use std::{
 
 use tokio::{signal::unix::Signal, time::interval};
 
-use super::{Running, Serve};
+use super::{RunningConfig, Serve};
 use crate::{
     cli::exit::Failure,
     config::{Change, Config, ConfigErrors, Effective, TakesEffect},
@@ -34,7 +34,7 @@ const POLL_INTERVAL: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Reload {
     pub(super) command: Serve,
-    pub(super) running: Running,
+    pub(super) running: RunningConfig,
     pub(super) rotation: CredentialRotator,
     pub(super) operations: Operations,
     pub(super) filter: LogFilter,
@@ -153,7 +153,7 @@ impl Reload {
 }
 
 /// The fingerprints of all files that the configuration comes from.
-pub(super) fn fingerprints(command: &Serve, running: &Running) -> Fingerprints {
+pub(super) fn fingerprints(command: &Serve, running: &RunningConfig) -> Fingerprints {
     let files = command.sources.file().into_iter().chain(running.effective.files());
     files
         .map(|file| {

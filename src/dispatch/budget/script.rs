@@ -37,7 +37,7 @@ pub(super) struct BudgetScript {
 
 /// The limits and every constant that the script shares with this code.
 #[derive(Serialize)]
-struct Settings {
+struct ScriptSettings {
     limit: u32,
     rate: f64,
     replicas: u32,
@@ -177,7 +177,7 @@ impl ScriptReply {
 impl BudgetScript {
     pub(super) fn new(store: Store, replica: &Arc<str>, options: &Options) -> Self {
         let keys = ["day", "pace", "members"].map(|of| key_name(&store, &options.name, of));
-        let settings = Settings {
+        let settings = ScriptSettings {
             limit: options.calls_per_day,
             rate: options.calls_per_second,
             replicas: options.replicas.max(1),

@@ -64,7 +64,7 @@ async fn what_is_asked_of_a_stopping_actor_is_refused_for_that_reason() {
     let ((), late, page, sent) = tokio::join!(stop, late, page, all(sent));
     assert_eq!(late.len(), 3);
     assert!(late.iter().all(|item| matches!(item.result, Err(Error::Stopping))), "{late:?}");
-    assert!(matches!(page, Err(Failure { error: Error::Stopping, .. })));
+    assert!(matches!(page, Err(RequestFailure { error: Error::Stopping, .. })));
     assert!(sent.iter().all(|item| item.result.is_ok()));
 }
 
@@ -78,7 +78,7 @@ async fn each_waiter_is_answered_by_its_deadline_also_while_amazon_hangs() {
         futures_util::future::join_all(pages),
     );
     assert!(items.iter().all(|item| matches!(item.result, Err(Error::DeadlineExceeded))), "{items:?}");
-    let is_overdue = |failure: &Failure| matches!(failure.error, Error::DeadlineExceeded);
+    let is_overdue = |failure: &RequestFailure| matches!(failure.error, Error::DeadlineExceeded);
     assert!(pages.iter().all(|page| page.as_ref().is_err_and(is_overdue)), "{pages:?}");
     assert_eq!((items.len(), Instant::now() - asked), (3, Duration::from_secs(5)));
 }

@@ -122,7 +122,7 @@ async fn the_time_that_calls_take_counts_for_a_deadline() {
     // Its turn comes in time, in two seconds at most, and its answer would not.
     let asked = Instant::now();
     let refused = dispatch.fetch(page(100), seldom(3)).await;
-    let Err(Failure { error: Error::WaitExceedsDeadline { wait }, .. }) = refused else { panic!("{refused:?}") };
+    let Err(RequestFailure { error: Error::WaitExceedsDeadline { wait }, .. }) = refused else { panic!("{refused:?}") };
     assert!((Duration::from_secs(3)..Duration::from_secs(6)).contains(&wait), "{wait:?}");
     assert_eq!(Instant::now(), asked);
     assert!(dispatch.fetch(page(101), seldom(7)).await.is_ok());
@@ -167,6 +167,6 @@ async fn a_caller_s_three_calls_a_day_are_three_over_two_replicas_without_redis(
     let pages = (1..=400).map(|id| replicas[id as usize % 2].fetch(page(id), greedy()));
     let pages = futures_util::future::join_all(pages).await;
     assert_eq!((pages.iter().filter(|page| page.is_ok()).count(), amazon.batches().len()), (3, 3));
-    let is_spent = |failure: &Failure| matches!(failure.error, Error::CallerShareSpent { share: 3, .. });
+    let is_spent = |failure: &RequestFailure| matches!(failure.error, Error::CallerShareSpent { share: 3, .. });
     assert_eq!(pages.iter().filter(|page| page.as_ref().is_err_and(is_spent)).count(), 397);
 }

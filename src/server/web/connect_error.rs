@@ -12,21 +12,21 @@ use super::json;
 
 /// The error in its JSON form (Connect protocol reference, "Error end-stream").
 #[derive(Debug, Serialize)]
-pub(super) struct ConnectError {
+pub(super) struct ErrorJson {
     code: &'static str,
     message: String,
-    details: Vec<Detail>,
+    details: Vec<ErrorDetailJson>,
 }
 
 #[derive(Debug, Serialize)]
-struct Detail {
+struct ErrorDetailJson {
     r#type: String,
     value: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     debug: Option<serde_json::Value>,
 }
 
-impl From<&Status> for ConnectError {
+impl From<&Status> for ErrorJson {
     fn from(status: &Status) -> Self {
         // Details of this gateway's own always decode.
         let details = tonic_types::pb::Status::decode(status.details()).unwrap_or_default().details;
@@ -34,7 +34,7 @@ impl From<&Status> for ConnectError {
             let name = detail.type_url.rsplit('/').next().unwrap_or_default().to_owned();
             let text = json::message(&name).and_then(|descriptor| json::encode(descriptor, &detail.value));
             let value = STANDARD_NO_PAD.encode(&detail.value);
-            Detail { r#type: name, value, debug: text.and_then(|text| serde_json::from_slice(&text).ok()) }
+            ErrorDetailJson { r#type: name, value, debug: text.and_then(|text| serde_json::from_slice(&text).ok()) }
         });
         let (code, _) = names(status.code());
         Self { code, message: status.message().to_owned(), details: details.collect() }
@@ -44,7 +44,7 @@ impl From<&Status> for ConnectError {
 /// The response to a unary call that failed.
 pub(super) fn response(status: &Status, is_known_method: bool) -> Response<Bytes> {
     // Strings only, so it always serializes.
-    let text = serde_json::to_vec(&ConnectError::from(status)).unwrap_or_default();
+    let text = serde_json::to_vec(&ErrorJson::from(status)).unwrap_or_default();
     let mut response = Response::new(Bytes::from(text));
     *response.status_mut() = match names(status.code()) {
         _ if !is_known_method && status.code() == Code::Unimplemented => StatusCode::NOT_FOUND,

@@ -16,7 +16,7 @@ use tonic::{Code, Status};
 use super::{
     super::{error::ErrorDescriptor, framed_message::FramedMessage, tracked_body::TrackedBody},
     connect::envelope,
-    connect_error::{self, ConnectError},
+    connect_error::{self, ErrorJson},
     json,
     protocol::Connect,
     response_body::ResponseBody,
@@ -153,7 +153,7 @@ impl JsonStream {
 #[derive(Serialize)]
 struct EndOfStream<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<ConnectError>,
+    error: Option<ErrorJson>,
     metadata: BTreeMap<&'static str, [&'a str; 1]>,
 }
 
@@ -161,7 +161,7 @@ struct EndOfStream<'a> {
 fn end_of_stream(trailers: &HeaderMap, error: Option<Status>) -> Bytes {
     let status = error.unwrap_or_else(|| status(trailers));
     let end = EndOfStream {
-        error: (status.code() != Code::Ok).then(|| ConnectError::from(&status)),
+        error: (status.code() != Code::Ok).then(|| ErrorJson::from(&status)),
         metadata: METADATA.into_iter().filter_map(|name| Some((name, [trailers.get(name)?.to_str().ok()?]))).collect(),
     };
     // Strings only, so it always serializes.

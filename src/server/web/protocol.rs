@@ -11,7 +11,7 @@ const ACCEPTED: &str = "application/grpc, application/grpc-web, application/grpc
 
 /// The protocol of a call that is not gRPC's own.
 #[derive(Debug)]
-pub(super) enum Protocol {
+pub(super) enum WebProtocol {
     /// With its content type, without parameters.
     GrpcWeb(&'static str),
     Connect(Connect),
@@ -29,7 +29,7 @@ pub(super) struct Connect {
 
 /// Why a request is refused before anything is spent on it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(super) struct HttpRefusal {
     status: StatusCode,
     text: &'static str,
 }
@@ -47,18 +47,18 @@ fn content_type(headers: &HeaderMap) -> &[u8] {
     headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default()
 }
 
-impl Protocol {
+impl WebProtocol {
     /// The protocol of a request that is no gRPC call, or its refusal: 405 for another method than POST, 415 for another
     /// content type, 426 for gRPC over HTTP/1.1.
-    pub(super) fn of<B>(request: &Request<B>) -> Result<Self, Refusal> {
+    pub(super) fn of<B>(request: &Request<B>) -> Result<Self, HttpRefusal> {
         if request.method() != Method::POST {
-            return Err(Refusal::METHOD);
+            return Err(HttpRefusal::METHOD);
         }
         let content_type = content_type(request.headers()).to_ascii_lowercase();
         let media_type = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
         let (is_json, is_stream) = match media_type {
             b"application/grpc" | b"application/grpc+proto" if request.version() < Version::HTTP_2 => {
-                return Err(Refusal::VERSION);
+                return Err(HttpRefusal::VERSION);
             }
             b"application/grpc-web" | b"application/grpc-web+proto" => {
                 return Ok(Self::GrpcWeb("application/grpc-web+proto"));
@@ -70,18 +70,18 @@ impl Protocol {
             b"application/proto" => (false, false),
             b"application/connect+json" => (true, true),
             b"application/connect+proto" => (false, true),
-            _ => return Err(Refusal::CONTENT_TYPE),
+            _ => return Err(HttpRefusal::CONTENT_TYPE),
         };
         let method = json::method(request.uri().path());
         match &method {
-            Some(method) if method.is_server_streaming() && !is_stream => Err(Refusal::STREAM),
-            Some(method) if is_stream && !method.is_server_streaming() => Err(Refusal::UNARY),
+            Some(method) if method.is_server_streaming() && !is_stream => Err(HttpRefusal::STREAM),
+            Some(method) if is_stream && !method.is_server_streaming() => Err(HttpRefusal::UNARY),
             _ => Ok(Self::Connect(Connect { is_json, is_stream, method })),
         }
     }
 }
 
-impl Refusal {
+impl HttpRefusal {
     const METHOD: Self = Self {
         status: StatusCode::METHOD_NOT_ALLOWED,
         text: "This port answers calls of gRPC, gRPC-Web and Connect: send POST requests.\n",
@@ -157,25 +157,25 @@ mod tests {
 
     #[test]
     fn a_content_type_decides_the_protocol_or_the_refusal() {
-        let of = |path, content_type| Protocol::of(&request("POST", path, content_type, Version::HTTP_11));
+        let of = |path, content_type| WebProtocol::of(&request("POST", path, content_type, Version::HTTP_11));
         assert!(matches!(
             of(GET_PRODUCT, "Application/JSON; charset=utf-8"),
-            Ok(Protocol::Connect(Connect { is_json: true, is_stream: false, method: Some(_) }))
+            Ok(WebProtocol::Connect(Connect { is_json: true, is_stream: false, method: Some(_) }))
         ));
         assert!(matches!(
             of(STREAM_SEARCH, "application/connect+proto"),
-            Ok(Protocol::Connect(Connect { is_json: false, is_stream: true, method: Some(_) }))
+            Ok(WebProtocol::Connect(Connect { is_json: false, is_stream: true, method: Some(_) }))
         ));
-        assert!(matches!(of("/none", "application/json"), Ok(Protocol::Connect(Connect { method: None, .. }))));
-        assert!(matches!(of(GET_PRODUCT, "application/grpc-web"), Ok(Protocol::GrpcWeb(_))));
+        assert!(matches!(of("/none", "application/json"), Ok(WebProtocol::Connect(Connect { method: None, .. }))));
+        assert!(matches!(of(GET_PRODUCT, "application/grpc-web"), Ok(WebProtocol::GrpcWeb(_))));
         let refused = |path, content_type| of(path, content_type).unwrap_err();
-        assert_eq!(refused(STREAM_SEARCH, "application/json"), Refusal::STREAM);
-        assert_eq!(refused(GET_PRODUCT, "application/connect+json"), Refusal::UNARY);
-        assert_eq!(refused(GET_PRODUCT, "application/grpc"), Refusal::VERSION);
+        assert_eq!(refused(STREAM_SEARCH, "application/json"), HttpRefusal::STREAM);
+        assert_eq!(refused(GET_PRODUCT, "application/connect+json"), HttpRefusal::UNARY);
+        assert_eq!(refused(GET_PRODUCT, "application/grpc"), HttpRefusal::VERSION);
         for other in ["", "application/x-www-form-urlencoded", "application/grpc+json", "application/grpc-web+thrift"] {
-            assert_eq!(refused(GET_PRODUCT, other), Refusal::CONTENT_TYPE, "{other}");
+            assert_eq!(refused(GET_PRODUCT, other), HttpRefusal::CONTENT_TYPE, "{other}");
         }
         let get = request("GET", GET_PRODUCT, "application/json", Version::HTTP_2);
-        assert_eq!(Protocol::of(&get).unwrap_err(), Refusal::METHOD);
+        assert_eq!(WebProtocol::of(&get).unwrap_err(), HttpRefusal::METHOD);
     }
 }

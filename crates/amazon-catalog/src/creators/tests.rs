@@ -71,7 +71,7 @@ async fn a_token_is_asked_for_and_shown_as_amazon_s_own_sdk_does_it() {
     for (version, path, content_type, body, authorization) in cases {
         let fake = Fake::start(|_| (200, NOTHING.to_owned())).await;
         let version = Version::parse(version).unwrap();
-        let client = Client::new(Options { version, ..options(&fake.base()) }).unwrap();
+        let client = CreatorsClient::new(Options { version, ..options(&fake.base()) }).unwrap();
         assert_eq!(client.call(&get_items("UK"), PATIENCE).await.unwrap(), empty());
 
         let [token, call] = fake.seen().try_into().unwrap();
@@ -90,13 +90,14 @@ async fn the_token_service_and_the_proxy_may_stand_elsewhere() {
     let api = Fake::start(|_| (200, NOTHING.to_owned())).await;
     let tokens = Fake::start(|_| (500, String::new())).await;
     let token_endpoint = Some(format!("{}/auth/o2/token", tokens.base()));
-    let client = Client::new(Options { token_endpoint, ..options(&api.base()) }).unwrap();
+    let client = CreatorsClient::new(Options { token_endpoint, ..options(&api.base()) }).unwrap();
     client.call(&get_items("UK"), PATIENCE).await.unwrap();
     assert_eq!((tokens.tokens(), api.tokens(), api.calls()), (1, 0, 1));
 
     let proxy = Fake::start(|_| (200, NOTHING.to_owned())).await;
     let client =
-        Client::new(with_transport("http://amazon.invalid", |transport| transport.proxy = Some(proxy.base()))).unwrap();
+        CreatorsClient::new(with_transport("http://amazon.invalid", |transport| transport.proxy = Some(proxy.base())))
+            .unwrap();
     client.call(&get_items("UK"), PATIENCE).await.unwrap();
     assert_eq!((proxy.tokens(), proxy.calls()), (1, 1));
 }
@@ -109,7 +110,7 @@ async fn feeds_and_reports_are_listed_and_linked() {
         _ => (200, format!(r#"{{"url": "https://files.example{}"}}"#, seen.path)),
     })
     .await;
-    let client = Client::new(options(&fake.base())).unwrap();
+    let client = CreatorsClient::new(options(&fake.base())).unwrap();
     let cases = [
         (FileKind::Feeds, "a", "/catalog/v1/getFeed", r#"{"feedName":"a"}"#),
         (FileKind::Reports, "b", "/reports/v1/getReport", r#"{"filename":"b"}"#),
@@ -134,7 +135,7 @@ async fn feeds_and_reports_are_listed_and_linked() {
 #[tokio::test]
 async fn what_cannot_be_asked_costs_no_call() {
     let fake = Fake::start(|_| (200, NOTHING.to_owned())).await;
-    let client = Client::new(options(&fake.base())).unwrap();
+    let client = CreatorsClient::new(options(&fake.base())).unwrap();
     let answer = client.call(&get_items("DE"), PATIENCE).await;
     assert!(matches!(&answer, Err(Error::Refused { refusal: Refusal::BadPartnerTag, .. })), "{answer:?}");
     assert_eq!(fake.seen().len(), 0);
@@ -145,11 +146,11 @@ fn options_that_cannot_work_are_refused() {
     let fault = |change: fn(&mut Options)| {
         let mut options = options("http://127.0.0.1:1");
         change(&mut options);
-        Client::new(options).map(|_| ()).unwrap_err()
+        CreatorsClient::new(options).map(|_| ()).unwrap_err()
     };
     for id in ["", "two\nlines", "zwölf"] {
         let options = Options { credential_id: id.to_owned(), ..options("http://127.0.0.1:1") };
-        assert!(matches!(Client::new(options), Err(BuildError::Credential)), "{id}");
+        assert!(matches!(CreatorsClient::new(options), Err(BuildError::Credential)), "{id}");
     }
     assert!(matches!(fault(|options| options.credential_secret = "".into()), BuildError::Credential));
     assert!(matches!(
@@ -169,7 +170,7 @@ fn a_credential_serves_the_marketplaces_of_its_group_and_no_other() {
         for version in versions.map(|text| Version::parse(text).unwrap()) {
             for marketplace in Marketplace::all() {
                 let partner_tags = HashMap::from([(marketplace, "example-21".to_owned())]);
-                let built = Client::new(Options { version, partner_tags, ..options("http://127.0.0.1:1") });
+                let built = CreatorsClient::new(Options { version, partner_tags, ..options("http://127.0.0.1:1") });
                 assert_eq!(built.is_ok(), marketplace.region_group() == group, "{version} {marketplace}");
             }
         }

@@ -58,11 +58,11 @@ pub(super) struct Token(Arc<SecretString>);
 /// The token of one credential.
 pub(super) struct TokenCache {
     endpoint: TokenEndpoint,
-    state: Mutex<State>,
+    state: Mutex<TokenState>,
 }
 
 #[derive(Default)]
-struct State {
+struct TokenState {
     cached: Option<CachedToken>,
     failure: Option<FailedFetch>,
     fetch: Option<Fetch>,
@@ -143,7 +143,7 @@ impl TokenCache {
     }
 
     /// The fetch under way, or a new one.
-    fn fetch(self: &Arc<Self>, state: &mut State) -> Fetch {
+    fn fetch(self: &Arc<Self>, state: &mut TokenState) -> Fetch {
         if let Some(fetch) = &state.fetch {
             return fetch.clone();
         }
@@ -185,12 +185,12 @@ impl TokenCache {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, TokenState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl TokenState {
     fn fail(&mut self, error: &Error, now: Instant) {
         let backoff =
             self.failure.as_ref().map_or(MIN_FAILURE_BACKOFF, |last| (last.backoff * 2).min(MAX_FAILURE_BACKOFF));

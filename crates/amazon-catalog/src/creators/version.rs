@@ -4,7 +4,7 @@ use std::fmt;
 
 /// One of the six versions that Amazon prints beside a credential.
 #[derive(Clone, Copy)]
-pub struct Version(&'static Row);
+pub struct Version(&'static VersionRow);
 
 /// The text is not the version of a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,27 +20,27 @@ pub(super) enum Issuer {
     LoginWithAmazon,
 }
 
-struct Row {
+struct VersionRow {
     name: &'static str,
     region_group: &'static str,
     issuer: Issuer,
     token_url: &'static str,
 }
 
-impl Row {
+impl VersionRow {
     const fn new(name: &'static str, region_group: &'static str, issuer: Issuer, token_url: &'static str) -> Self {
         Self { name, region_group, issuer, token_url }
     }
 }
 
 /// Amazon's own SDK 1.3.0, `auth/oauth2_config.py`, in September 2026.
-static ROWS: [Row; 6] = [
-    Row::new("2.1", "NA", Issuer::Cognito, "https://creatorsapi.auth.us-east-1.amazoncognito.com/oauth2/token"),
-    Row::new("2.2", "EU", Issuer::Cognito, "https://creatorsapi.auth.eu-south-2.amazoncognito.com/oauth2/token"),
-    Row::new("2.3", "FE", Issuer::Cognito, "https://creatorsapi.auth.us-west-2.amazoncognito.com/oauth2/token"),
-    Row::new("3.1", "NA", Issuer::LoginWithAmazon, "https://api.amazon.com/auth/o2/token"),
-    Row::new("3.2", "EU", Issuer::LoginWithAmazon, "https://api.amazon.co.uk/auth/o2/token"),
-    Row::new("3.3", "FE", Issuer::LoginWithAmazon, "https://api.amazon.co.jp/auth/o2/token"),
+static ROWS: [VersionRow; 6] = [
+    VersionRow::new("2.1", "NA", Issuer::Cognito, "https://creatorsapi.auth.us-east-1.amazoncognito.com/oauth2/token"),
+    VersionRow::new("2.2", "EU", Issuer::Cognito, "https://creatorsapi.auth.eu-south-2.amazoncognito.com/oauth2/token"),
+    VersionRow::new("2.3", "FE", Issuer::Cognito, "https://creatorsapi.auth.us-west-2.amazoncognito.com/oauth2/token"),
+    VersionRow::new("3.1", "NA", Issuer::LoginWithAmazon, "https://api.amazon.com/auth/o2/token"),
+    VersionRow::new("3.2", "EU", Issuer::LoginWithAmazon, "https://api.amazon.co.uk/auth/o2/token"),
+    VersionRow::new("3.3", "FE", Issuer::LoginWithAmazon, "https://api.amazon.co.jp/auth/o2/token"),
 ];
 
 impl Version {

@@ -12,7 +12,7 @@ use aws_sigv4::{
 const SERVICE: &str = "ProductAdvertisingAPI";
 
 /// An account's keys, ready to sign.
-pub(super) struct Keys(Credentials);
+pub(super) struct SigningKeys(Credentials);
 
 /// A request as it will be sent, all but what the signature adds.
 pub(super) struct Unsigned<'a> {
@@ -26,7 +26,7 @@ pub(super) struct Unsigned<'a> {
     pub(super) body: &'a [u8],
 }
 
-impl Keys {
+impl SigningKeys {
     pub(super) fn new(access_key: &str, secret_key: &str) -> Self {
         Self(Credentials::new(access_key, secret_key, None, None, "configuration"))
     }
@@ -96,7 +96,7 @@ mod tests {
                 headers: &headers,
                 body: vector.payload.as_bytes(),
             };
-            let added = Keys::new(&vector.access_key, &vector.secret_key).sign(&request, time.into()).unwrap();
+            let added = SigningKeys::new(&vector.access_key, &vector.secret_key).sign(&request, time.into()).unwrap();
             let expected = [("x-amz-date", vector.amz_date), ("authorization", vector.expected_authorization)];
             assert_eq!(added, expected, "{}", vector.name);
         }

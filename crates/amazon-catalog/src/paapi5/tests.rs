@@ -49,7 +49,7 @@ fn get_items(marketplace: &str) -> CatalogRequest {
 /// What becomes of one call to a server that gives `answer` to a whole request, and then closes; with the request it saw.
 async fn call(answer: &[u8], within: Duration) -> (Result<CatalogResponse, Error>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let client = Client::new(options(&format!("http://{}", listener.local_addr().unwrap()))).unwrap();
+    let client = Paapi5Client::new(options(&format!("http://{}", listener.local_addr().unwrap()))).unwrap();
     let request = get_items("UK");
     tokio::join!(client.call(&request, within), async {
         let (mut connection, _) = listener.accept().await.unwrap();
@@ -117,7 +117,7 @@ async fn an_answer_that_breaks_off_or_does_not_end_is_an_error() {
 #[tokio::test]
 async fn a_server_that_says_nothing_is_not_waited_for() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let client = Client::new(options(&format!("http://{}", listener.local_addr().unwrap()))).unwrap();
+    let client = Paapi5Client::new(options(&format!("http://{}", listener.local_addr().unwrap()))).unwrap();
     let within = Duration::from_millis(50);
     let answer = client.call(&get_items("UK"), within).await;
     assert!(matches!(&answer, Err(Error::TimedOut { within: limit }) if *limit == within), "{answer:?}");
@@ -129,7 +129,7 @@ async fn a_connection_that_is_never_made_is_not_waited_for() {
     let connect_timeout = Duration::from_millis(50);
     let endpoint = format!("https://{}", listener.local_addr().unwrap());
     let client =
-        Client::new(with_transport(&endpoint, |transport| transport.connect_timeout = connect_timeout)).unwrap();
+        Paapi5Client::new(with_transport(&endpoint, |transport| transport.connect_timeout = connect_timeout)).unwrap();
     let answer = client.call(&get_items("UK"), PATIENCE).await;
     assert!(matches!(&answer, Err(Error::TimedOut { within }) if *within == connect_timeout), "{answer:?}");
 }
@@ -148,7 +148,8 @@ async fn a_certificate_authority_of_one_s_own_is_trusted() {
         .unwrap();
 
     let client =
-        Client::new(with_transport(&endpoint, |transport| transport.ca_pem = Some(cert.pem().into_bytes()))).unwrap();
+        Paapi5Client::new(with_transport(&endpoint, |transport| transport.ca_pem = Some(cert.pem().into_bytes())))
+            .unwrap();
     let request = get_items("UK");
     let (answer, ()) = tokio::join!(client.call(&request, PATIENCE), async {
         let (connection, _) = listener.accept().await.unwrap();
@@ -163,7 +164,8 @@ async fn a_certificate_authority_of_one_s_own_is_trusted() {
 async fn a_proxy_is_used_where_one_is_given() {
     let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = Some(format!("http://{}", proxy.local_addr().unwrap()));
-    let client = Client::new(with_transport("http://amazon.invalid", |transport| transport.proxy = address)).unwrap();
+    let client =
+        Paapi5Client::new(with_transport("http://amazon.invalid", |transport| transport.proxy = address)).unwrap();
     let request = get_items("UK");
     let (answer, request) = tokio::join!(client.call(&request, PATIENCE), async {
         let (mut connection, _) = proxy.accept().await.unwrap();
@@ -183,17 +185,19 @@ async fn what_cannot_be_reached_is_unreachable() {
         let (mut connection, _) = listener.accept().await.unwrap();
         connection.write_all(b"this is not TLS").await.unwrap();
     });
-    let answer = Client::new(options(&format!("https://{address}"))).unwrap().call(&get_items("UK"), PATIENCE).await;
+    let answer =
+        Paapi5Client::new(options(&format!("https://{address}"))).unwrap().call(&get_items("UK"), PATIENCE).await;
     assert!(matches!(&answer, Err(Error::Unreachable { .. })), "no TLS: {answer:?}");
     plain.await.unwrap();
 
-    let answer = Client::new(options(&format!("http://{address}"))).unwrap().call(&get_items("UK"), PATIENCE).await;
+    let answer =
+        Paapi5Client::new(options(&format!("http://{address}"))).unwrap().call(&get_items("UK"), PATIENCE).await;
     assert!(matches!(&answer, Err(Error::Unreachable { .. })), "refused: {answer:?}");
 }
 
 #[tokio::test]
 async fn a_marketplace_without_a_partner_tag_is_refused_without_a_call() {
-    let client = Client::new(options("http://127.0.0.1:1")).unwrap();
+    let client = Paapi5Client::new(options("http://127.0.0.1:1")).unwrap();
     let answer = client.call(&get_items("DE"), PATIENCE).await;
     assert!(matches!(&answer, Err(Error::Refused { refusal: Refusal::BadPartnerTag, .. })), "{answer:?}");
 }
@@ -203,12 +207,12 @@ fn options_that_cannot_work_are_refused() {
     let fault = |change: fn(&mut Options)| {
         let mut options = options("http://127.0.0.1:1");
         change(&mut options);
-        Client::new(options).map(|_| ()).unwrap_err()
+        Paapi5Client::new(options).map(|_| ()).unwrap_err()
     };
     for endpoint in ["", "webservices.amazon.com", "ftp://127.0.0.1"] {
         let mut options = options("http://127.0.0.1:1");
         options.transport.endpoint = Some(endpoint.to_owned());
-        assert!(matches!(Client::new(options), Err(BuildError::Endpoint)), "{endpoint}");
+        assert!(matches!(Paapi5Client::new(options), Err(BuildError::Endpoint)), "{endpoint}");
     }
     assert!(matches!(fault(|options| options.access_key = "two\nlines".to_owned()), BuildError::AccessKey));
     assert!(matches!(fault(|options| options.transport.proxy = Some("http://".to_owned())), BuildError::Proxy));
@@ -221,6 +225,6 @@ fn no_key_or_password_is_shown() {
         transport.proxy = Some(format!("http://me:{SECRET}@127.0.0.1:1"));
     });
     let mut shown = format!("{options:?}");
-    shown += &format!("{:?}", Client::new(options).unwrap());
+    shown += &format!("{:?}", Paapi5Client::new(options).unwrap());
     assert!(!shown.contains(SECRET) && !shown.contains("DUMMYACCESSKEY000001"), "{shown}");
 }

@@ -25,7 +25,7 @@ pub(crate) struct TokenStore {
 
 /// Why a token is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TokenError {
+pub(crate) enum TokenRefusal {
     Unknown,
     Expired,
 }
@@ -54,10 +54,10 @@ impl TokenStore {
     }
 
     /// The version of the credential that a token was issued for.
-    pub(crate) fn check(&self, token: &str, now: Instant) -> Result<CredentialVersion, TokenError> {
+    pub(crate) fn check(&self, token: &str, now: Instant) -> Result<CredentialVersion, TokenRefusal> {
         match locked(&self.issued).get(token) {
-            None => Err(TokenError::Unknown),
-            Some(issued) if issued.expires <= now => Err(TokenError::Expired),
+            None => Err(TokenRefusal::Unknown),
+            Some(issued) if issued.expires <= now => Err(TokenRefusal::Expired),
             Some(issued) => Ok(issued.version),
         }
     }
@@ -127,8 +127,8 @@ mod tests {
         );
         let token = tokens.issue(version.unwrap(), now);
         assert_eq!(tokens.check(&token, now + Duration::from_secs(59)), Ok(version.unwrap()));
-        assert_eq!(tokens.check(&token, now + Duration::from_secs(60)), Err(TokenError::Expired));
+        assert_eq!(tokens.check(&token, now + Duration::from_secs(60)), Err(TokenRefusal::Expired));
         tokens.revoke();
-        assert_eq!(tokens.check(&token, now), Err(TokenError::Unknown));
+        assert_eq!(tokens.check(&token, now), Err(TokenRefusal::Unknown));
     }
 }

@@ -15,11 +15,11 @@ async fn fake() -> Fake {
     Fake::start(|_| (200, NOTHING.to_owned())).await
 }
 
-fn client(fake: &Fake) -> Client {
-    Client::new(options(&fake.base())).unwrap()
+fn client(fake: &Fake) -> CreatorsClient {
+    CreatorsClient::new(options(&fake.base())).unwrap()
 }
 
-async fn ask(client: &Client) -> Result<CatalogResponse, Error> {
+async fn ask(client: &CreatorsClient) -> Result<CatalogResponse, Error> {
     client.call(&get_items("UK"), PATIENCE).await
 }
 
@@ -118,7 +118,7 @@ async fn a_renewal_that_fails_leaves_the_old_token_in_use() {
 }
 
 /// The calls of a client that makes a call again where its token had expired.
-async fn ask_again(client: &Client) -> Result<CatalogResponse, Error> {
+async fn ask_again(client: &CreatorsClient) -> Result<CatalogResponse, Error> {
     match ask(client).await {
         Err(Error::TokenExpired { .. }) => ask(client).await,
         answer => answer,
@@ -269,7 +269,7 @@ async fn each_failure_of_the_token_service_is_distinguished() {
         assert!(is_expected(&error), "{status} {body}: {error:?}");
         assert_eq!(fake.calls(), 0);
     }
-    let unreachable = Client::new(options("http://127.0.0.1:1")).unwrap();
+    let unreachable = CreatorsClient::new(options("http://127.0.0.1:1")).unwrap();
     assert!(matches!(ask(&unreachable).await, Err(Error::Unreachable { .. })));
 }
 
@@ -277,7 +277,8 @@ async fn each_failure_of_the_token_service_is_distinguished() {
 async fn clients_of_one_credential_share_its_token() {
     let fake = fake().await;
     let (first, second) = (client(&fake), client(&fake));
-    let other = Client::new(Options { credential_id: "another-id".to_owned(), ..options(&fake.base()) }).unwrap();
+    let other =
+        CreatorsClient::new(Options { credential_id: "another-id".to_owned(), ..options(&fake.base()) }).unwrap();
     for client in [&first, &second, &other] {
         ask(client).await.unwrap();
     }
@@ -353,7 +354,7 @@ async fn no_secret_is_shown() {
         transport.proxy = Some(format!("http://me:{proxy_password}@127.0.0.1:1"));
     });
     let mut shown = format!("{options:?}");
-    shown += &format!("{:?}", Client::new(options).unwrap());
+    shown += &format!("{:?}", CreatorsClient::new(options).unwrap());
     let client = client(&fake);
     for _ in 0..answers.len() {
         shown += &format!("{:?}", ask(&client).await.map_err(|error| format!("{error} {error:?}")));
