@@ -392,7 +392,9 @@ impl PageRequest for SearchItems {
     fn page(&self, response: &CatalogResponse) -> Result<Option<CachedSearchPage>, amazon_catalog::Error> {
         let CatalogResponse::Search(page) = response else { return Ok(None) };
         let encoded = |place: &Option<pb::Product>| place.as_ref().map(|product| product.encode_to_vec().into());
-        Ok((!page.places.is_empty()).then(|| CachedSearchPage {
+        // A count beside an empty list is Amazon's word, too.
+        let says_something = !page.places.is_empty() || page.total_results.is_some_and(|count| count > 0);
+        Ok(says_something.then(|| CachedSearchPage {
             asins: asins_in_places(&page.places),
             total_results: page.total_results,
             search_url: page.search_url.clone(),
@@ -409,7 +411,6 @@ impl PageRequest for SearchItems {
             product.is_empty() || pb::Product::decode(product.clone()).is_ok_and(|product| product.asin == *asin)
         };
         are_plausible(&page.asins)
-            && !page.asins.is_empty()
             && page.total_results.is_none_or(|count| count >= 0)
             && (page.products.is_empty() || page.products.len() == page.asins.len())
             && page.asins.iter().zip(&page.products).all(is_product)

@@ -7,20 +7,20 @@ use stockroom_proto::pb;
 /// The currencies whose smallest unit is the unit itself (ISO 4217, of those that Amazon lists).
 const WITHOUT_DECIMALS: [&str; 5] = ["CLP", "JPY", "KRW", "PYG", "VND"];
 
-/// The offer that stands for a product: the buy box winner, otherwise the cheapest offer with a price of the best condition.
+/// The offer that stands for a product: the buy box winner, otherwise the cheapest offer with a price of the best condition. A
+/// winner without a price is one only if no offer has one.
 ///
 /// New is before an unknown condition, refurbished, used and collectible. A price that is shown only in Amazon's cart counts
 /// as one that is not known: after a known price of its condition, and before any other condition. An offer without a price
 /// is last.
 pub fn best_offer(product: &pb::Product) -> Option<&pb::Offer> {
-    let listings = &product.offers.as_ref()?.listings;
-    let winner = listings.iter().find(|offer| offer.is_buy_box_winner == Some(true));
     // Of equals the first, in Amazon's order.
-    winner.or_else(|| listings.iter().min_by_key(|offer| rank(offer)))
+    product.offers.as_ref()?.listings.iter().min_by_key(|offer| rank(offer))
 }
 
-/// Lower is better: has a price at all, condition, has a known price, amount. Offers of one product have one currency.
-fn rank(offer: &pb::Offer) -> (bool, u8, bool, i128) {
+/// Lower is better: has a price at all, wins the buy box, condition, has a known price, amount. Offers of one product have one
+/// currency.
+fn rank(offer: &pb::Offer) -> (bool, bool, u8, bool, i128) {
     let is_priced = offer.price.is_some();
     let condition = match offer.condition() {
         pb::Condition::New => 0,
@@ -30,7 +30,7 @@ fn rank(offer: &pb::Offer) -> (bool, u8, bool, i128) {
         pb::Condition::Collectible => 4,
     };
     let amount = offer.price.as_ref().map_or(i128::MAX, total_nanos);
-    (!is_priced && !offer.price_withheld, condition, !is_priced, amount)
+    (!is_priced && !offer.price_withheld, offer.is_buy_box_winner != Some(true), condition, !is_priced, amount)
 }
 
 /// An amount as Amazon displays it, otherwise its digits and currency, as `1,249.50 USD`.
@@ -163,7 +163,8 @@ mod tests {
         let salvaged = pb::Offer { condition_text: "Salvaged".to_owned(), ..offer(Unspecified, Some(2)) };
         let cases = [
             (vec![offer(Used, Some(40)), offer(New, Some(120))], "120.00 USD"),
-            (vec![offer(New, Some(120)), winner], "60.00 USD (Used)"),
+            (vec![offer(New, Some(120)), winner.clone()], "60.00 USD (Used)"),
+            (vec![pb::Offer { price: None, ..winner }, offer(New, Some(120))], "120.00 USD"),
             (vec![offer(New, Some(9)), offer(New, Some(7))], "7.00 USD"),
             (
                 vec![offer(Collectible, Some(1)), offer(Used, Some(3)), offer(Refurbished, Some(5))],

@@ -158,6 +158,12 @@ async fn a_count_that_is_missing_or_wrong_ends_no_list(protocol: Protocol) {
         assert_eq!(children, 30, "{total:?} {pages:?}");
     }
     let stage = TestGateway::speaking(protocol).await;
+    stage.sandbox.inject(times(100, FaultKind::Pages(vec![page([], Some(146), None)])));
+    let found = stage.search().search_products(search("lamp")).await.unwrap().into_inner();
+    record(2, protocol, format!("an empty list of 146: {} products of {}", found.products.len(), found.total_results));
+    assert_eq!((found.products.len(), found.total_results, found.total_results_unknown), (0, 146, false));
+
+    let stage = TestGateway::speaking(protocol).await;
     stage.sandbox.inject(odd(OddAnswer::NoCounts));
     let deals = pb::ListDealsRequest { category: "headphones".to_owned(), ..Default::default() };
     let deals = stage.browse().list_deals(deals).await.unwrap().into_inner();
@@ -222,6 +228,17 @@ async fn a_passing_fault_is_no_absence_and_is_not_kept(protocol: Protocol) {
         stage.sandbox.clear_faults();
         stage.products().get_product(get(first)).await.expect("the fault was not kept");
     }
+    let stage = TestGateway::speaking(protocol).await;
+    stage.sandbox.inject(odd(OddAnswer::FailedList));
+    let (code, reason, _) = failure(stage.search().search_products(search("headphones")).await);
+    record(4, protocol, format!("an empty list beside InternalFailure, SearchProducts: {code:?} {reason}"));
+    assert_eq!((code, reason.as_str()), (Code::Unavailable, "UPSTREAM_FAILED"));
+    let (code, reason, _) = failure(stage.products().get_variations(family()).await);
+    record(4, protocol, format!("an empty list beside InternalFailure, GetVariations: {code:?} {reason}"));
+    assert_eq!((code, reason.as_str()), (Code::Unavailable, "UPSTREAM_FAILED"));
+    stage.sandbox.clear_faults();
+    let found = stage.search().search_products(search("headphones")).await.unwrap().into_inner();
+    assert_eq!(found.products.len(), 10, "the fault was not kept");
 }
 
 async fn an_error_is_what_its_name_means_whatever_its_status_and_envelope(protocol: Protocol) {

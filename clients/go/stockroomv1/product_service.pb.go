@@ -1031,7 +1031,8 @@ type CompareRow struct {
 	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
 	// The brand.
 	Brand string `protobuf:"bytes,3,opt,name=brand,proto3" json:"brand,omitempty"`
-	// The price of the buy box winner, or of the cheapest listed offer where there is none; unset where no price is known.
+	// The price of the buy box winner. Where there is none, or it has no price, that of the cheapest listed offer of the best
+	// condition. Unset where no price is known.
 	Price *Money `protobuf:"bytes,4,opt,name=price,proto3" json:"price,omitempty"`
 	// The price as Amazon displays it; "See price in cart" where it is withheld, "No price" where none is known.
 	PriceText string `protobuf:"bytes,5,opt,name=price_text,json=priceText,proto3" json:"price_text,omitempty"`

@@ -8,7 +8,8 @@ use crate::{Marketplace, creators::Version};
 use stockroom_proto::pb::ErrorReason;
 
 /// Parts of the codes, in lower case, by which Amazon says that an item id is invalid.
-pub(crate) const INVALID_ID_NAMES: [&str; 4] = ["invalidparametervalue", "invaliditem", "invalidasin", "invalidid"];
+pub(crate) const INVALID_ID_NAMES: [&str; 5] =
+    ["invalidparametervalue", "invaliditem", "invalidasin", "invalidid", "validation"];
 
 /// Why a call brought no response.
 ///
@@ -210,7 +211,7 @@ impl Error {
     pub fn may_be_about_an_item_id(&self) -> bool {
         let Self::Rejected { code, parameter, .. } = self else { return false };
         let code = code.to_ascii_lowercase();
-        INVALID_ID_NAMES.iter().chain(&["validation"]).any(|part| code.contains(part))
+        INVALID_ID_NAMES.iter().any(|part| code.contains(part))
             && parameter.as_ref().is_none_or(|parameter| parameter.eq_ignore_ascii_case("itemIds"))
     }
 

@@ -10,8 +10,9 @@
 //!
 //! One function reads every form, under every HTTP status:
 //!
-//! 1. The errors of a body are those of its list (`errors`), or the one that it is itself, or the one in `output`. An error
-//!    has up to three names, looked at in this order: `reason`, `code`, and `type` or `__type` without its name space.
+//! 1. The errors of a body are those of its list (`errors` or `error`), or the one that it is itself, or the one in `output`.
+//!    An error has up to three names, looked at in this order: `reason`, `code`, and `type` or `__type` without its name space.
+//!    One in a list may have a text alone.
 //! 2. A name means what its family means ([`Meaning::of`]): `Throttling`, `RequestThrottled` and `TooManyRequests` are one
 //!    family. The first name whose family is known decides.
 //! 3. Where no name is known the status decides: 429 is throttled, 5xx a failure, 401 and 403 a refusal of the account, any
@@ -26,14 +27,13 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
 use crate::{
     Error, Refusal,
     error::INVALID_ID_NAMES,
     http_response::{HttpResponse, MAX_RETRY_AFTER},
-    json::{FromJson, Object, json_struct},
+    json::{Object, json_struct},
 };
 
 json_struct! {
@@ -49,16 +49,10 @@ json_struct! {
     }
 }
 
-/// A field that Amazon names: `"partnerTag"` in the documentation, `{"name": "partnerTag"}` on the wire, where the SDK
-/// expects a message beside the name.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct FieldName {
-    name: String,
-    message: String,
-}
-
 json_struct! {
-    struct NamedField {
+    /// A field that Amazon names: `"partnerTag"` in the documentation, `{"name": "partnerTag"}` on the wire, where the SDK
+    /// expects a message beside the name.
+    struct FieldName or name {
         name: String,
         message: String,
     }
@@ -81,12 +75,18 @@ pub(crate) enum Meaning {
     InvalidValue,
 }
 
+/// What can be asked for, in the names of errors.
+const SUBJECTS: [&str; 11] =
+    ["", "item", "itemid", "asin", "product", "resource", "browsenode", "node", "variation", "feed", "report"];
+
 /// The errors of a body.
 pub(crate) fn read_errors(body: &Object<'_>) -> Vec<ErrorEntry> {
-    let mut listed: Vec<ErrorEntry> = body.field("errors");
-    listed.retain(ErrorEntry::has_name);
-    if !listed.is_empty() {
-        return listed;
+    for list in ["errors", "error"] {
+        let mut listed: Vec<ErrorEntry> = body.field(list);
+        listed.retain(|error| error.has_name() || !error.message.is_empty());
+        if !listed.is_empty() {
+            return listed;
+        }
     }
     let flat = |object: &Object<'_>| Some(ErrorEntry::from_object(object)).filter(ErrorEntry::has_name);
     let envelope = body.get("output").and_then(Object::read);
@@ -117,11 +117,11 @@ pub(crate) fn to_error(
         _ if status.is_server_error() => Error::Failed { status: status.as_u16(), request_id },
         _ if is_refusal => Error::Refused { refusal: Refusal::Other, request_id },
         _ => match entry {
-            Some(entry) => {
+            Some(entry) if entry.has_name() => {
                 Error::Rejected { code: printable_code(entry.name()), parameter: entry.parameter(), request_id }
             }
             None if body.is_none() && !status.is_redirection() => Error::Failed { status: status.as_u16(), request_id },
-            None => response.malformed(&format!("HTTP status {} without an error code", status.as_u16())),
+            _ => response.malformed(&format!("HTTP status {} without an error code", status.as_u16())),
         },
     }
 }
@@ -177,6 +177,14 @@ impl Meaning {
         if let Some(refusal) = refusal {
             return Some(Self::Refused(refusal));
         }
+        // Some codes are the HTTP status that the response should have.
+        if let Ok(status) = name.parse::<u16>() {
+            return match status {
+                429 => Some(Self::Throttled),
+                500..600 => Some(Self::Failed),
+                _ => None,
+            };
+        }
         // The families are tried from the narrowest on: ItemNotFound is no failure, ServiceUnavailable no absence.
         if has(&[
             "throttl",
@@ -190,7 +198,7 @@ impl Meaning {
             Some(Self::Throttled)
         } else if has(&["notaccessible"]) {
             Some(Self::NotAccessible)
-        } else if has(&["notfound", "noresult", "nosuch"]) {
+        } else if is_not_found(name) {
             Some(Self::NotFound)
         } else if has(&INVALID_ID_NAMES) || has(&["invalidbrowsenode"]) {
             Some(Self::InvalidValue)
@@ -256,6 +264,7 @@ impl ErrorEntry {
     pub(crate) fn meaning(&self) -> Option<Meaning> {
         let is_refusal = |meaning: &Meaning| matches!(meaning, Meaning::Refused(_));
         match without_name_space(&self.reason) {
+            "" if !self.has_name() => Meaning::of_text(&self.message),
             "" => self.names().find_map(|name| Meaning::of(name, &self.message)),
             // The Creators API says why it refuses an account in `reason`, and with a type as general as AccessDenied.
             "InvalidAssociate" => Some(Meaning::Refused(Refusal::BadPartnerTag)),
@@ -289,19 +298,21 @@ impl ErrorEntry {
     }
 }
 
+/// Whether a name says that what was asked for does not exist: `ItemNotFound`, and not `PartnerTagNotFound`.
+fn is_not_found(name: &str) -> bool {
+    let subject = name
+        .strip_suffix("notfound")
+        .or_else(|| name.strip_prefix("nosuch"))
+        .or_else(|| name.strip_prefix("no")?.strip_suffix("found"));
+    name.starts_with("noresult") || subject.is_some_and(|subject| SUBJECTS.contains(&subject.trim_end_matches('s')))
+}
+
 fn without_name_space(name: &str) -> &str {
     name.rsplit(['#', '.', '/', ':']).next().unwrap_or_default()
 }
 
 fn is_name(text: &str) -> bool {
     text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphabetic())
-}
-
-impl FromJson for FieldName {
-    fn read(json: &RawValue) -> Option<Self> {
-        let name = String::read(json).map(|name| Self { name, message: String::new() });
-        name.or_else(|| NamedField::read(json).map(|NamedField { name, message }| Self { name, message }))
-    }
 }
 
 #[cfg(test)]

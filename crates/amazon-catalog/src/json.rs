@@ -17,6 +17,7 @@
 //! # Edge cases
 //!
 //! Numbers and booleans are also read from strings, and a string field accepts a number's digits, because Amazon sends ids both ways.
+//! A list of one element may be the element itself.
 //! A string of white space is absent. A number is rounded to what its field holds; it is absent only where it is no number,
 //! or larger than the field. Of several fields with one name the first counts that is not null, also where it does not fit.
 
@@ -87,8 +88,10 @@ impl<'de> Deserialize<'de> for Object<'de> {
 
 /// Declares a struct that is read from a JSON object, field by field. The name of a field is the key in the JSON, apart from
 /// case and `_`. The struct and its fields are `pub(crate)`.
+///
+/// `struct Condition or value { … }` is also read from its field `value` alone, without the object around it.
 macro_rules! json_struct {
-    ($(#[$attribute:meta])* struct $name:ident { $($(#[$note:meta])* $field:ident: $type:ty,)+ }) => {
+    ($(#[$attribute:meta])* struct $name:ident $(or $main:ident)? { $($(#[$note:meta])* $field:ident: $type:ty,)+ }) => {
         $(#[$attribute])*
         #[derive(Clone, Debug, Default, PartialEq)]
         pub(crate) struct $name {
@@ -96,8 +99,13 @@ macro_rules! json_struct {
         }
 
         impl $crate::json::FromJson for $name {
+            #[allow(clippy::needless_update, reason = "a struct may have one field")]
             fn read(json: &serde_json::value::RawValue) -> Option<Self> {
-                let object = $crate::json::Object::read(json)?;
+                let object = $crate::json::Object::read(json);
+                $(if object.is_none() {
+                    return Some(Self { $main: $crate::json::FromJson::read(json)?, ..Self::default() });
+                })?
+                let object = object?;
                 Some(Self { $($field: object.field(stringify!($field)),)+ })
             }
         }
@@ -134,18 +142,18 @@ impl FromJson for String {
 
 impl FromJson for bool {
     fn read(json: &RawValue) -> Option<Self> {
-        match json.get().trim_matches('"') {
-            "true" => Some(true),
-            "false" => Some(false),
+        match json.get().trim_matches('"').trim().to_ascii_lowercase().as_str() {
+            "true" | "1" => Some(true),
+            "false" | "0" => Some(false),
             _ => None,
         }
     }
 }
 
 impl FromJson for i64 {
-    /// A number, also as a string, rounded to a whole one. `None` where it is no number or does not fit.
+    /// A number, also as a string or with a percent sign, rounded to a whole one. `None` where it is no number or does not fit.
     fn read(json: &RawValue) -> Option<Self> {
-        let (units, nanos) = parse_amount(&text(json)?)?;
+        let (units, nanos) = parse_amount(text(json)?.trim().trim_end_matches('%'))?;
         units.checked_add((nanos / 500_000_000).into())
     }
 }
@@ -170,9 +178,13 @@ impl<T: FromJson> FromJson for Option<T> {
 }
 
 impl<T: FromJson> FromJson for Vec<T> {
-    /// The elements that fit, in their order, of the first [`MAX_ELEMENTS`].
+    /// The elements that fit, in their order, of the first [`MAX_ELEMENTS`]; or what is no list as its only element, but for
+    /// an object without fields.
     fn read(json: &RawValue) -> Option<Self> {
-        let elements: Vec<&RawValue> = serde_json::from_str(json.get()).ok()?;
+        let Ok(elements) = serde_json::from_str::<Vec<&RawValue>>(json.get()) else {
+            let is_nothing = Object::read(json).is_some_and(|object| object.0.is_empty());
+            return T::read(json).filter(|_| !is_nothing).map(|element| vec![element]);
+        };
         Some(elements.into_iter().take(MAX_ELEMENTS).filter_map(T::read).collect())
     }
 }
@@ -227,6 +239,12 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_one_may_be_the_element() {
+        assert_eq!(read::<Vec<Inner>>(r#"{"URL": "kept"}"#), Some(vec![Inner { url: "kept".to_owned() }]));
+        assert_eq!((read::<Vec<Inner>>("7"), read::<Vec<Inner>>("{ }")), (None, None));
+    }
+
+    #[test]
     fn a_list_without_end_is_read_up_to_its_bound() {
         let json = format!("[{}{{}}]", "{},".repeat(100_000));
         assert_eq!(read::<Vec<Inner>>(&json).map(|list| list.len()), Some(MAX_ELEMENTS));
@@ -246,6 +264,7 @@ mod tests {
             ("1.2e1", Some(12)),
             ("\"12.\"", Some(12)),
             ("3000000000", None),
+            ("\"23%\"", Some(23)),
             ("true", None),
             ("\"\"", None),
         ] {
@@ -256,5 +275,6 @@ mod tests {
         assert_eq!(read::<String>("9000000001").as_deref(), Some("9000000001"), "an id sent as a number");
         assert_eq!(read::<String>("\"  \""), None, "white space says nothing");
         assert_eq!(read::<bool>("\"true\""), Some(true));
+        assert_eq!((read::<bool>("\" False\""), read::<bool>("1"), read::<bool>("2")), (Some(false), Some(true), None));
     }
 }

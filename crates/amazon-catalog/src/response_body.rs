@@ -18,8 +18,10 @@
 //!
 //! Errors name ids in their text only. An error about the existence of an item that names no id is that of the ids not
 //! answered, if there are no more of them than such errors. A product under an id that nobody asked for is that of the one
-//! id not answered, if there is exactly one of each. Items beyond the size of a page, or of other ids, are ignored.
+//! id not answered and not named by an error, if there is exactly one of each. Of two items with one id the longer counts.
+//! Items beyond the size of a page, or of other ids, are ignored.
 
+use prost::Message;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
@@ -82,19 +84,14 @@ impl Decoding<'_> {
         if !is_client_error || self.errors.iter().any(|error| error.meaning().is_some_and(Meaning::is_about_the_call)) {
             return Err(self.error());
         }
-        let is_nothing = |error: &ErrorEntry| error.meaning() == Some(Meaning::NotFound);
         match request {
             CatalogRequest::Items(asked) => {
-                let outcomes = Outcomes::rejected(&asked.asins, self.errors);
-                if outcomes.is_some() || self.errors.iter().any(is_nothing) {
-                    let outcomes = outcomes.unwrap_or_else(|| Outcomes::all_missing(&asked.asins));
+                if let Some(outcomes) = Outcomes::rejected(&asked.asins, self.errors) {
                     return Ok(CatalogResponse::Items(self.items(Vec::new(), outcomes)));
                 }
             }
             CatalogRequest::BrowseNodes(asked) => {
-                let outcomes = Outcomes::rejected(&asked.ids, self.errors);
-                if outcomes.is_some() || self.errors.iter().any(is_nothing) {
-                    let outcomes = outcomes.unwrap_or_else(|| Outcomes::all_missing(&asked.ids));
+                if let Some(outcomes) = Outcomes::rejected(&asked.ids, self.errors) {
                     return Ok(CatalogResponse::BrowseNodes(self.browse_nodes(Vec::new(), outcomes)));
                 }
             }
@@ -136,7 +133,7 @@ impl Decoding<'_> {
         self.require_list(listed.is_some(), result)?;
         let products: Vec<pb::Product> =
             listed.unwrap_or_default().into_iter().flatten().filter_map(|item| item.product(marketplace)).collect();
-        let (products, found) = assign(products, &asked.asins);
+        let (products, found) = assign(products, &asked.asins, self.errors);
         let outcomes = Outcomes::beside(&asked.asins, &found, self.errors);
         if outcomes.nothing_is_known(found.len()) && !self.errors.is_empty() {
             return Err(self.error());
@@ -150,10 +147,8 @@ impl Decoding<'_> {
         let mut nodes: Vec<pb::BrowseNode> = Vec::new();
         let mut found = Vec::new();
         for node in listed.unwrap_or_default().into_iter().filter_map(BrowseNode::into_message) {
-            let id = asked.ids.iter().find(|id| id.to_string() == node.id);
-            if let Some(id) = id.filter(|id| !found.contains(*id)) {
-                found.push(*id);
-                nodes.push(node);
+            if let Some(id) = asked.ids.iter().find(|id| id.to_string() == node.id) {
+                add_or_replace(&mut found, &mut nodes, *id, node);
             }
         }
         let outcomes = Outcomes::beside(&asked.ids, &found, self.errors);
@@ -175,7 +170,8 @@ impl Decoding<'_> {
 
     /// A search, a variation family, a list of files or a link.
     fn list_of(&self, request: &CatalogRequest, result: Option<&RawValue>) -> Result<CatalogResponse, Error> {
-        if let Some(found) = result.and_then(|result| decode_result(request, result)) {
+        let found = result.and_then(|result| decode_result(request, result));
+        if let Some(found) = found.filter(|found| self.errors.is_empty() || !is_empty(found)) {
             return Ok(found);
         }
         if let Some(nothing) = self.nothing_found(request) {
@@ -234,21 +230,21 @@ impl Decoding<'_> {
     }
 }
 
-/// Each requested id's product, at most one. A product of another id is that of the one id without a product, if there is
-/// exactly one of each; its own ASIN stays in it.
-fn assign(products: Vec<pb::Product>, asked: &[Asin]) -> (Vec<pb::Product>, Vec<Asin>) {
+/// Each requested id's product, at most one. A product of another id is that of the one id without a product and without an
+/// error, if there is exactly one of each; its own ASIN stays in it.
+fn assign(products: Vec<pb::Product>, asked: &[Asin], errors: &[ErrorEntry]) -> (Vec<pb::Product>, Vec<Asin>) {
     let (mut assigned, mut found, mut strangers) = (Vec::new(), Vec::new(), Vec::new());
     for product in products {
         match Asin::parse(&product.asin) {
             Ok(asin) if !asked.contains(&asin) => strangers.push(product),
-            Ok(asin) if !found.contains(&asin) => {
-                found.push(asin);
-                assigned.push(product);
-            }
-            Ok(_) | Err(_) => {}
+            Ok(asin) => add_or_replace(&mut found, &mut assigned, asin, product),
+            Err(_) => {}
         }
     }
-    let without: Vec<_> = asked.iter().filter(|asin| !found.contains(asin)).collect();
+    let without: Vec<_> = asked
+        .iter()
+        .filter(|asin| !found.contains(asin) && !errors.iter().any(|error| error.names_id(asin.as_str())))
+        .collect();
     if let ([asin], [_]) = (without.as_slice(), strangers.as_slice()) {
         found.push(**asin);
         let requested_asin = asin.to_string();
@@ -257,6 +253,29 @@ fn assign(products: Vec<pb::Product>, asked: &[Asin]) -> (Vec<pb::Product>, Vec<
         );
     }
     (assigned, found)
+}
+
+/// Adds what was found for an id, or puts it into the place of something shorter: Amazon has sent an item as a stub and once
+/// more in full.
+fn add_or_replace<Id: PartialEq, M: Message>(ids: &mut Vec<Id>, messages: &mut Vec<M>, id: Id, message: M) {
+    match ids.iter().position(|known| *known == id).and_then(|place| messages.get_mut(place)) {
+        Some(known) if known.encoded_len() < message.encoded_len() => *known = message,
+        Some(_) => {}
+        None => {
+            ids.push(id);
+            messages.push(message);
+        }
+    }
+}
+
+/// Whether a list has nothing in it.
+fn is_empty(response: &CatalogResponse) -> bool {
+    match response {
+        CatalogResponse::Search(page) => page.places.is_empty(),
+        CatalogResponse::Variations(page) => page.as_ref().is_none_or(|page| page.places.is_empty()),
+        CatalogResponse::Files(files) => files.is_empty(),
+        CatalogResponse::Items(_) | CatalogResponse::BrowseNodes(_) | CatalogResponse::FileLink(_) => false,
+    }
 }
 
 fn result_name(request: &CatalogRequest) -> &'static str {
@@ -282,8 +301,11 @@ fn decode_result(request: &CatalogRequest, result: &RawValue) -> Option<CatalogR
             Some(CatalogResponse::Variations(Some(VariationsResult::read(result)?.page(marketplace)?)))
         }
         CatalogRequest::Files(_) => {
-            let entries = Vec::<files::FileEntry>::read(result)?;
-            Some(CatalogResponse::Files(entries.into_iter().filter_map(files::FileEntry::into_message).collect()))
+            let entries = Vec::<Option<files::FileEntry>>::read(result)?;
+            let is_empty = entries.is_empty();
+            let files: Vec<_> = entries.into_iter().flatten().filter_map(files::FileEntry::into_message).collect();
+            // A list of which nothing can be read does not say that there are no files.
+            (is_empty || !files.is_empty()).then_some(CatalogResponse::Files(files))
         }
         CatalogRequest::FileLink(_) => {
             let url = String::read(result).filter(|url| !url.is_empty())?;

@@ -19,6 +19,8 @@ pub enum OddAnswer {
     SilentId,
     /// The list is empty, without any error.
     EmptyList,
+    /// The list is empty, beside an error `InternalFailure`.
+    FailedList,
     /// The list is null, beside an error for each id that says that it does not exist, or that nothing was found.
     NullList,
     /// The first item has another ASIN than the one asked for.
@@ -70,7 +72,7 @@ const WITH_ITEMS: &[Operation] = &[GetItems, SearchItems, GetVariations];
 const LISTS: &[Operation] = &[SearchItems, GetVariations];
 
 /// Every odd answer. `docs/sandbox.md` shows this table.
-pub const ODD_ANSWERS: [OddRow; 25] = [
+pub const ODD_ANSWERS: [OddRow; 26] = [
     (
         OddAnswer::FailedId,
         "failed-id",
@@ -85,6 +87,7 @@ pub const ODD_ANSWERS: [OddRow; 25] = [
     ),
     (OddAnswer::SilentId, "silent-id", &[GetItems], "The first id is left out, and nothing is said of it"),
     (OddAnswer::EmptyList, "empty-list", WITH_ITEMS, "The list is empty, without an error; counts stay"),
+    (OddAnswer::FailedList, "failed-list", LISTS, "The list is empty, beside an error `InternalFailure`"),
     (
         OddAnswer::NullList,
         "null-list",
@@ -196,6 +199,10 @@ impl OddAnswer {
             Self::ThrottledId => oddity.omit_first(&mut answer, Some(("TooManyRequests", false))),
             Self::SilentId => oddity.omit_first(&mut answer, None),
             Self::EmptyList => oddity.set_list(&mut answer, json!([])),
+            Self::FailedList => {
+                oddity.set_list(&mut answer, json!([]));
+                oddity.add_error(&mut answer, "InternalFailure", "The request could not be processed.");
+            }
             Self::NullList => oddity.null_list(&mut answer),
             Self::OtherAsin => oddity.each_item(&mut answer, |n, item| {
                 if n == 0 {

@@ -1,5 +1,7 @@
 //! Error responses in each form, and what they mean.
 
+use serde_json::value::RawValue;
+
 use super::*;
 
 mod creators;

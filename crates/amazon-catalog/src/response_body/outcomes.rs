@@ -49,22 +49,24 @@ impl<'a, Id: Copy + PartialEq + Display> Outcomes<'a, Id> {
         outcomes
     }
 
-    /// The ids of a call that was rejected as a whole, where the errors name some of them.
+    /// The ids of a call that was rejected as a whole, where the errors name some of them, or say of all that they do not
+    /// exist.
     pub(super) fn rejected(asked: &[Id], errors: &'a [ErrorEntry]) -> Option<Self> {
         let mut outcomes = Self { missing: Vec::new(), failed: Vec::new(), unprocessed: Vec::new() };
         for id in asked {
-            match errors.iter().find(|error| names(error, *id)) {
-                Some(error) => outcomes.missing.push((*id, absence_of_named(error).unwrap_or(Missing::NotFound))),
-                None => outcomes.unprocessed.push(*id),
+            let Some(error) = errors.iter().find(|error| names(error, *id)) else {
+                outcomes.unprocessed.push(*id);
+                continue;
+            };
+            match absence_of_named(error) {
+                Some(missing) => outcomes.missing.push((*id, missing)),
+                None => outcomes.failed.push((*id, Some(error))),
             }
         }
-        (!outcomes.missing.is_empty()).then_some(outcomes)
-    }
-
-    /// The ids of a call to which Amazon said that nothing was found.
-    pub(super) fn all_missing(asked: &[Id]) -> Self {
-        let missing = asked.iter().map(|id| (*id, Missing::NotFound)).collect();
-        Self { missing, failed: Vec::new(), unprocessed: Vec::new() }
+        if outcomes.unprocessed.len() < asked.len() {
+            return Some(outcomes);
+        }
+        (!errors.is_empty() && errors.iter().all(is_absence)).then(|| Self::beside(asked, &[], errors))
     }
 
     /// Whether the response says nothing of any id.

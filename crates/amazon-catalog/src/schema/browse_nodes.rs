@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     json::{FromJson, Object, json_struct},
-    schema::numbers::count,
+    schema::numbers::from_one,
 };
 use stockroom_proto::pb;
 
@@ -76,10 +76,10 @@ impl From<BrowseNodeInfo> for pb::ProductCategories {
 }
 
 impl WebsiteSalesRank {
-    /// The message; `None` without the rank itself.
+    /// The message; `None` without the rank itself. Ranks begin at 1.
     fn into_message(self) -> Option<pb::SalesRank> {
         let Self { id, display_name, context_free_name, sales_rank } = self;
-        Some(pb::SalesRank { id, display_name, context_free_name, rank: count(sales_rank)? })
+        Some(pb::SalesRank { id, display_name, context_free_name, rank: from_one(sales_rank)? })
     }
 }
 
@@ -100,7 +100,7 @@ impl BrowseNode {
             display_name: self.display_name,
             context_free_name: self.context_free_name,
             is_root: self.is_root,
-            sales_rank: count(self.sales_rank),
+            sales_rank: from_one(self.sales_rank),
             ancestors: self.ancestor.0.into_iter().map(Into::into).collect(),
             children: children.collect(),
         })

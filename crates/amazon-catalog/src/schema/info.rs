@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use crate::{
     dates,
     json::{FromJson, Object, json_struct, unless_empty},
-    schema::{money::Money, numbers::count},
+    schema::{money::Money, numbers::from_one},
 };
 use stockroom_proto::pb;
 
@@ -127,23 +127,30 @@ json_struct! {
     }
 }
 
-/// A value that Amazon puts into an object, as `{"DisplayValue": …, "Label": …, "Locale": …}`. Label and locale are not read.
+/// A value that Amazon puts into an object, as `{"DisplayValue": …, "Label": …, "Locale": …}`, or the value alone. Label and
+/// locale are not read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Single<T>(T);
 
-/// A list of values in such an object, as `{"DisplayValues": […]}`.
+/// A list of values in such an object, as `{"DisplayValues": […]}`, or the list alone.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Multi<T>(Vec<T>);
 
 impl<T: FromJson + Default> FromJson for Single<T> {
     fn read(json: &RawValue) -> Option<Self> {
-        Some(Self(Object::read(json)?.field("display_value")))
+        match Object::read(json) {
+            Some(object) => Some(Self(object.field("display_value"))),
+            None => T::read(json).map(Self),
+        }
     }
 }
 
 impl<T: FromJson> FromJson for Multi<T> {
     fn read(json: &RawValue) -> Option<Self> {
-        Some(Self(Object::read(json)?.field("display_values")))
+        match Object::read(json) {
+            Some(object) => Some(Self(object.field("display_values"))),
+            None => Vec::read(json).map(Self),
+        }
     }
 }
 
@@ -159,7 +166,7 @@ impl From<ItemInfo> for pb::ProductInfo {
             binding: info.classifications.binding.0,
             product_group: info.classifications.product_group.0,
             edition: content_info.edition.0,
-            page_count: count(content_info.pages_count.0),
+            page_count: from_one(content_info.pages_count.0),
             publication_date: dates::partial(content_info.publication_date.0),
             languages: content_info.languages.0.into_iter().map(Into::into).collect(),
             audience_rating: info.content_rating.audience_rating.0,
@@ -174,7 +181,7 @@ impl From<ItemInfo> for pb::ProductInfo {
             size: product_info.size.0,
             is_adult_product: product_info.is_adult_product.0,
             release_date: dates::partial(product_info.release_date.0),
-            unit_count: count(product_info.unit_count.0),
+            unit_count: from_one(product_info.unit_count.0),
             dimensions: unless_empty(product_info.item_dimensions.into()),
             energy_efficiency_class: info.technical_info.energy_efficiency_class.0,
             formats: info.technical_info.formats.0,
@@ -208,9 +215,10 @@ impl From<ItemDimensions> for pb::Dimensions {
 }
 
 impl UnitBased {
-    /// The message; `None` without a number. A number without a unit is still a measure.
+    /// The message; `None` without a number above zero. A number without a unit is still a measure.
     fn into_message(self) -> Option<pb::Measure> {
-        Some(pb::Measure { value: self.display_value?, unit: self.unit })
+        let value = self.display_value.filter(|value| *value > 0.0)?;
+        Some(pb::Measure { value, unit: self.unit })
     }
 }
 

@@ -32,10 +32,11 @@ impl Money {
 }
 
 impl Amount {
-    /// The message; `None` without a currency, as a bare number is no price.
+    /// The message; `None` without a currency, as a bare number is no price, and below zero.
     pub(crate) fn into_message(self, currency_code: String, display: String) -> Option<pb::Money> {
         let Self { units, nanos } = self;
-        (!currency_code.is_empty()).then_some(pb::Money { currency_code, units, nanos, display })
+        let is_negative = units < 0 || nanos < 0;
+        (!currency_code.is_empty() && !is_negative).then_some(pb::Money { currency_code, units, nanos, display })
     }
 }
 
@@ -71,10 +72,12 @@ mod tests {
     }
 
     #[test]
-    fn an_amount_without_a_currency_is_no_price() {
+    fn an_amount_without_a_currency_or_below_zero_is_no_price() {
         let read = |json| Money::read(serde_json::from_str(json).unwrap()).unwrap().into_message();
         assert_eq!(read(r#"{"Amount": 3, "DisplayAmount": "3"}"#), None);
         assert_eq!(read(r#"{"Currency": "EUR", "DisplayAmount": "3 €"}"#), None);
         assert_eq!(read(r#"{"Amount": 3, "Currency": "EUR"}"#).unwrap().units, 3);
+        assert_eq!(read(r#"{"Amount": -1, "Currency": "EUR"}"#), None);
+        assert_eq!(read(r#"{"Amount": -0.5, "Currency": "EUR"}"#), None);
     }
 }

@@ -44,7 +44,7 @@ json_struct! {
 }
 
 json_struct! {
-    struct ConditionV1 {
+    struct ConditionV1 or value {
         value: String,
         sub_condition: WrappedText,
         condition_note: WrappedText,
@@ -53,7 +53,7 @@ json_struct! {
 
 json_struct! {
     /// A text that Amazon puts inside an object, as `{"Value": "New"}`.
-    struct WrappedText {
+    struct WrappedText or value {
         value: String,
     }
 }

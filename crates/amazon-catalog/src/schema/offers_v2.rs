@@ -10,7 +10,7 @@ use crate::{
     json::{FromJson, json_struct, unless_empty},
     schema::{
         money::Money,
-        numbers::{count, percentage},
+        numbers::{from_one, percentage},
     },
 };
 use stockroom_proto::pb;
@@ -38,18 +38,18 @@ json_struct! {
 
 /// Amazon's flag `ViolatesMAP`: the price is below the minimum advertised price (MAP), and may be seen only in Amazon's cart.
 ///
-/// A flag that is stated and cannot be read restricts the price: an unknown restriction is not the absence of one.
+/// Any flag but `false` restricts the price: an unknown restriction is not the absence of one.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Restriction(pub(super) bool);
 
 impl FromJson for Restriction {
     fn read(json: &RawValue) -> Option<Self> {
-        Some(Self(bool::read(json) != Some(false)))
+        Some(Self(!json.get().trim_matches('"').trim().eq_ignore_ascii_case("false")))
     }
 }
 
 json_struct! {
-    struct Availability {
+    struct Availability or r#type {
         r#type: String,
         message: String,
         min_order_quantity: Option<i32>,
@@ -58,7 +58,7 @@ json_struct! {
 }
 
 json_struct! {
-    struct Condition {
+    struct Condition or value {
         value: String,
         sub_condition: String,
         condition_note: String,
@@ -159,37 +159,42 @@ pub(super) fn withhold_price(offer: &mut pb::Offer) {
 
 /// The condition that Amazon's name stands for. `request_fields` has the opposite direction.
 pub(super) fn parse_condition(word: &str) -> pb::Condition {
-    match word {
-        "New" => pb::Condition::New,
-        "Used" => pb::Condition::Used,
-        "Refurbished" => pb::Condition::Refurbished,
-        "Collectible" => pb::Condition::Collectible,
+    match word.to_ascii_lowercase().as_str() {
+        "new" => pb::Condition::New,
+        "used" => pb::Condition::Used,
+        "refurbished" => pb::Condition::Refurbished,
+        "collectible" => pb::Condition::Collectible,
         _ => pb::Condition::Unspecified,
     }
 }
 
 /// Amazon's name of a condition that `pb` has no value for. Amazon calls a condition that it does not know `Unknown`.
 pub(super) fn condition_text(word: &str) -> String {
-    let has_no_value = parse_condition(word) == pb::Condition::Unspecified && word != "Unknown";
+    let has_no_value = parse_condition(word) == pb::Condition::Unspecified && !is_unknown(word);
     if has_no_value { word.to_owned() } else { String::new() }
 }
 
 /// The finer name of a condition (`LikeNew` of `Used`). Empty where it repeats the condition, or where Amazon knows none and
 /// says `Unknown`.
 pub(super) fn sub_condition(word: String, condition: &str) -> String {
-    if word == "Unknown" || word == condition { String::new() } else { word }
+    if is_unknown(&word) || word.eq_ignore_ascii_case(condition) { String::new() } else { word }
+}
+
+/// Amazon's word for what it does not know.
+fn is_unknown(word: &str) -> bool {
+    word.eq_ignore_ascii_case("Unknown")
 }
 
 impl From<Availability> for pb::Availability {
     fn from(availability: Availability) -> Self {
-        let kind = match availability.r#type.as_str() {
+        let kind = match availability.r#type.replace('_', "").to_ascii_uppercase().as_str() {
             // `Now`, `Backorderable` and `Preorderable` are the words of the first version of offers.
-            "IN_STOCK" | "Now" => pb::AvailabilityType::InStock,
-            "IN_STOCK_SCARCE" => pb::AvailabilityType::InStockScarce,
-            "AVAILABLE_DATE" => pb::AvailabilityType::AvailableDate,
-            "LEADTIME" | "Backorderable" => pb::AvailabilityType::Leadtime,
-            "PREORDER" | "Preorderable" => pb::AvailabilityType::Preorder,
-            "OUT_OF_STOCK" => pb::AvailabilityType::OutOfStock,
+            "INSTOCK" | "NOW" => pb::AvailabilityType::InStock,
+            "INSTOCKSCARCE" => pb::AvailabilityType::InStockScarce,
+            "AVAILABLEDATE" => pb::AvailabilityType::AvailableDate,
+            "LEADTIME" | "BACKORDERABLE" => pb::AvailabilityType::Leadtime,
+            "PREORDER" | "PREORDERABLE" => pb::AvailabilityType::Preorder,
+            "OUTOFSTOCK" => pb::AvailabilityType::OutOfStock,
             "UNAVAILABLE" => pb::AvailabilityType::Unavailable,
             _ => pb::AvailabilityType::Unspecified,
         };
@@ -197,8 +202,8 @@ impl From<Availability> for pb::Availability {
             r#type: kind.into(),
             type_text: availability.r#type,
             message: availability.message,
-            min_order_quantity: count(availability.min_order_quantity),
-            max_order_quantity: count(availability.max_order_quantity),
+            min_order_quantity: from_one(availability.min_order_quantity),
+            max_order_quantity: from_one(availability.max_order_quantity),
         }
     }
 }

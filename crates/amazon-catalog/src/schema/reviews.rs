@@ -15,14 +15,16 @@ json_struct! {
 }
 
 json_struct! {
-    struct StarRating {
+    struct StarRating or value {
         value: Option<f64>,
     }
 }
 
 impl From<CustomerReviews> for pb::ProductReviews {
     fn from(reviews: CustomerReviews) -> Self {
-        let (star_rating, count) = (stars(reviews.star_rating.value), count(reviews.count));
+        let star_rating = stars(reviews.star_rating.value);
+        // A rating is from somebody: a count of zero beside it is unknown.
+        let count = count(reviews.count).filter(|count| *count > 0 || star_rating.is_none());
         Self { star_rating, count, in_words: rating::in_words(star_rating, count) }
     }
 }

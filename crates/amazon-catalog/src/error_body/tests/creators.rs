@@ -56,7 +56,7 @@ fn a_refused_question_names_its_field_in_each_form_and_nothing_that_is_no_name()
         (json!(["partnerTag"]), Some("partnerTag")),
         (json!([SECRET, { "name": SECRET }, 7, null, "itemPage"]), Some("itemPage")),
         (json!(["example-20"]), None),
-        (json!("partnerTag"), None),
+        (json!("partnerTag"), Some("partnerTag")),
         (json!(null), None),
     ];
     for (list, expected) in cases {

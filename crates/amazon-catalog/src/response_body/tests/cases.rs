@@ -312,3 +312,182 @@ fn a_list_keeps_amazon_s_places_and_does_not_take_an_unknown_count_for_zero() {
         assert_eq!((page.page_count, page.summary.variation_count), (None, 23));
     }
 }
+
+#[test]
+fn a_passing_fault_beside_an_empty_list_is_not_that_nothing_was_found() {
+    let faults = [error("InternalFailure", ""), error("TooManyRequests", ""), json!({ "message": "Something failed" })];
+    for fault in faults {
+        for errors in [json!([fault]), fault] {
+            for (name, request) in [("searchResult", search()), ("variationsResult", variations())] {
+                let body = json!({ name: { "items": [], "totalResultCount": 0 }, "errors": errors });
+                for answer in answers(&request, 200, &body) {
+                    assert!(answer.is_err(), "{body}: {answer:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_error_is_read_without_its_list_and_by_its_text_or_its_number() {
+    let throttled = [
+        json!({ "errors": error("TooManyRequests", "") }),
+        json!({ "error": error("TooManyRequests", "") }),
+        json!({ "errors": [{ "message": "Rate exceeded" }] }),
+        json!({ "errors": [error("429", "")] }),
+        json!({ "code": 429, "message": "Slow down" }),
+    ];
+    for body in throttled {
+        for request in [items(&[BAD]), search()] {
+            for answer in answers(&request, 200, &body) {
+                assert!(matches!(answer, Err(Error::Throttled { .. })), "{body}: {answer:?}");
+            }
+        }
+    }
+    for answer in answers(&search(), 200, &json!({ "code": "503" })) {
+        assert!(matches!(answer, Err(Error::Failed { .. })), "{answer:?}");
+    }
+}
+
+#[test]
+fn an_absence_is_of_what_was_asked_for() {
+    for code in ["PartnerTagNotFound", "AccountNotFoundException", "OperationNotFoundException", "NoSuchBucket"] {
+        for request in [items(&[GOOD, BAD]), search(), variations(), browse_nodes()] {
+            for answer in answers(&request, 404, &json!({ "errors": [error(code, "")] })) {
+                assert!(matches!(answer, Err(Error::Rejected { .. })), "{code}: {answer:?}");
+            }
+        }
+    }
+    // One absence and something else say nothing of either id.
+    let body = json!({ "errors": [error("ItemNotFound", ""), error("SomethingNew", "")] });
+    for answer in answers(&items(&[GOOD, BAD]), 404, &body) {
+        assert!(matches!(answer, Err(Error::Rejected { .. })), "{answer:?}");
+    }
+    for status in [403, 404] {
+        for answer in item_answers(&[BAD], status, &json!({ "errors": [error("ItemNotAccessible", "")] })) {
+            assert_eq!(answer.missing, [(asin(BAD), Missing::NotAccessible)], "{status}");
+        }
+    }
+    // An unknown code that names an id is about this id, and does not say that it does not exist.
+    let about_bad = error("SomethingNew", &format!("The request for {BAD} could not be completed."));
+    for answer in item_answers(&[GOOD, BAD], 400, &json!({ "errors": [about_bad] })) {
+        assert_eq!((answer.missing.len(), answer.unprocessed), (0, vec![asin(GOOD)]));
+        assert!(matches!(answer.failed.as_slice(), [(id, Error::Failed { .. })] if *id == asin(BAD)));
+    }
+}
+
+#[test]
+fn a_product_under_another_asin_does_not_answer_an_id_of_which_amazon_said_that_it_does_not_exist() {
+    let other = json!({ "asin": "B0OTHEROTH" });
+    let body = json!({ "itemsResult": { "items": [{ "asin": GOOD }, other] }, "errors": [invalid(BAD)] });
+    for answer in item_answers(&[GOOD, BAD], 200, &body) {
+        assert_eq!((answer.products.len(), answer.missing.len()), (1, 1), "{answer:?}");
+    }
+    let body = json!({ "itemsResult": { "items": [other] }, "errors": [invalid(BAD)] });
+    for answer in item_answers(&[GOOD, BAD], 200, &body) {
+        assert_eq!(answer.missing, [(asin(BAD), Missing::NotFound)]);
+        assert_eq!(answer.products.iter().filter_map(Items::asin_of).collect::<Vec<_>>(), [asin(GOOD)]);
+    }
+}
+
+fn product(item: &Value) -> pb::Product {
+    let body = json!({ "itemsResult": { "items": [with_asin(item)] } });
+    let [first, second] = item_answers(&[GOOD], 200, &body).map(|answer| answer.products.into_iter().next().unwrap());
+    assert_eq!(first, second);
+    first
+}
+
+fn with_asin(item: &Value) -> Value {
+    let mut item = item.clone();
+    item["asin"] = json!(GOOD);
+    item
+}
+
+#[test]
+fn a_value_is_read_without_the_object_or_the_list_around_it() {
+    let usd = json!({ "amount": 5, "currency": "USD" });
+    let listing = json!({ "price": { "money": usd }, "condition": "Used", "availability": "IN_STOCK" });
+    let info = json!({ "title": "A lamp", "features": { "displayValues": "Bright" } });
+    let product = product(&json!({
+        "itemInfo": info,
+        "offersV2": { "listings": listing },
+        "customerReviews": { "count": 12, "starRating": 4.5 },
+    }));
+    let info = product.info.unwrap();
+    assert_eq!((info.title.as_str(), info.features.as_slice()), ("A lamp", ["Bright".to_owned()].as_slice()));
+    let offer = &product.offers.unwrap().listings[0];
+    assert_eq!((offer.condition(), offer.price.as_ref().unwrap().units), (pb::Condition::Used, 5));
+    assert_eq!(offer.availability.as_ref().unwrap().r#type(), pb::AvailabilityType::InStock);
+    assert_eq!(product.reviews.unwrap().star_rating, Some(4.5));
+}
+
+#[test]
+fn a_word_is_read_in_any_case() {
+    for (condition, winner, restricted) in [("USED", json!("True"), json!("False")), ("used", json!(1), json!("FALSE"))]
+    {
+        let offer = offer(&json!({
+            "condition": { "value": condition, "subCondition": "UNKNOWN" },
+            "availability": { "type": "inStock" },
+            "isBuyBoxWinner": winner,
+            "violatesMAP": restricted,
+        }));
+        assert_eq!((offer.condition(), offer.condition_text.as_str()), (pb::Condition::Used, ""), "{condition}");
+        assert_eq!((offer.sub_condition.as_str(), offer.price_withheld), ("", false));
+        assert_eq!(offer.availability.unwrap().r#type(), pb::AvailabilityType::InStock);
+        assert_eq!(offer.is_buy_box_winner, Some(true));
+    }
+}
+
+#[test]
+fn a_number_that_cannot_be_is_unknown() {
+    for none in [json!(0), json!(-1)] {
+        let value = json!({ "displayValue": none });
+        let product = product(&json!({
+            "itemInfo": {
+                "contentInfo": { "pagesCount": value },
+                "productInfo": { "unitCount": value, "itemDimensions": { "weight": value } },
+            },
+            "browseNodeInfo": { "browseNodes": [{ "id": "1", "salesRank": none }], "websiteSalesRank": { "salesRank": none } },
+            "customerReviews": { "count": none, "starRating": { "value": 4.5 } },
+        }));
+        assert_eq!(product.info, None, "{none}");
+        let categories = product.categories.unwrap();
+        assert_eq!((categories.website_sales_rank, categories.nodes[0].sales_rank), (None, None), "{none}");
+        // A rating is from somebody.
+        assert_eq!(product.reviews.unwrap().in_words, "Excellent (4.5/5.0)", "{none}");
+        let quantities = json!({ "minOrderQuantity": none, "maxOrderQuantity": none });
+        assert_eq!(offer(&json!({ "availability": quantities })).availability, None, "{none}");
+    }
+    let deal = offer(
+        &json!({ "dealDetails": { "percentClaimed": -1 }, "price": { "money": { "amount": -1, "currency": "USD" } } }),
+    );
+    assert_eq!((deal.deal.unwrap().percent_claimed, deal.price), (None, None));
+}
+
+#[test]
+fn a_stub_of_an_item_does_not_replace_the_item() {
+    let full = json!({ "asin": GOOD, "itemInfo": { "title": { "displayValue": "Full" } } });
+    let stub = json!({ "asin": GOOD });
+    for list in [json!([stub, full]), json!([full, stub])] {
+        for answer in item_answers(&[GOOD], 200, &json!({ "itemsResult": { "items": list } })) {
+            assert_eq!(answer.products.len(), 1);
+            assert_eq!(answer.products[0].info.as_ref().unwrap().title, "Full", "{list}");
+        }
+    }
+}
+
+#[test]
+fn a_family_without_a_count_has_an_unknown_one_and_a_node_names_each_child_once() {
+    let listed = json!([{ "asin": GOOD }]);
+    for answer in answers(&variations(), 200, &json!({ "variationsResult": { "items": listed } })) {
+        let Ok(CatalogResponse::Variations(Some(page))) = answer else { panic!("{answer:?}") };
+        assert!(page.summary.variation_count_unknown);
+    }
+    let CatalogRequest::BrowseNodes(asked) = browse_nodes() else { panic!() };
+    let child = json!({ "id": "77", "displayName": "Lamps" });
+    let node = json!({ "id": asked.ids[0].to_string(), "children": [child, child] });
+    for answer in answers(&browse_nodes(), 200, &json!({ "browseNodesResult": { "browseNodes": [node] } })) {
+        let Ok(CatalogResponse::BrowseNodes(nodes)) = answer else { panic!("{answer:?}") };
+        assert_eq!(nodes.nodes[0].children.len(), 1);
+    }
+}

@@ -191,6 +191,7 @@ fn a_product_of_odd_shapes_keeps_all_that_can_be_read() {
         page_count: Some(288),
         publication_date: date("some day", 0, 0, 0),
         eans: vec![s("0000000000017"), s("42")],
+        features: vec![s("one feature, not in a list")],
         unit_count: Some(12),
         dimensions: Some(pb::Dimensions { height: measure(0.8, "Litres"), ..Default::default() }),
         ..Default::default()
