@@ -79,12 +79,12 @@ impl TrackedBody {
 
     fn track(response: Response<Content>, record: CallRecord, held: Option<Held>) -> Response<Self> {
         let (mut head, content) = response.into_parts();
-        // An error before the first message has its status among the headers.
-        let record = if head.headers.contains_key(Status::GRPC_STATUS) {
+        // An error before the first message has its status among the headers, which are then to end the stream: nothing follows.
+        let (content, record) = if head.headers.contains_key(Status::GRPC_STATUS) {
             completion::finish(&mut head.headers, record);
-            None
+            (Content::Empty, None)
         } else {
-            Some(record)
+            (content, Some(record))
         };
         Response::from_parts(head, Self { content, deadline: None, record, _held: held })
     }
