@@ -8,6 +8,7 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout } from "node:timers/promises";
 
 const GATEWAY = process.env.GATEWAY ?? "target/debug/stockroom";
 const MAX_MS = 60_000;
@@ -38,7 +39,8 @@ async function serve(script) {
 
 async function startGateway(origin) {
   const env = { PATH: process.env.PATH, STOCKROOM_WEB__ALLOWED_ORIGINS: origin };
-  const gateway = spawn(GATEWAY, ["serve", "--sandbox", "--listen", "127.0.0.1:0"], { env, stdio: ["ignore", "pipe", "ignore"] });
+  const options = { env, stdio: ["ignore", "pipe", "ignore"], detached: true };
+  const gateway = spawn(GATEWAY, ["serve", "--sandbox", "--listen", "127.0.0.1:0"], options);
   processes.push(gateway);
   for await (const line of createInterface(gateway.stdout)) {
     const address = line.match(/listening on (\S+:\d+)/)?.[1];
@@ -49,20 +51,30 @@ async function startGateway(origin) {
 
 function open(url, profile) {
   const flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", `--user-data-dir=${join(folder, profile)}`];
-  const chromium = spawn("chromium", [...flags, url], { stdio: "ignore" });
+  const chromium = spawn("chromium", [...flags, url], { stdio: "ignore", detached: true });
   chromium.on("error", (error) => console.log(`FAILED chromium: ${error}`));
   processes.push(chromium);
 }
 
-const late = setTimeout(() => {
+const late = globalThis.setTimeout(() => {
   console.log(`FAILED browser: no report within ${MAX_MS / 1000} s`);
   end(1);
 }, MAX_MS);
 
-function end(code) {
+/** Ends the processes, each with its children, and removes what they wrote. */
+async function end(code) {
   clearTimeout(late);
-  for (const child of processes) child.kill("SIGKILL");
-  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  for (const { pid } of processes) if (pid) process.kill(-pid, "SIGKILL");
+  // A child of Chromium's may write a last file after its end was ordered.
+  for (let attempt = 1; ; attempt++) {
+    try {
+      rmSync(folder, { recursive: true, force: true });
+      break;
+    } catch (error) {
+      if (attempt === 50) throw error;
+      await setTimeout(100);
+    }
+  }
   process.exit(code);
 }
 
@@ -78,4 +90,4 @@ const report = await allowed.report;
 console.log(report);
 const refused = (await other.report).split("\n").filter((line) => line.startsWith("FAILED")).length;
 console.log(`${refused === CHECKS ? "ok" : "FAILED"} a page of another origin: ${refused} of ${CHECKS} calls refused`);
-end(report.match(/^ok /gm)?.length === CHECKS && refused === CHECKS ? 0 : 1);
+await end(report.match(/^ok /gm)?.length === CHECKS && refused === CHECKS ? 0 : 1);
