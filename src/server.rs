@@ -34,6 +34,7 @@ mod edge;
 mod error;
 mod file_descriptors;
 mod files;
+mod frame;
 mod framed_message;
 #[doc(hidden)]
 pub mod fuzzing;

@@ -31,9 +31,9 @@ use crate::metrics::FailedCall;
 use stockroom_proto::pb::ErrorReason;
 
 const OK: HeaderValue = HeaderValue::from_static("0");
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// gRPC clients with a retry policy obey this; only applications read `RetryInfo` (gRFC A6).
-const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
+pub(crate) const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 /// The most that the headers of an error may take: below the 8 KiB that grpc-java accepts by default, with room for what a
 /// proxy adds.
 const MAX_HEADER_LIST_BYTES: usize = 7 * 1024;

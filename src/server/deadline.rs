@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, header::HeaderName};
 
 use crate::config;
 
+pub(crate) const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+
 /// The time that the client allows. A header that does not parse counts as none, as in other gRPC servers.
 pub(crate) fn asked(headers: &HeaderMap) -> Option<Duration> {
-    headers.get("grpc-timeout").and_then(|value| parse(value.as_bytes()))
+    headers.get(GRPC_TIMEOUT).and_then(|value| parse(value.as_bytes()))
 }
 
 /// How long a call may take, within the gateway's own bounds.

@@ -59,7 +59,6 @@ use crate::{
 };
 use stockroom_proto::pb::ErrorReason;
 
-const REQUEST_ID: &str = "x-request-id";
 const OVERLOAD_RETRY_DELAY: Duration = Duration::from_millis(500);
 
 /// Streams of health and reflection that may be open at once, in the process and on one connection. They take no place
@@ -287,7 +286,7 @@ fn overloaded(what: &str) -> ErrorDescriptor {
 /// unguessable, so it does not cost a system call for the kernel's randomness.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
     let given = headers
-        .get(REQUEST_ID)
+        .get(completion::REQUEST_ID)
         .filter(|id| (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic));
     let mut id = given.cloned().unwrap_or_else(|| {
         let id = uuid::Builder::from_random_bytes(fastrand::u128(..).to_be_bytes()).into_uuid();

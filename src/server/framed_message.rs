@@ -25,10 +25,9 @@ use prost::{
 };
 use stockroom_proto::pb;
 
+use super::frame;
 use crate::served::{self, ProductEntry, product_outcome};
 
-/// Flag and length (gRPC over HTTP/2, "Length-Prefixed-Message").
-const FRAME_HEADER_BYTES: usize = 5;
 /// Below this a slice of its own costs more than a copy: h2 chains no shorter data either.
 const MIN_SHARED_BYTES: usize = 256;
 /// What an answer takes beside its products, and what each product takes beside its bytes.
@@ -75,20 +74,20 @@ impl FramedMessage {
             encoded: Vec::with_capacity(MESSAGE_BYTES + count * ENTRY_BYTES),
             products: Vec::with_capacity(count),
         };
-        writer.encoded.extend([0; FRAME_HEADER_BYTES]);
+        writer.encoded.extend([0; frame::HEADER_BYTES]);
         message.write(&mut writer);
         writer.finish(false)
     }
 
     /// The frame of a message that is compressed, or not, already.
     pub(crate) fn from_message(message: &[u8], is_compressed: bool) -> Self {
-        let encoded = [&[0; FRAME_HEADER_BYTES], message].concat();
+        let encoded = [&[0; frame::HEADER_BYTES], message].concat();
         MessageWriter { encoded, products: Vec::new() }.finish(is_compressed)
     }
 
     /// The message without its frame, as one piece.
     pub(crate) fn into_message(mut self) -> Bytes {
-        self.advance(FRAME_HEADER_BYTES);
+        self.advance(frame::HEADER_BYTES);
         let length = self.remaining;
         self.copy_to_bytes(length)
     }
@@ -104,11 +103,8 @@ impl From<Bytes> for FramedMessage {
 impl MessageWriter {
     fn finish(mut self, is_compressed: bool) -> FramedMessage {
         let remaining = self.encoded.len() + self.products.iter().map(|(_, product)| product.len()).sum::<usize>();
-        // A message of 4 GiB cannot be: the cache is smaller, and requests name 100 products.
-        let length = u32::try_from(remaining - FRAME_HEADER_BYTES).unwrap_or(u32::MAX).to_be_bytes();
         if let Some((header, _)) = self.encoded.split_first_chunk_mut() {
-            let [a, b, c, d] = length;
-            *header = [u8::from(is_compressed), a, b, c, d];
+            *header = frame::header(u8::from(is_compressed), remaining - frame::HEADER_BYTES);
         }
         FramedMessage { encoded: self.encoded, read: 0, products: self.products.into_iter(), remaining }
     }

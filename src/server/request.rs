@@ -5,21 +5,19 @@
 
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 
-use super::{compression::Encoding, error::ErrorDescriptor};
+use super::{compression::Encoding, error::ErrorDescriptor, frame};
 use stockroom_proto::pb::ErrorReason;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The largest request message: a hundred ASINs and a query are a few kilobytes.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 256 * 1024;
-/// A message's frame begins with a flag and four bytes of length (gRPC over HTTP/2, "Length-Prefixed-Message").
-const FRAME_HEADER_BYTES: usize = 5;
 /// How long a request's message may take to arrive.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -55,7 +53,7 @@ where
         }
     }
     let message = if rest.is_empty() { first } else { rest.freeze() };
-    match frame_length(&message) {
+    match frame::length(&message) {
         Some(length) if length == message.len() => Ok(message),
         _ => Err(ErrorDescriptor::new(ErrorReason::ProtocolError, "the request's message is cut short or missing")),
     }
@@ -71,10 +69,9 @@ fn unreadable(error: BoxError) -> ErrorDescriptor {
 }
 
 /// The message in a frame, and whether it is compressed.
-pub(crate) fn unframed(mut framed: Bytes) -> (bool, Bytes) {
+pub(crate) fn unframed(framed: Bytes) -> (bool, Bytes) {
     let is_compressed = framed.first() == Some(&1);
-    framed.advance(FRAME_HEADER_BYTES.min(framed.len()));
-    (is_compressed, framed)
+    (is_compressed, frame::message(framed))
 }
 
 /// A message without its compression, within the same bound.
@@ -94,21 +91,16 @@ pub(super) fn check_length(read: &[u8]) -> Result<(), ErrorDescriptor> {
     if let Some(flag) = read.first().filter(|flag| **flag > 1) {
         return Err(ErrorDescriptor::new(ErrorReason::ProtocolError, format!("{flag} is not a flag of gRPC's frames")));
     }
-    let Some(length) = frame_length(read) else { return Ok(()) };
-    if length > MAX_MESSAGE_BYTES + FRAME_HEADER_BYTES {
-        let message = format!("the request is {} bytes long; at most {MAX_MESSAGE_BYTES} are read", length - 5);
+    let Some(length) = frame::length(read) else { return Ok(()) };
+    let message_bytes = length - frame::HEADER_BYTES;
+    if message_bytes > MAX_MESSAGE_BYTES {
+        let message = format!("the request is {message_bytes} bytes long; at most {MAX_MESSAGE_BYTES} are read");
         return Err(ErrorDescriptor::new(ErrorReason::MessageTooLarge, message));
     }
     if read.len() > length {
         return Err(ErrorDescriptor::new(ErrorReason::ProtocolError, "this method takes one message, not several"));
     }
     Ok(())
-}
-
-/// The length of the first frame, its header included; `None` before the header is complete.
-fn frame_length(read: &[u8]) -> Option<usize> {
-    let length: [u8; 4] = read.get(1..FRAME_HEADER_BYTES)?.try_into().ok()?;
-    usize::try_from(u32::from_be_bytes(length)).ok().map(|length| length.saturating_add(FRAME_HEADER_BYTES))
 }
 
 #[cfg(test)]

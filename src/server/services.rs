@@ -81,9 +81,14 @@ impl Services {
             "/stockroom.v1.AdminService/GetFeedLink" => unary(call, |it| admin.get_feed_link(it)).await,
             "/stockroom.v1.AdminService/ListReports" => unary(call, |it| admin.list_reports(it)).await,
             "/stockroom.v1.AdminService/GetReportLink" => unary(call, |it| admin.get_report_link(it)).await,
-            _ => Err(ErrorDescriptor::new(ErrorReason::UnknownMethod, "this gateway has no such method").status()),
+            _ => Err(unknown_method().status()),
         }
     }
+}
+
+/// The answer to a path that is no method's.
+pub(crate) fn unknown_method() -> ErrorDescriptor {
+    ErrorDescriptor::new(ErrorReason::UnknownMethod, "this gateway has no such method")
 }
 
 async fn unary<Q, A, F>(call: Call, handler: impl FnOnce(Request<Q>) -> F) -> Result<http::Response<Content>, Status>

@@ -29,6 +29,7 @@ use tower_http::cors::{AllowHeaders, CorsLayer};
 use self::protocol::{HttpRefusal, WebProtocol};
 pub(crate) use self::response_body::ResponseBody;
 use super::{
+    completion::{PUSHBACK, REQUEST_ID},
     connections::Connection,
     edge::Edge,
     framed_message::FramedMessage,
@@ -51,8 +52,8 @@ const EXPOSED_HEADERS: [HeaderName; 6] = [
     HeaderName::from_static("grpc-status"),
     HeaderName::from_static("grpc-message"),
     HeaderName::from_static("grpc-status-details-bin"),
-    HeaderName::from_static("grpc-retry-pushback-ms"),
-    HeaderName::from_static("x-request-id"),
+    PUSHBACK,
+    REQUEST_ID,
     header::RETRY_AFTER,
 ];
 

@@ -1,6 +1,6 @@
 //! Connect's unary and server-streaming calls as gRPC calls.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::TryFutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use http_body::{Body as HttpBody, Frame};
@@ -9,8 +9,11 @@ use http_body_util::{BodyExt, LengthLimitError, Limited, StreamBody, combinators
 use super::{
     super::{
         compression::{self, Encoding},
+        deadline::GRPC_TIMEOUT,
         error::ErrorDescriptor,
-        request::{MAX_MESSAGE_BYTES, decompress},
+        frame,
+        request::{MAX_MESSAGE_BYTES, decompress, unframed},
+        services::unknown_method,
     },
     json,
     protocol::Connect,
@@ -20,9 +23,7 @@ use stockroom_proto::pb::ErrorReason;
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 const TIMEOUT: HeaderName = HeaderName::from_static("connect-timeout-ms");
-const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 const STREAM_ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
-const ENVELOPE_HEADER_BYTES: usize = 5;
 
 impl Connect {
     /// The gRPC call of a request. Its body is one frame, or the error of what is wrong with the request, and is not read
@@ -40,8 +41,7 @@ impl Connect {
         let message = async move {
             let encoding = encoding?.flatten();
             let input = input.ok_or_else(unknown_method)?;
-            let read =
-                Limited::new(body, MAX_MESSAGE_BYTES + ENVELOPE_HEADER_BYTES).collect().await.map_err(too_long)?;
+            let read = Limited::new(body, MAX_MESSAGE_BYTES + frame::HEADER_BYTES).collect().await.map_err(too_long)?;
             let (is_compressed, message) = match is_stream {
                 true => open_envelope(read.to_bytes())?,
                 false => (true, read.to_bytes()),
@@ -82,29 +82,16 @@ fn translate_headers(headers: &mut HeaderMap) {
 }
 
 /// The message of the one envelope of a request, and whether it is compressed.
-fn open_envelope(mut read: Bytes) -> Result<(bool, Bytes), ErrorDescriptor> {
-    let length = |header: &[u8; 4]| usize::try_from(u32::from_be_bytes(*header)).unwrap_or(usize::MAX);
-    match read.split_first_chunk::<ENVELOPE_HEADER_BYTES>() {
-        Some(([flag @ 0..=1, rest @ ..], message)) if length(rest) == message.len() => {
-            let is_compressed = *flag == 1;
-            Ok((is_compressed, read.split_off(ENVELOPE_HEADER_BYTES)))
-        }
+fn open_envelope(read: Bytes) -> Result<(bool, Bytes), ErrorDescriptor> {
+    match read.first() {
+        Some(0..=1) if frame::length(&read) == Some(read.len()) => Ok(unframed(read)),
         _ => Err(ErrorDescriptor::new(ErrorReason::ProtocolError, "the body is not one whole envelope")),
     }
 }
 
 /// A message in an envelope. With the flag 0 it is a frame of gRPC as well.
 pub(super) fn envelope(flag: u8, message: &[u8]) -> Bytes {
-    let mut envelope = BytesMut::with_capacity(ENVELOPE_HEADER_BYTES + message.len());
-    envelope.put_u8(flag);
-    // A request is shorter, and so is an answer: the cache is smaller than 4 GiB.
-    envelope.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
-    envelope.put_slice(message);
-    envelope.freeze()
-}
-
-fn unknown_method() -> ErrorDescriptor {
-    ErrorDescriptor::new(ErrorReason::UnknownMethod, "this gateway has no such method")
+    [&frame::header(flag, message.len()), message].concat().into()
 }
 
 fn too_long(error: BoxError) -> BoxError {

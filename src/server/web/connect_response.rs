@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Response, header};
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use prost_reflect::MessageDescriptor;
@@ -14,7 +14,13 @@ use serde::Serialize;
 use tonic::{Code, Status};
 
 use super::{
-    super::{error::ErrorDescriptor, framed_message::FramedMessage, tracked_body::TrackedBody},
+    super::{
+        completion::{PUSHBACK, REQUEST_ID},
+        error::ErrorDescriptor,
+        frame,
+        framed_message::FramedMessage,
+        tracked_body::TrackedBody,
+    },
     connect::envelope,
     connect_error::{self, ErrorJson},
     json,
@@ -24,8 +30,7 @@ use super::{
 use stockroom_proto::pb::ErrorReason;
 
 /// The trailers of a call that are metadata in Connect as well.
-const METADATA: [&str; 2] = ["x-request-id", "grpc-retry-pushback-ms"];
-const ENVELOPE_HEADER_BYTES: usize = 5;
+const METADATA: [HeaderName; 2] = [REQUEST_ID, PUSHBACK];
 const END_STREAM: u8 = 2;
 
 impl Connect {
@@ -57,25 +62,25 @@ impl Connect {
             }
         };
         for name in METADATA {
-            if let Some(value) = trailers.remove(name) {
+            if let Some(value) = trailers.remove(&name) {
                 response.headers_mut().insert(name, value);
             }
         }
         response
     }
 
-    fn unary_message(&self, trailers: &HeaderMap, mut framed: Bytes) -> Result<(&'static str, Bytes), Status> {
+    fn unary_message(&self, trailers: &HeaderMap, framed: Bytes) -> Result<(&'static str, Bytes), Status> {
         let status = status(trailers);
         if status.code() != Code::Ok {
             return Err(status);
         }
-        framed.advance(ENVELOPE_HEADER_BYTES.min(framed.len()));
+        let message = frame::message(framed);
         match &self.method {
-            Some(method) if self.is_json => match json::encode(method.output(), &framed) {
+            Some(method) if self.is_json => match json::encode(method.output(), &message) {
                 Some(text) => Ok(("application/json", text.into())),
                 None => Err(undecodable()),
             },
-            _ => Ok(("application/proto", framed)),
+            _ => Ok(("application/proto", message)),
         }
     }
 
@@ -138,14 +143,8 @@ impl JsonStream {
     }
 
     fn next_message(&mut self) -> Option<Bytes> {
-        let length: [u8; 4] = self.framed.get(1..ENVELOPE_HEADER_BYTES)?.try_into().ok()?;
-        let end = ENVELOPE_HEADER_BYTES.saturating_add(usize::try_from(u32::from_be_bytes(length)).ok()?);
-        if self.framed.len() < end {
-            return None;
-        }
-        let mut frame = self.framed.split_to(end).freeze();
-        frame.advance(ENVELOPE_HEADER_BYTES);
-        Some(frame)
+        let end = frame::length(&self.framed).filter(|end| *end <= self.framed.len())?;
+        Some(frame::message(self.framed.split_to(end).freeze()))
     }
 }
 
@@ -154,7 +153,7 @@ impl JsonStream {
 struct EndOfStream<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorJson>,
-    metadata: BTreeMap<&'static str, [&'a str; 1]>,
+    metadata: BTreeMap<String, [&'a str; 1]>,
 }
 
 /// The end that trailers say, or one with an error of the translation.
@@ -162,7 +161,10 @@ fn end_of_stream(trailers: &HeaderMap, error: Option<Status>) -> Bytes {
     let status = error.unwrap_or_else(|| status(trailers));
     let end = EndOfStream {
         error: (status.code() != Code::Ok).then(|| ErrorJson::from(&status)),
-        metadata: METADATA.into_iter().filter_map(|name| Some((name, [trailers.get(name)?.to_str().ok()?]))).collect(),
+        metadata: METADATA
+            .iter()
+            .filter_map(|name| Some((name.to_string(), [trailers.get(name)?.to_str().ok()?])))
+            .collect(),
     };
     // Strings only, so it always serializes.
     envelope(END_STREAM, &serde_json::to_vec(&end).unwrap_or_default())
