@@ -22,7 +22,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use stockroom::{
     clock::Clock,
     config,
-    dispatch::{AnswerSink, CancelFlag, Dispatch, Error, FetchKey, FetchState, Options, Priority, RequestContext},
+    dispatch::{AnswerSink, Dispatch, Error, FetchKey, FetchState, Options, RequestContext, Sharing},
     store::Store,
 };
 use stockroom_proto::pb::Protocol;
@@ -118,9 +118,7 @@ fn replica(redis: &Redis, amazon: &Arc<Amazon>, replicas: u32) -> Arc<Dispatch> 
         answers: Arc::new(Nowhere),
         refresh_queue: Arc::default(),
         clock: Clock::System,
-        store: Some(store),
-        replicas,
-        replica_index: None,
+        sharing: Sharing { store: Some(store), replicas, replica_index: None },
     }]))
 }
 
@@ -128,14 +126,7 @@ async fn ask(replica: Arc<Dispatch>, id: u32) -> Outcome {
     let (asked, deadline) = (Instant::now(), Instant::now() + PATIENCE);
     let ids = vec![BrowseNodeId::parse(&id.to_string()).unwrap()];
     let request = CatalogRequest::BrowseNodes(GetBrowseNodes { locale: us(), ids });
-    let context = RequestContext {
-        caller: "bench".into(),
-        daily_quota: None,
-        weight: 1.0,
-        priority: Priority::Interactive,
-        deadline,
-        abandoned: CancelFlag::default(),
-    };
+    let context = RequestContext::new("bench", deadline);
     match timeout_at(deadline, replica.fetch(request, context)).await {
         Ok(Ok(_)) => Outcome::InTime,
         Ok(Err(failure))

@@ -29,10 +29,10 @@ use amazon_catalog::{
 use futures_util::{FutureExt, future::BoxFuture};
 use stockroom::{
     cache::Cache,
-    catalog::{AnswerStore, Catalog, CostCounter, ProductMask, ReadContext, SearchPlan},
+    catalog::{AnswerStore, Catalog, CostCounter, ReadContext, SearchPlan},
     clock::Clock,
     config,
-    dispatch::{Dispatch, Options, Priority, RequestContext},
+    dispatch::{Dispatch, Options, RequestContext, Sharing},
 };
 use stockroom_proto::pb;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
@@ -145,31 +145,14 @@ fn catalog(amazon: &Arc<Amazon>) -> Catalog {
         answers: Arc::new(AnswerStore::new(Arc::clone(&cache))),
         refresh_queue: cache.refresh_queue(),
         clock: Clock::System,
-        store: None,
-        replicas: 1,
-        replica_index: None,
+        sharing: Sharing::default(),
     };
     Catalog::new(cache, Dispatch::start(vec![account]))
 }
 
 fn read_context() -> ReadContext {
     let deadline = Instant::now() + Duration::from_secs(10);
-    ReadContext {
-        locale: us(),
-        parts: ProductMask::from_parts([]),
-        max_age: None,
-        cache_only: false,
-        estimate: false,
-        terms: RequestContext {
-            caller: "bench".into(),
-            daily_quota: None,
-            weight: 1.0,
-            priority: Priority::Interactive,
-            deadline,
-            abandoned: <_>::default(),
-        },
-        give_up: deadline,
-    }
+    ReadContext::new(us(), RequestContext::new("bench", deadline), deadline)
 }
 
 /// Reads one product. Whether it was answered.

@@ -129,6 +129,12 @@ impl Catalog {
 }
 
 impl ReadContext {
+    /// A read of whole products, by the freshness policy.
+    pub fn new(locale: Locale, terms: RequestContext, give_up: Instant) -> Self {
+        let parts = ProductMask::ALL;
+        Self { locale, parts, max_age: None, cache_only: false, estimate: false, terms, give_up }
+    }
+
     fn requirement(&self) -> FreshnessRequirement {
         FreshnessRequirement { offers: self.parts.offers(), max_age: self.max_age, cache_only: self.cache_only }
     }

@@ -85,12 +85,25 @@ pub struct Options {
     pub refresh_queue: Arc<RefreshQueue>,
     /// The clock that stamps answers and counts the account's day.
     pub clock: Clock,
+    /// With which other replicas.
+    pub sharing: Sharing,
+}
+
+/// How replicas share an account. By default there is one.
+#[derive(Clone, Debug)]
+pub struct Sharing {
     /// The Redis through which all replicas share the account; `None`: there is none.
     pub store: Option<Store>,
     /// How many replicas may call without Redis; at least one. Must be the same for all of them.
     pub replicas: u32,
     /// Which of them this is, from 0: without Redis the calls that do not divide evenly are the first ones'.
     pub replica_index: Option<u32>,
+}
+
+impl Default for Sharing {
+    fn default() -> Self {
+        Self { store: None, replicas: 1, replica_index: None }
+    }
 }
 
 /// What can be fetched: one product, or the answer to any other request.
@@ -160,6 +173,20 @@ pub struct RequestContext {
     pub deadline: Instant,
     /// Cancelled when the caller has gone. What has not been sent by then is not sent.
     pub abandoned: CancelFlag,
+}
+
+impl RequestContext {
+    /// An interactive request without a quota of its own, of a caller with the usual weight.
+    pub fn new(caller: impl Into<Arc<str>>, deadline: Instant) -> Self {
+        Self {
+            caller: caller.into(),
+            daily_quota: None,
+            weight: 1.0,
+            priority: Priority::Interactive,
+            deadline,
+            abandoned: CancelFlag::default(),
+        }
+    }
 }
 
 /// Says that nobody waits any more. Clones share it.

@@ -8,7 +8,7 @@ use crate::{
     catalog::{AnswerStore, Catalog},
     clock::Clock,
     config::{AccountConfig, Config, Credentials},
-    dispatch::{AnswerSink, Dispatch, Options},
+    dispatch::{AnswerSink, Dispatch, Options, Sharing},
     store::{self, Store},
 };
 use amazon_catalog::{BuildError, TransportOptions, Upstream, creators, paapi5};
@@ -48,8 +48,7 @@ pub fn rotatable(config: &Config) -> Result<(Catalog, CredentialRotator), Error>
     let (mut accounts, mut running) = (Vec::new(), Vec::new());
     for account in &config.accounts {
         let way = way(account)?;
-        let (store, replicas, replica_index) = (store.clone(), config.replicas, config.replica_index);
-        accounts.push(Options { store, replicas, replica_index, ..options(account, way.upstream(), &cache) });
+        accounts.push(options(account, way.upstream(), &cache, sharing(config, store.clone())));
         running.push(RunningAccount { name: account.name.clone(), credentials: account.credentials.clone(), way });
     }
     Ok((Catalog::new(cache, Dispatch::start(accounts)), CredentialRotator(running)))
@@ -61,7 +60,11 @@ fn cache(config: &Config, store: Option<Store>) -> Cache {
     Cache::shared(&config.cache, store, tags)
 }
 
-fn options(account: &AccountConfig, upstream: Arc<dyn Upstream>, cache: &Arc<Cache>) -> Options {
+fn sharing(config: &Config, store: Option<Store>) -> Sharing {
+    Sharing { store, replicas: config.replicas, replica_index: config.replica_index }
+}
+
+fn options(account: &AccountConfig, upstream: Arc<dyn Upstream>, cache: &Arc<Cache>, sharing: Sharing) -> Options {
     Options {
         name: account.name.clone(),
         marketplaces: account.partner_tags.iter().map(|(marketplace, _)| *marketplace).collect(),
@@ -73,9 +76,7 @@ fn options(account: &AccountConfig, upstream: Arc<dyn Upstream>, cache: &Arc<Cac
         answers: Arc::new(AnswerStore::new(Arc::clone(cache))) as Arc<dyn AnswerSink>,
         refresh_queue: cache.refresh_queue(),
         clock: Clock::System,
-        store: None,
-        replicas: 1,
-        replica_index: None,
+        sharing,
     }
 }
 

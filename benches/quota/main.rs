@@ -41,7 +41,7 @@ use stockroom::{
     catalog::{AnswerStore, Catalog, CostCounter, ProductMask, ReadContext, SearchPlan},
     clock::Clock,
     config,
-    dispatch::{AnswerSink, CancelFlag, Dispatch, Options, Priority, RequestContext},
+    dispatch::{AnswerSink, Dispatch, Options, Priority, RequestContext, Sharing},
     store::Store,
 };
 use stockroom_proto::pb;
@@ -250,9 +250,7 @@ impl Scenario {
             answers: Arc::new(AnswerStore::new(Arc::clone(&cache))) as Arc<dyn AnswerSink>,
             refresh_queue: cache.refresh_queue(),
             clock,
-            store,
-            replicas,
-            replica_index: None,
+            sharing: Sharing { store, replicas, replica_index: None },
         };
         Catalog::new(cache, Dispatch::start(vec![account]))
     }
@@ -263,22 +261,9 @@ impl Scenario {
             Lifetime::HourOfOffers => pb::ProductPart::Offers,
         };
         let deadline = Instant::now() + PATIENCE;
-        ReadContext {
-            locale: Locale::of(marketplace()),
-            parts: ProductMask::from_parts([part]),
-            max_age: None,
-            cache_only: false,
-            estimate: false,
-            terms: RequestContext {
-                caller: "bench".into(),
-                daily_quota: None,
-                weight: 1.0,
-                priority: Priority::Interactive,
-                deadline,
-                abandoned: CancelFlag::default(),
-            },
-            give_up: deadline,
-        }
+        let terms = RequestContext::new("bench", deadline);
+        let parts = ProductMask::from_parts([part]);
+        ReadContext { parts, ..ReadContext::new(Locale::of(marketplace()), terms, deadline) }
     }
 
     /// Plays the workload. Returns the calls of the second day, the outcomes of its look-ups and the throttled calls.

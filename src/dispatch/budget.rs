@@ -90,7 +90,7 @@ pub(crate) struct Booking {
 impl Budget {
     pub(crate) fn new(options: &Options, now: Instant) -> Self {
         let replica: Arc<str> = uuid::Uuid::new_v4().simple().to_string().into();
-        let shared = options.store.clone().map(|store| SharedBudget::new(store, &replica, options, now));
+        let shared = options.sharing.store.clone().map(|store| SharedBudget::new(store, &replica, options, now));
         let part = Part::new(options);
         let local = LocalBudget {
             rate_limit: RateLimit::new(options.calls_per_second / f64::from(part.replicas), now),
@@ -249,8 +249,8 @@ impl Budget {
 impl Part {
     /// All of it where the replicas share a Redis.
     pub(crate) fn new(options: &Options) -> Self {
-        let replicas = if options.store.is_some() { 1 } else { options.replicas.max(1) };
-        Self { replicas, index: options.replica_index }
+        let replicas = if options.sharing.store.is_some() { 1 } else { options.sharing.replicas.max(1) };
+        Self { replicas, index: options.sharing.replica_index }
     }
 
     /// This replica's part of so many calls.

@@ -201,21 +201,12 @@ fn options(upstream: &Arc<Scripted>) -> Options {
         answers: Arc::new(Stored::default()),
         refresh_queue: Arc::default(),
         clock: Clock::System,
-        store: None,
-        replicas: 1,
-        replica_index: None,
+        sharing: Sharing::default(),
     }
 }
 
 fn terms(within_seconds: u64) -> RequestContext {
-    RequestContext {
-        caller: "tester".into(),
-        daily_quota: None,
-        weight: 1.0,
-        priority: Priority::Interactive,
-        deadline: Instant::now() + Duration::from_secs(within_seconds),
-        abandoned: CancelFlag::default(),
-    }
+    RequestContext::new("tester", Instant::now() + Duration::from_secs(within_seconds))
 }
 
 async fn all(mut results: mpsc::UnboundedReceiver<ItemResult>) -> Vec<ItemResult> {

@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
-use super::{cache, options, way};
+use super::{cache, options, sharing, way};
 use crate::{
     config::{self, AccountConfig, Config, TlsConfig},
-    dispatch::{self, CancelFlag, Dispatch, Options, Priority, RequestContext},
+    dispatch::{self, Dispatch, RequestContext},
     format,
     store::Store,
 };
@@ -179,17 +179,9 @@ async fn call(config: &Config, account: &AccountConfig) -> Result<String, Proble
         Err(error) => return problem(with_causes(&error), format!("correct accounts.{}", account.name)),
     };
     let cache = std::sync::Arc::new(cache(config, store.clone()));
-    let (replicas, replica_index) = (config.replicas, config.replica_index);
-    let dispatch =
-        Dispatch::start(vec![Options { store, replicas, replica_index, ..options(account, way.upstream(), &cache) }]);
-    let context = RequestContext {
-        caller: "(check)".into(),
-        daily_quota: None,
-        weight: 1.0,
-        priority: Priority::Interactive,
-        deadline: Instant::now() + account.timeout + config.server.default_deadline,
-        abandoned: CancelFlag::default(),
-    };
+    let dispatch = Dispatch::start(vec![options(account, way.upstream(), &cache, sharing(config, store))]);
+    let deadline = Instant::now() + account.timeout + config.server.default_deadline;
+    let context = RequestContext::new("(check)", deadline);
     let search = SearchItems { keywords: Some("book".to_owned()), ..SearchItems::new(Locale::of(*marketplace)) };
     let answer = dispatch.fetch(CatalogRequest::Search(Box::new(search)), context).await;
     dispatch.stop().await;

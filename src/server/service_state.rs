@@ -175,23 +175,16 @@ impl ServiceState {
     pub(crate) fn read_context_in(&self, marketplace: Marketplace, context: &CallContext) -> ReadContext {
         let left = context.deadline.saturating_duration_since(Instant::now());
         let give_up = context.deadline - (left / RESERVE_SHARE).min(MAX_RESERVE);
-        ReadContext {
-            locale: Locale::of(marketplace),
-            parts: ProductMask::ALL,
-            max_age: None,
-            cache_only: false,
-            estimate: false,
-            terms: RequestContext {
-                caller: Arc::clone(&context.principal.name),
-                daily_quota: context.principal.share,
-                weight: context.principal.weight,
-                priority: context.principal.class,
-                // A known failure is reported before the read gives up without one.
-                deadline: give_up - (left / RESERVE_SHARE).min(FAILURE_RESERVE),
-                abandoned: context.ended.clone(),
-            },
-            give_up,
-        }
+        let terms = RequestContext {
+            caller: Arc::clone(&context.principal.name),
+            daily_quota: context.principal.share,
+            weight: context.principal.weight,
+            priority: context.principal.class,
+            // A known failure is reported before the read gives up without one.
+            deadline: give_up - (left / RESERVE_SHARE).min(FAILURE_RESERVE),
+            abandoned: context.ended.clone(),
+        };
+        ReadContext::new(Locale::of(marketplace), terms, give_up)
     }
 }
 

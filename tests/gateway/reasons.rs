@@ -289,9 +289,7 @@ fn catalog_over(upstream: Arc<dyn Upstream>) -> (Catalog, Arc<Cache>) {
         answers: Arc::new(AnswerStore::new(Arc::clone(&cache))),
         refresh_queue: cache.refresh_queue(),
         clock: Clock::System,
-        store: None,
-        replicas: 1,
-        replica_index: None,
+        sharing: dispatch::Sharing::default(),
     };
     (Catalog::new(Arc::clone(&cache), Dispatch::start(vec![account])), cache)
 }

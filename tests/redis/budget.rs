@@ -18,9 +18,7 @@ use futures_util::{
 use stockroom::{
     clock::Clock,
     config,
-    dispatch::{
-        AnswerSink, CancelFlag, Dispatch, Error, FetchKey, FetchState, Options, Priority, Report, RequestContext,
-    },
+    dispatch::{AnswerSink, Dispatch, Error, FetchKey, FetchState, Options, Report, RequestContext, Sharing},
     store::Store,
 };
 use stockroom_proto::pb::Protocol;
@@ -139,21 +137,12 @@ fn replica_with_clock(name: &'static str, url: &str, amazon: &Arc<Amazon>, limit
         answers: Arc::new(Nowhere),
         refresh_queue: Arc::default(),
         clock,
-        store: Some(Store::open(&redis).unwrap()),
-        replicas: limits.replicas,
-        replica_index: None,
+        sharing: Sharing { store: Some(Store::open(&redis).unwrap()), replicas: limits.replicas, replica_index: None },
     }])
 }
 
 fn terms(caller: &str) -> RequestContext {
-    RequestContext {
-        caller: caller.into(),
-        daily_quota: None,
-        weight: 1.0,
-        priority: Priority::Interactive,
-        deadline: Instant::now() + Duration::from_secs(3000),
-        abandoned: CancelFlag::default(),
-    }
+    RequestContext::new(caller, Instant::now() + Duration::from_secs(3000))
 }
 
 /// One call's worth of a question that nobody else asks.

@@ -16,7 +16,7 @@ use futures_util::{
 use stockroom::{
     cache::{Cache, Key},
     catalog::{AnswerStore, Catalog, ProductMask, ReadContext},
-    dispatch::{self, CancelFlag, Dispatch, FetchState, RequestContext},
+    dispatch::{self, Dispatch, FetchState, RequestContext},
 };
 use stockroom_proto::pb::{Product, Protocol, Source};
 use tokio::{sync::Semaphore, time::Instant};
@@ -124,31 +124,14 @@ fn catalog(server: &RedisServer, amazon: &Arc<Amazon>) -> Catalog {
         answers: Arc::new(AnswerStore::new(Arc::clone(&cache))) as Arc<dyn dispatch::AnswerSink>,
         refresh_queue: cache.refresh_queue(),
         clock: stockroom::clock::Clock::System,
-        store: None,
-        replicas: 1,
-        replica_index: None,
+        sharing: dispatch::Sharing::default(),
     };
     Catalog::new(cache, Dispatch::start(vec![options]))
 }
 
 fn reading() -> ReadContext {
     let deadline = Instant::now() + Duration::from_secs(10);
-    ReadContext {
-        locale: us(),
-        parts: ProductMask::from_parts([]),
-        max_age: None,
-        cache_only: false,
-        estimate: false,
-        terms: RequestContext {
-            caller: "tester".into(),
-            daily_quota: None,
-            weight: 1.0,
-            priority: dispatch::Priority::Interactive,
-            deadline,
-            abandoned: CancelFlag::default(),
-        },
-        give_up: deadline,
-    }
+    ReadContext::new(us(), RequestContext::new("tester", deadline), deadline)
 }
 
 #[tokio::test]

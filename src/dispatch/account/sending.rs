@@ -148,14 +148,8 @@ impl AccountActor {
 
     /// Adds keys that nobody waits for to a batch. Returns those that were added.
     fn fill(&mut self, batch: &mut Batch, mut due: Vec<DueKey>) -> Vec<DueKey> {
-        let context = RequestContext {
-            caller: REFRESH_CALLER.into(),
-            daily_quota: None,
-            weight: 1.0,
-            priority: Priority::Bulk,
-            deadline: Instant::now(),
-            abandoned: <_>::default(),
-        };
+        let nobody = RequestContext::new(REFRESH_CALLER, Instant::now());
+        let context = RequestContext { priority: Priority::Bulk, ..nobody };
         due.retain(|due| self.queue.add_filler(batch, &due.key, &context, due.fetched_at));
         due
     }

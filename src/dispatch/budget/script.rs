@@ -180,7 +180,7 @@ impl BudgetScript {
         let settings = ScriptSettings {
             limit: options.calls_per_day,
             rate: options.calls_per_second,
-            replicas: options.replicas.max(1),
+            replicas: options.sharing.replicas.max(1),
             day_minutes: DAY_MINUTES,
             lease_ms: ms(LEASE),
             settle_ms: ms(SETTLE_TIME),

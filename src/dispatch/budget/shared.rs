@@ -119,7 +119,7 @@ struct Offline {
 
 impl SharedBudget {
     pub(super) fn new(store: Store, replica: &Arc<str>, options: &Options, now: Instant) -> Self {
-        let (replicas, timeout) = (options.replicas.max(1), store.timeout());
+        let (replicas, timeout) = (options.sharing.replicas.max(1), store.timeout());
         let interval = Duration::from_secs_f64(1.0 / options.calls_per_second);
         let is_only = replicas == 1;
         Self {

@@ -81,7 +81,11 @@ async fn a_caller_s_quota_is_checked_where_a_call_is_booked() {
 #[tokio::test(start_paused = true)]
 async fn without_redis_a_caller_s_quota_and_the_patience_are_divided_among_replicas() {
     let amazon = Arc::new(Scripted::default());
-    let dispatch = Dispatch::start(vec![Options { replicas: 2, calls_per_second: 20.0, ..options(&amazon) }]);
+    let dispatch = Dispatch::start(vec![Options {
+        sharing: Sharing { replicas: 2, ..Sharing::default() },
+        calls_per_second: 20.0,
+        ..options(&amazon)
+    }]);
     let greedy = RequestContext { caller: "greedy".into(), daily_quota: Some(6), ..terms(60) };
     all(dispatch.fetch_items(us(), asins('G', 100), greedy).await).await;
     assert_eq!(amazon.batches().len(), 3);
@@ -160,8 +164,12 @@ async fn of_what_is_admitted_nearly_all_is_answered_in_time() {
 #[tokio::test(start_paused = true)]
 async fn a_caller_s_three_calls_a_day_are_three_over_two_replicas_without_redis() {
     let amazon = Arc::new(Scripted::default());
-    let replica =
-        |index| Dispatch::start(vec![Options { replicas: 2, replica_index: Some(index), ..options(&amazon) }]);
+    let replica = |index| {
+        Dispatch::start(vec![Options {
+            sharing: Sharing { replicas: 2, replica_index: Some(index), store: None },
+            ..options(&amazon)
+        }])
+    };
     let replicas = [replica(0), replica(1)];
     let greedy = || RequestContext { caller: "greedy".into(), daily_quota: Some(3), ..terms(600) };
     let pages = (1..=400).map(|id| replicas[id as usize % 2].fetch(page(id), greedy()));
