@@ -91,11 +91,11 @@ impl Server {
     ) -> Result<Self, Error> {
         let state = ServiceState::new(config, catalog);
         let (health, health_service) = HealthState::starting().await;
-        let mut open_services = open_services(config)?;
-        open_services.add_service(health_service);
+        let mut public_services = public_services(config)?;
+        public_services.add_service(health_service);
         let callers = Arc::new(Callers::new(config, is_admin_open(config, address), metrics));
         let tls = config.tls.clone().map(|tls| PortTls::new(tls, metrics)).transpose().map_err(Error::Tls)?;
-        let edge = Edge::new(Services::new(&state), open_services.routes(), config, Arc::clone(&callers), metrics);
+        let edge = Edge::new(Services::new(&state), public_services.routes(), config, Arc::clone(&callers), metrics);
         let web = Arc::new(Web::new(edge, &config.web.allowed_origins));
         let operations = Operations { state, health, callers, metrics, tls: tls.map(Arc::new) };
         let max_connections = file_descriptors::fit(config.server.max_connections);
@@ -137,7 +137,7 @@ pub async fn serve(
 }
 
 /// Reflection, where the configuration has it.
-fn open_services(config: &Config) -> Result<RoutesBuilder, Error> {
+fn public_services(config: &Config) -> Result<RoutesBuilder, Error> {
     let mut routes = RoutesBuilder::default();
     if config.server.reflection {
         let contract = || {

@@ -11,7 +11,7 @@ use super::{
     search::SearchPlan,
 };
 use crate::served;
-use amazon_catalog::{IDS_PER_CALL, Locale, SearchItems};
+use amazon_catalog::{ITEMS_PER_PAGE, Locale, SearchItems};
 use stockroom_proto::pb;
 
 /// Pages of candidates beyond what the limit needs.
@@ -178,7 +178,7 @@ fn everything_in(locale: Locale, category: Category) -> SearchItems {
 }
 
 fn candidate_pages(limit: usize) -> usize {
-    limit.div_ceil(IDS_PER_CALL) + SPARE_PAGES
+    limit.div_ceil(ITEMS_PER_PAGE) + SPARE_PAGES
 }
 
 /// A Bayesian mean: many good reviews beat a few perfect ones.

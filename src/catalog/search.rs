@@ -22,7 +22,7 @@ use super::{
     paging::PageExtent,
 };
 use crate::{cache::Namespace, dispatch::Calls, served};
-use amazon_catalog::{Asin, CatalogRequest, CatalogResponse, IDS_PER_CALL, SearchItems};
+use amazon_catalog::{Asin, CatalogRequest, CatalogResponse, ITEMS_PER_PAGE, SearchItems};
 use stockroom_proto::pb;
 
 /// How far Amazon lets anybody look: ten pages of ten.
@@ -103,7 +103,7 @@ impl ResolvedPage {
     /// Whether Amazon has a page after this one that it lets anybody see.
     pub(super) fn is_followed(&self) -> bool {
         let count = self.total_results.and_then(|count| usize::try_from(count).ok());
-        self.extent.number * IDS_PER_CALL < REACHABLE && self.extent.is_followed([count])
+        self.extent.number * ITEMS_PER_PAGE < REACHABLE && self.extent.is_followed([count])
     }
 }
 
@@ -198,12 +198,12 @@ impl Catalog {
         cost: &mut CostCounter,
     ) -> Result<SearchSlice, Error> {
         let mut slice = SearchSlice::default();
-        let number = from / IDS_PER_CALL + 1;
+        let number = from / ITEMS_PER_PAGE + 1;
         let page = self.resolved_page(read, plan.page(number), cost).await?;
         let (is_followed, extent) = (page.is_followed(), page.extent);
         let mut next = None;
         for (index, known) in page.places.into_iter().enumerate() {
-            let place = (number - 1) * IDS_PER_CALL + index;
+            let place = (number - 1) * ITEMS_PER_PAGE + index;
             let Some(known) = known.filter(|known| seen.insert(known.asin)) else { continue };
             if place < from {
                 continue;
@@ -229,7 +229,7 @@ impl Catalog {
             }
             slice.products.push(found.entry(read.parts));
         }
-        slice.next = next.or(is_followed.then_some(number * IDS_PER_CALL));
+        slice.next = next.or(is_followed.then_some(number * ITEMS_PER_PAGE));
         slice.total_results = page.total_results.map(|count| extent.at_least(count));
         slice.search_url = page.search_url;
         slice.facets = page.facets;
@@ -238,7 +238,7 @@ impl Catalog {
 
     /// What is known of Amazon's pages before the one that a place is on, as far as the cache has those pages.
     async fn pages_before(&self, read: &ReadContext, plan: &SearchPlan, from: usize) -> PagesBefore {
-        let pages = (1..=from / IDS_PER_CALL).map(|number| plan.page(number));
+        let pages = (1..=from / ITEMS_PER_PAGE).map(|number| plan.page(number));
         let pages = self.cached_only(read, pages).await;
         let count = |(request, page): &(SearchItems, CachedSearchPage)| {
             let extent = PageExtent { number: usize::from(request.page), places: page.asins.len() };
@@ -418,17 +418,17 @@ impl PageRequest for SearchItems {
 
     fn planned_page(&self) -> CachedSearchPage {
         let reachable = i64::try_from(REACHABLE).unwrap_or(i64::MAX);
-        let first = usize::from(self.page).saturating_sub(1) * IDS_PER_CALL;
+        let first = usize::from(self.page).saturating_sub(1) * ITEMS_PER_PAGE;
         CachedSearchPage { asins: planned_asins(first), total_results: Some(reachable), ..CachedSearchPage::default() }
     }
 }
 
 /// Whether these can be the places of one page: no more than a page has, each an id or empty.
 pub(super) fn are_plausible(asins: &[String]) -> bool {
-    asins.len() <= IDS_PER_CALL && asins.iter().all(|asin| asin.is_empty() || Asin::parse(asin).is_ok())
+    asins.len() <= ITEMS_PER_PAGE && asins.iter().all(|asin| asin.is_empty() || Asin::parse(asin).is_ok())
 }
 
 /// The products of a page that is not known, from a place on.
 pub(super) fn planned_asins(first: usize) -> Vec<String> {
-    (first..first + IDS_PER_CALL).map(|place| format!("B{place:09}")).collect()
+    (first..first + ITEMS_PER_PAGE).map(|place| format!("B{place:09}")).collect()
 }

@@ -12,7 +12,7 @@ use super::{
     search::{are_plausible, asins_in_places, planned_asins},
 };
 use crate::{cache::Namespace, served};
-use amazon_catalog::{Asin, CatalogRequest, CatalogResponse, GetVariations, IDS_PER_CALL};
+use amazon_catalog::{Asin, CatalogRequest, CatalogResponse, GetVariations, ITEMS_PER_PAGE};
 use stockroom_proto::pb;
 
 /// The most pages of a family that are walked: a thousand children. Amazon names no limit.
@@ -57,7 +57,7 @@ impl Catalog {
         cost: &mut CostCounter,
     ) -> Result<VariationPage, Error> {
         let mut family = VariationPage::default();
-        let number = u32::try_from(from / IDS_PER_CALL + 1).unwrap_or(u32::MAX);
+        let number = u32::try_from(from / ITEMS_PER_PAGE + 1).unwrap_or(u32::MAX);
         let request = GetVariations { locale: read.locale, asin, page: number };
         let mut answers = self.cached(read, vec![request.clone()], cost).await;
         let cached = answers.pop().ok_or(Error::Undecodable)?.1?;
@@ -71,7 +71,7 @@ impl Catalog {
             before.iter().flat_map(|(_, page)| &page.asins).filter_map(|asin| Asin::parse(asin).ok()).collect();
         let (mut next, mut is_new) = (None, false);
         for (index, known) in places.into_iter().enumerate() {
-            let place = (page - 1) * IDS_PER_CALL + index;
+            let place = (page - 1) * ITEMS_PER_PAGE + index;
             let Some(known) = known.filter(|known| seen.insert(known.asin)) else { continue };
             is_new = true;
             if place < from {
@@ -87,11 +87,11 @@ impl Catalog {
                 family.children.push(found.entry(read.parts));
             }
         }
-        let by_pages = kept.page_count.and_then(|pages| usize::try_from(pages).ok()?.checked_mul(IDS_PER_CALL));
+        let by_pages = kept.page_count.and_then(|pages| usize::try_from(pages).ok()?.checked_mul(ITEMS_PER_PAGE));
         let summary = kept.summary.unwrap_or_default();
         let by_children = usize::try_from(summary.variation_count).ok().filter(|_| !summary.variation_count_unknown);
         let is_followed = is_new && page < MAX_PAGES && extent.is_followed([by_pages, by_children]);
-        family.next = next.or(is_followed.then_some(page * IDS_PER_CALL));
+        family.next = next.or(is_followed.then_some(page * ITEMS_PER_PAGE));
         family.parent_asin = kept.parent_asin;
         family.summary = summary;
         if !family.summary.variation_count_unknown {
@@ -134,7 +134,7 @@ impl PageRequest for GetVariations {
     }
 
     fn planned_page(&self) -> CachedVariationsPage {
-        let first = usize::try_from(self.page).unwrap_or_default().saturating_sub(1) * IDS_PER_CALL;
+        let first = usize::try_from(self.page).unwrap_or_default().saturating_sub(1) * ITEMS_PER_PAGE;
         CachedVariationsPage { asins: planned_asins(first), ..CachedVariationsPage::default() }
     }
 }

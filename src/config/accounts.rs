@@ -87,15 +87,15 @@ fn read_credentials(read: &mut Reader<'_>, name: &str, served: &[(Marketplace, S
     if protocol == "creators" {
         return read_creators(read, name, served);
     }
-    let access_key: Option<SecretString> = read.required(&at("access_key"));
-    let secret_key = read.required(&at("secret_key"));
+    let access_key: Option<SecretString> = read.required_or_file(&at("access_key"));
+    let secret_key = read.required_or_file(&at("secret_key"));
     Some(Credentials::Paapi5 { access_key: access_key?.expose_secret().to_owned(), secret_key: secret_key? })
 }
 
 fn read_creators(read: &mut Reader<'_>, name: &str, served: &[(Marketplace, String)]) -> Option<Credentials> {
     let at = |key: &str| format!("accounts.{name}.{key}");
-    let id: Option<SecretString> = read.required(&at("credential_id"));
-    let secret = read.required(&at("credential_secret"));
+    let id: Option<SecretString> = read.required_or_file(&at("credential_id"));
+    let secret = read.required_or_file(&at("credential_secret"));
     let token_endpoint = read.get(&at("token_endpoint"));
     let version: Option<Version> = read.get(&at("credential_version"));
     if version.is_none() && !read.is_set(&at("credential_version")) {
@@ -137,7 +137,7 @@ pub(super) fn read_callers(read: &mut Reader<'_>) -> Vec<CallerConfig> {
         let identities: Vec<String> = read.get(&at("identities")).unwrap_or_default();
         let token: Option<SecretString> = match read.is_set(&at("identities")) {
             true => read.get_or_file(&at("token")),
-            false => read.required(&at("token")),
+            false => read.required_or_file(&at("token")),
         };
         for identity in &identities {
             if let Some(first) = callers.iter().find(|caller| caller.identities.contains(identity)) {

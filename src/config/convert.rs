@@ -147,7 +147,7 @@ fn read_cache(read: &mut Reader<'_>) -> Option<CacheConfig> {
 /// `None` where no Redis is set, or an error was added.
 fn read_redis(read: &mut Reader<'_>) -> Option<RedisConfig> {
     let url: Option<RedisUrl> =
-        if read.names_below("redis").is_empty() { read.get("redis.url") } else { read.required("redis.url") };
+        if read.names_below("redis").is_empty() { read.get("redis.url") } else { read.required_or_file("redis.url") };
     let (prefix, timeout) = (read.get("redis.prefix"), read.get_or_zero("redis.timeout"));
     let ca_file = read.get("redis.ca_file");
     Some(RedisConfig { url: url?, prefix: prefix?, timeout, ca_file })

@@ -137,7 +137,7 @@ impl<'a> Reader<'a> {
     }
 
     /// As [`Self::get_or_file`], with an error if neither is set.
-    pub(super) fn required<T: FromValue>(&mut self, path: &str) -> Option<T> {
+    pub(super) fn required_or_file<T: FromValue>(&mut self, path: &str) -> Option<T> {
         let file_path = format!("{path}_file");
         if !self.is_set(path) && !self.is_set(&file_path) {
             self.add_error(path, format!("it is not set; set it or {file_path}"));

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use stockroom_proto::pb::ErrorReason;
 
 /// The services that anybody may call: probes and tools have no tokens.
-const OPEN: [&str; 3] =
+const PUBLIC: [&str; 3] =
     ["/grpc.health.v1.Health/", "/grpc.reflection.v1.ServerReflection/", "/grpc.reflection.v1alpha.ServerReflection/"];
 const ADMIN: &str = "/stockroom.v1.AdminService/";
 /// Where no callers are configured, a name that a caller gives itself, for status and logs.
@@ -119,7 +119,7 @@ impl Callers {
                 configure a caller with admin, or set server.admin_open";
             return Err(ErrorDescriptor::new(ErrorReason::NotAnAdmin, message));
         }
-        if callers.is_empty() || is_open(path) {
+        if callers.is_empty() || is_public(path) {
             return Ok(Principal { name: self.named(headers), share: None, weight: 1.0, class: class(headers) });
         }
         let caller = match headers.get(http::header::AUTHORIZATION) {
@@ -167,8 +167,8 @@ fn bearer_token(header: &[u8]) -> Option<&[u8]> {
 }
 
 /// Whether the method is one that anybody may call, at any load.
-pub(crate) fn is_open(path: &str) -> bool {
-    OPEN.iter().any(|service| path.starts_with(service))
+pub(crate) fn is_public(path: &str) -> bool {
+    PUBLIC.iter().any(|service| path.starts_with(service))
 }
 
 /// Callers that can wait say so; everybody else is waited for.

@@ -215,7 +215,7 @@ fn log(code: Code, reason: &str, record: &CallRecord) {
         // The account or the configuration needs the operator.
         Code::FailedPrecondition => line!(warn),
         // Probes and tools call these all the time.
-        Code::Ok | Code::Cancelled if record.is_open_service => line!(debug),
+        Code::Ok | Code::Cancelled if record.is_public_service => line!(debug),
         _ => line!(info),
     }
 }

@@ -38,7 +38,7 @@ pub(crate) struct Connection {
     /// Streams of this gateway's own services, which a drain waits for.
     calls: AtomicUsize,
     /// Streams of health and reflection, which nothing waits for.
-    open_service_streams: AtomicUsize,
+    public_service_streams: AtomicUsize,
     /// Milliseconds between `accepted` and the end of the last stream; 0 before the first.
     last_stream_ms: AtomicU64,
     /// Who is at the other end, once TLS is set up.
@@ -51,7 +51,7 @@ pub(crate) struct Connection {
 #[derive(Debug)]
 pub(crate) struct StreamGuard {
     connection: Arc<Connection>,
-    is_open_service: bool,
+    is_public_service: bool,
 }
 
 impl Connections {
@@ -92,7 +92,7 @@ impl Connections {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
             accepted: Instant::now(),
             calls: AtomicUsize::default(),
-            open_service_streams: AtomicUsize::default(),
+            public_service_streams: AtomicUsize::default(),
             last_stream_ms: AtomicU64::default(),
             peer: OnceLock::new(),
             closing: self.draining.child_token(),
@@ -119,22 +119,22 @@ impl Connections {
 }
 
 impl Connection {
-    /// Counts a stream as a call until [`StreamGuard::is_open_service`] says otherwise.
+    /// Counts a stream as a call until [`StreamGuard::is_public_service`] says otherwise.
     pub(crate) fn begin_stream(self: &Arc<Self>) -> StreamGuard {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        StreamGuard { connection: Arc::clone(self), is_open_service: false }
+        StreamGuard { connection: Arc::clone(self), is_public_service: false }
     }
 
     pub(crate) fn has_calls(&self) -> bool {
         self.calls.load(Ordering::Relaxed) > 0
     }
 
-    pub(crate) fn open_service_streams(&self) -> usize {
-        self.open_service_streams.load(Ordering::Relaxed)
+    pub(crate) fn public_service_streams(&self) -> usize {
+        self.public_service_streams.load(Ordering::Relaxed)
     }
 
     pub(crate) fn has_streams(&self) -> bool {
-        self.has_calls() || self.open_service_streams() > 0
+        self.has_calls() || self.public_service_streams() > 0
     }
 
     /// Whether the connection carried a stream before, and when the last one ended or else when it was accepted: the order
@@ -158,9 +158,9 @@ impl Connection {
 
 impl StreamGuard {
     /// Counts the stream as one of health or reflection.
-    pub(crate) fn mark_open_service(&mut self) {
-        if !std::mem::replace(&mut self.is_open_service, true) {
-            self.connection.open_service_streams.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn mark_public_service(&mut self) {
+        if !std::mem::replace(&mut self.is_public_service, true) {
+            self.connection.public_service_streams.fetch_add(1, Ordering::Relaxed);
             self.connection.calls.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -171,7 +171,7 @@ impl Drop for StreamGuard {
         let connection = &self.connection;
         let millis = u64::try_from(connection.accepted.elapsed().as_millis()).unwrap_or(u64::MAX);
         connection.last_stream_ms.store(millis.max(1), Ordering::Relaxed);
-        let counter = if self.is_open_service { &connection.open_service_streams } else { &connection.calls };
+        let counter = if self.is_public_service { &connection.public_service_streams } else { &connection.calls };
         counter.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -199,12 +199,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_drain_closes_all_and_streams_of_open_services_are_no_calls() {
+    async fn a_drain_closes_all_and_streams_of_public_services_are_no_calls() {
         let table = Connections::new(2);
         let connection = table.admit().await;
         let mut watch = connection.begin_stream();
         assert!(connection.has_calls());
-        watch.mark_open_service();
+        watch.mark_public_service();
         assert!(!connection.has_calls() && connection.has_streams());
         table.drain();
         assert!(connection.closing.is_cancelled());

@@ -74,7 +74,7 @@ const REFLECTION_DEADLINE: Duration = Duration::from_secs(600);
 pub(crate) struct Edge {
     services: Services,
     /// Health and reflection.
-    open_services: Routes,
+    public_services: Routes,
     callers: Arc<Callers>,
     metrics: &'static Metrics,
     bounds: config::ServerConfig,
@@ -95,7 +95,7 @@ pub(crate) struct CallRecord {
     /// The deadline that the client stated, without the gateway's bound.
     pub(crate) client_deadline: Option<Instant>,
     /// Whether it calls health or reflection.
-    pub(crate) is_open_service: bool,
+    pub(crate) is_public_service: bool,
     pub(crate) stats: CallStatsHandle,
     pub(crate) is_finished: bool,
     pub(crate) metrics: &'static Metrics,
@@ -105,14 +105,14 @@ pub(crate) struct CallRecord {
 impl Edge {
     pub(crate) fn new(
         services: Services,
-        open_services: Routes,
+        public_services: Routes,
         config: &config::Config,
         callers: Arc<Callers>,
         metrics: &'static Metrics,
     ) -> Self {
         Self {
             services,
-            open_services: open_services.prepare(),
+            public_services: public_services.prepare(),
             callers,
             metrics,
             bounds: config.server,
@@ -136,7 +136,7 @@ impl Edge {
         };
         let now = Instant::now();
         let deadline = now + allowed;
-        stream_watchdog::set_stream(Stream { deadline, is_open_service: method != Method::Call });
+        stream_watchdog::set_stream(Stream { deadline, is_public_service: method != Method::Call });
         let series = RpcSeries::from_path(request.uri().path());
         self.metrics.call_started(series);
         let mut record = CallRecord {
@@ -149,7 +149,7 @@ impl Edge {
             started: WallInstant::now(),
             deadline,
             client_deadline: asked.map(|asked| now + asked),
-            is_open_service: method != Method::Call,
+            is_public_service: method != Method::Call,
             stats: CallStatsHandle::default(),
             metrics: self.metrics,
             series,
@@ -203,7 +203,7 @@ impl Edge {
             }
             Method::HealthWatch | Method::Reflection => {
                 // The streams before this one, which is counted after its first poll.
-                if connection.open_service_streams() >= MAX_OPEN_STREAMS_PER_CONNECTION {
+                if connection.public_service_streams() >= MAX_OPEN_STREAMS_PER_CONNECTION {
                     return Err(overloaded("health and reflection streams of this connection").into());
                 }
                 let place = Arc::clone(&self.open_streams).try_acquire_owned();
@@ -230,7 +230,7 @@ impl Edge {
 
     /// Calls health or reflection.
     async fn open(&self, head: http::request::Parts, body: Body) -> Result<Response<Content>, Status> {
-        match self.open_services.clone().oneshot(Request::from_parts(head, body)).await {
+        match self.public_services.clone().oneshot(Request::from_parts(head, body)).await {
             Ok(response) => Ok(response.map(Content::Foreign)),
             Err(never) => match never {},
         }
@@ -263,7 +263,7 @@ impl Method {
         match path {
             "/grpc.health.v1.Health/Watch" => Self::HealthWatch,
             _ if path.starts_with("/grpc.health.v1.") => Self::HealthCheck,
-            _ if auth::is_open(path) => Self::Reflection,
+            _ if auth::is_public(path) => Self::Reflection,
             _ => Self::Call,
         }
     }

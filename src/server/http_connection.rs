@@ -126,8 +126,8 @@ pub(crate) async fn serve_http1(
         let (web, connection) = (Arc::clone(&web), Arc::clone(&called));
         async move {
             let mut guard = connection.begin_stream();
-            if auth::is_open(request.uri().path()) {
-                guard.mark_open_service();
+            if auth::is_public(request.uri().path()) {
+                guard.mark_public_service();
             }
             let response = web.call(request, &connection).await;
             Ok::<_, Infallible>(response.map(|body| GuardedBody { body, _guard: guard }))

@@ -14,7 +14,7 @@ use crate::{
     catalog::{CachedProduct, Comparison, CostCounter, Error, Lookup, Lookups, ReadContext, compare_row},
     served,
 };
-use amazon_catalog::{Asin, IDS_PER_CALL};
+use amazon_catalog::{Asin, ITEMS_PER_PAGE};
 use stockroom_proto::pb;
 
 const MAX_ASINS: usize = 100;
@@ -99,7 +99,7 @@ impl served::product_service_server::ProductService for ProductService {
         let mut violations = Violations::default();
         let read = self.0.read_context(request.options, &context, &mut violations);
         let asin = violations.parsed("asin", Asin::parse(&request.asin));
-        let wanted = violations.count("page_size", request.page_size, IDS_PER_CALL, IDS_PER_CALL);
+        let wanted = violations.count("page_size", request.page_size, ITEMS_PER_PAGE, ITEMS_PER_PAGE);
         let family = format!("{:?} {:?}", read.locale, asin);
         let from = violations
             .parsed("page_token", page_token::read(&family, &request.page_token, MAX_VARIATIONS))

@@ -37,7 +37,7 @@ pub(crate) struct Stream {
     /// When the call ends.
     pub(crate) deadline: Instant,
     /// Whether it calls health or reflection.
-    pub(crate) is_open_service: bool,
+    pub(crate) is_public_service: bool,
 }
 
 /// Describes the stream that is being polled. Called by the edge in the first poll of each call.
@@ -82,8 +82,8 @@ async fn watched(connection: Arc<Connection>, call: impl Future<Output = ()>) {
         }
         // A call that is complete at its first poll needs no timer.
         if let Some(stream) = stream {
-            if stream.is_open_service {
-                guard.mark_open_service();
+            if stream.is_public_service {
+                guard.mark_public_service();
             }
             end = Some(Box::pin(sleep_until(stream.deadline + GRACE)));
         }
@@ -105,7 +105,7 @@ mod tests {
         let deadline = Instant::now() + Duration::from_secs(2);
         let (held, released) = tokio::sync::oneshot::channel::<()>();
         StreamExecutor::new(Arc::clone(&connection), InlineExecutor::new()).execute(async move {
-            set_stream(Stream { deadline, is_open_service: false });
+            set_stream(Stream { deadline, is_public_service: false });
             let _held = held;
             std::future::pending().await
         });

@@ -95,7 +95,7 @@ impl Web {
     async fn call_from_web(&self, request: Request<Incoming>, connection: &Connection) -> Response<ResponseBody> {
         // The edge states the deadline of a call; this is that of everything else.
         let deadline = Instant::now() + REFUSAL_TIMEOUT;
-        stream_watchdog::set_stream(Stream { deadline, is_open_service: false });
+        stream_watchdog::set_stream(Stream { deadline, is_public_service: false });
         match request.headers().get(header::ORIGIN) {
             None => self.translate(request, connection).await,
             Some(origin) if self.allowed_origins.contains(origin) => {
