@@ -3,7 +3,7 @@
 //! | Path | Answer |
 //! | --- | --- |
 //! | `/livez` | 200 while the process runs |
-//! | `/readyz` | 200, or 503 with the reasons |
+//! | `/readyz` | 200 with the accounts that pause, or 503 with the reasons |
 //! | `/metrics` | OpenMetrics |
 //! | `/` | the status page, and a form that tries a search |
 //!

@@ -5,11 +5,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use crate::{
     cache::{Cache, FreshnessRequirement, Purge, Purged, Stats},
-    dispatch::{self, Dispatch, Report, RequestContext},
+    dispatch::{self, AccountHealth, Dispatch, Report, RequestContext},
 };
 use amazon_catalog::{Asin, CatalogRequest, Locale, Missing, Unsupported};
 
@@ -115,6 +115,11 @@ impl Catalog {
     /// How each account does.
     pub async fn accounts(&self) -> Vec<Report> {
         self.dispatch.reports().await
+    }
+
+    /// Which accounts refuse everything because their actor panicked, as it changes.
+    pub fn account_health(&self) -> watch::Receiver<AccountHealth> {
+        self.dispatch.health()
     }
 
     /// How each tier of the cache does.

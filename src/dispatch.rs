@@ -19,7 +19,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::Instant,
 };
 
@@ -28,9 +28,9 @@ use amazon_catalog::{
     Asin, CatalogRequest, CatalogResponse, Locale, Marketplace, Operation, Snapshot, Unsupported, Upstream,
 };
 
-use self::account::{ActorMessage, RESTART_PAUSE};
+use self::account::{ActorMessage, FIRST_PAUSE};
+pub use self::{account::AccountHealth, breaker::BreakerState, refresh_queue::RefreshQueue, report::Report};
 pub(crate) use self::{account::FETCH_LOCK_TIME, budget::replicas_with_lease};
-pub use self::{breaker::BreakerState, refresh_queue::RefreshQueue, report::Report};
 
 mod account;
 mod batch;
@@ -54,6 +54,7 @@ pub struct Dispatch {
     accounts: Vec<AccountHandle>,
     by_marketplace: HashMap<Marketplace, usize>,
     refresh_queue: Arc<RefreshQueue>,
+    health: watch::Receiver<AccountHealth>,
 }
 
 #[derive(Debug)]
@@ -355,7 +356,7 @@ pub enum Error {
 impl Error {
     /// The error of what ended without an answer: the actor that was to give it met a defect.
     pub(crate) fn lost() -> Self {
-        Self::Restarting { retry_after: RESTART_PAUSE }
+        Self::Restarting { retry_after: FIRST_PAUSE }
     }
 }
 
@@ -373,17 +374,19 @@ impl Dispatch {
             .enumerate()
             .flat_map(|(index, account)| account.marketplaces.iter().map(move |marketplace| (*marketplace, index)))
             .collect();
+        let (health_tx, health) = watch::channel(AccountHealth::new(accounts.len()));
         let refresh_queue = accounts.first().map(|account| Arc::clone(&account.refresh_queue)).unwrap_or_default();
         Self {
             accounts: accounts
                 .into_iter()
                 .map(|options| AccountHandle {
                     upstream: Arc::clone(&options.upstream),
-                    messages: account::start(options),
+                    messages: account::start(options, health_tx.clone()),
                 })
                 .collect(),
             by_marketplace,
             refresh_queue,
+            health,
         }
     }
 
@@ -441,6 +444,11 @@ impl Dispatch {
             }
         }
         reports
+    }
+
+    /// Which accounts refuse everything because their actor panicked, as it changes.
+    pub fn health(&self) -> watch::Receiver<AccountHealth> {
+        self.health.clone()
     }
 
     /// Ends the actors: what waits is refused at once, calls in flight are finished, stored and answered, and other replicas

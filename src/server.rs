@@ -118,7 +118,7 @@ impl Server {
         health.serving().await;
         tracing::info!(%address, tls = tls.is_some(), sandbox = state.is_sandbox, "serving");
         let port = Port { web: self.web, tls, bounds: self.limits };
-        let drained = listener::run(listener, port, health, shutdown).await;
+        let drained = listener::run(listener, port, health, state.catalog.account_health(), shutdown).await;
         state.catalog.stop().await;
         tracing::info!(cut_connections = drained.cut, "stopped");
         Ok(())

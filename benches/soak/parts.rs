@@ -216,9 +216,13 @@ impl RedisServer {
 
     fn start_on(port: u16, arguments: &[&str]) -> Self {
         let number = port.to_string();
-        let nodes = format!("nodes-{port}.conf");
-        let _ = fs::remove_file(folder().join(&nodes));
-        let own = ["--port", &number, "--bind", "127.0.0.1", "--save", "", "--cluster-config-file", &nodes];
+        let (nodes, data) = (format!("nodes-{port}.conf"), format!("dump-{port}.rdb"));
+        // It starts empty, and a replica's copy is no other server's.
+        for left_over in [&nodes, &data] {
+            let _ = fs::remove_file(folder().join(left_over));
+        }
+        let files = ["--cluster-config-file", &nodes, "--dbfilename", &data];
+        let own = ["--port", &number, "--bind", "127.0.0.1", "--save", ""].into_iter().chain(files);
         let process = Process::start(Command::new("redis-server").args(own).args(arguments), "redis");
         Self { process, port }
     }

@@ -80,6 +80,13 @@ pub(super) fn found(outcome: &Result<pb::SearchProductsResponse, String>) -> Str
     format!("<div id=\"found\">{}</div>", if rows.is_empty() { "<p>No product matches.</p>" } else { &table })
 }
 
+/// How often a defect ended what the account was doing; most often not at all.
+fn restarts(account: &pb::AccountStatus) -> String {
+    let pause = account.paused_for.and_then(|pause| Duration::try_from(pause).ok());
+    let pause = pause.map_or(String::new(), |pause| format!("; refuses everything for {}", format::duration(pause)));
+    if account.restarts == 0 { String::new() } else { format!("{} after defects{pause}", number(account.restarts)) }
+}
+
 fn account_part(account: &pb::AccountStatus, now: SystemTime) -> String {
     let (day, queue) = (account.day.unwrap_or_default(), account.queue.unwrap_or_default());
     let calls = account.calls.unwrap_or_default();
@@ -109,6 +116,7 @@ fn account_part(account: &pb::AccountStatus, now: SystemTime) -> String {
         ),
         ("Breakers", if open.is_empty() { "all closed".to_owned() } else { open.join("; ") }),
         ("Redis", offline.map(|time| format!("no answer for {}", format::duration(time))).unwrap_or_default()),
+        ("Restarts", restarts(account)),
         ("Last error", account.last_error.clone()),
     ]);
     let caller = |caller: &pb::CallerSpending| {
@@ -177,6 +185,8 @@ mod tests {
         let account = pb::AccountStatus {
             name: "<main>".to_owned(),
             day: Some(pb::Budget { limit: 8640, left: 8000, spent: 640, next_release_time: None }),
+            restarts: 2,
+            paused_for: Some(prost_types::Duration { seconds: 3, nanos: 0 }),
             ..Default::default()
         };
         let status = pb::GetStatusResponse { accounts: vec![account], ..Default::default() };
@@ -190,9 +200,15 @@ mod tests {
             amazon_request_id: "theirs".to_owned(),
         };
         let live = live(&snapshot, &[failure], SystemTime::UNIX_EPOCH + Duration::from_secs(60));
-        for text in
-            ["&lt;main&gt;", "8,000 of 8,640 calls left", "not ready: draining", "1m ago", "theirs", "Redis does not"]
-        {
+        for text in [
+            "&lt;main&gt;",
+            "8,000 of 8,640 calls left",
+            "2 after defects; refuses everything for 3s",
+            "not ready: draining",
+            "1m ago",
+            "theirs",
+            "Redis does not",
+        ] {
             assert!(live.contains(text), "{text} is not in {live}");
         }
         assert!(!live.contains("<main>"));

@@ -68,7 +68,10 @@ impl Routes {
 
     fn readiness(&self) -> Response<Body> {
         match self.operations.not_ready() {
-            reasons if reasons.is_empty() => plain(StatusCode::OK, "ready\n"),
+            reasons if reasons.is_empty() => {
+                let lines = ["ready".to_owned()].into_iter().chain(self.operations.paused_accounts());
+                plain(StatusCode::OK, lines.map(|line| line + "\n").collect::<String>())
+            }
             reasons => plain(StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n"),
         }
     }

@@ -257,6 +257,9 @@ fn account_part(page: &mut Page, account: &pb::AccountStatus, now: SystemTime) {
         let alone = format::duration(alone);
         facts.push(("budget", format!("this replica's own share for {alone}; Redis does not answer")));
     }
+    if account.restarts > 0 {
+        facts.push(("restarts", restarts(account)));
+    }
     page.heading(format!("Account {}", account.name)).facts(facts);
     let caller = |caller: &pb::CallerSpending| {
         vec![caller.caller.clone(), format::number(caller.spent), caller.limit.map(format::number).unwrap_or_default()]
@@ -278,6 +281,12 @@ fn queue_words(queue: &pb::QueueStatus) -> String {
     let wait = format::wire_duration(queue.predicted_wait).filter(|wait| *wait > Duration::ZERO);
     let wait = wait.map_or(String::new(), |wait| format!("; who joins now waits {}", format::duration(wait)));
     format!("{} of {} places taken{wait}", format::number(queue.length), format::number(queue.capacity))
+}
+
+fn restarts(account: &pb::AccountStatus) -> String {
+    let pause = format::wire_duration(account.paused_for);
+    let pause = pause.map_or(String::new(), |pause| format!("; refuses everything for {}", format::duration(pause)));
+    format!("{} after defects of the gateway{pause}", format::number(account.restarts))
 }
 
 /// The code of a marketplace, or its name where this version does not know it.
@@ -351,6 +360,8 @@ mod tests {
                     left: 0,
                     next_release_time: Some(prost_types::Timestamp { seconds: 90, nanos: 0 }),
                 }),
+                restarts: 2,
+                paused_for: Some(prost_types::Duration { seconds: 3, nanos: 0 }),
                 breakers: vec![
                     breaker("GetItems", pb::BreakerState::Closed, 0),
                     breaker("SearchItems", pb::BreakerState::Open, 30),
@@ -371,6 +382,7 @@ Account main
   calls     0 answered, 0 throttled, 0 failed, 0 refused; 0 were retries
   breakers  SearchItems open; try again in 30s
   budget    this replica's own share for 0ms; Redis does not answer
+  restarts  2 after defects of the gateway; refuses everything for 3s
 ";
         assert_eq!(status_page(&answer, SystemTime::UNIX_EPOCH).render(Style::Text(None)), expected);
     }

@@ -2,26 +2,18 @@
 //!
 //! Everybody else sends it messages. It never waits for a call: calls run in tasks of their own and come back as
 //! [`Completed`]. `admission` decides whether a request may wait, `sending` what is sent next, `completion` what an answer or
-//! a failure means, and `remote` follows what other replicas fetch.
-//!
-//! # Supervision
-//!
-//! A panic while a message or a result is handled ends neither the task nor the account: whoever waits is refused with a time
-//! to try again, and the actor goes on with a new queue and the budget as it was counted. The report says how often that
-//! happened. Waiters that were lost on the way learn of it by the end of their channel.
+//! a failure means, `remote` follows what other replicas fetch, and `supervision` keeps the actor running over its own defects.
 
 use std::{
     collections::HashMap,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use futures_util::FutureExt;
 use tokio::{
-    sync::{Notify, mpsc, oneshot},
+    sync::{Notify, mpsc, oneshot, watch},
     task::JoinSet,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep_until},
 };
 
 use self::refusals::Refusals;
@@ -45,11 +37,11 @@ mod completion;
 mod refusals;
 mod remote;
 mod sending;
+mod supervision;
 
 pub(crate) use self::remote::FETCH_LOCK_TIME;
-
-/// How long the actor waits after a panic, so that one that repeats does not take a core.
-pub(super) const RESTART_PAUSE: Duration = Duration::from_millis(100);
+pub use self::supervision::AccountHealth;
+pub(super) use self::supervision::FIRST_PAUSE;
 
 /// What can be asked of an account's actor.
 #[derive(Debug)]
@@ -70,11 +62,11 @@ pub(super) enum ActorMessage {
 }
 
 /// Starts the actor. It ends when every sender is gone, after the calls in flight.
-pub(super) fn start(options: Options) -> mpsc::Sender<ActorMessage> {
+pub(super) fn start(options: Options, health: watch::Sender<AccountHealth>) -> mpsc::Sender<ActorMessage> {
     // Messages are taken at once; what may pile up is the queue, which has a bound of its own.
     let (messages, inbox) = mpsc::channel(64);
     // Owned by its inbox: it ends with the last handle.
-    tokio::spawn(AccountActor::new(options).supervise(inbox));
+    tokio::spawn(AccountActor::new(options).supervise(inbox, health));
     messages
 }
 
@@ -102,6 +94,8 @@ struct AccountActor {
     connecting: Option<(u64, Instant)>,
     counts: CallCounts,
     last_error: Option<String>,
+    /// How long everything is refused after a panic; `None` while the actor runs.
+    paused_until: Option<Instant>,
     state_log: StateLog,
 }
 
@@ -145,49 +139,8 @@ impl AccountActor {
             connecting: None,
             counts: CallCounts::default(),
             last_error: None,
+            paused_until: None,
         }
-    }
-
-    /// Runs the actor until it is stopped, over any panic of its own.
-    async fn supervise(mut self, mut inbox: mpsc::Receiver<ActorMessage>) {
-        let stopped = loop {
-            match AssertUnwindSafe(self.run(&mut inbox)).catch_unwind().await {
-                Ok(stopped) => break stopped,
-                Err(panic) => self.restart(panic_text(&*panic)).await,
-            }
-        };
-        self.queue.fail_keys(&Error::Stopping, |_, _| true);
-        // No more messages are taken. Those that came before are refused, too.
-        inbox.close();
-        while let Some(message) = inbox.recv().await {
-            message.refuse(&Error::Stopping);
-        }
-        while let Some(completed) = self.in_flight.join_next().await {
-            if let Ok(completed) = completed
-                && AssertUnwindSafe(self.on_response(completed, false)).catch_unwind().await.is_err()
-            {
-                tracing::error!(account = &*self.name, "the last answer of a stopping account could not be handled");
-            }
-        }
-        self.budget.release().await;
-        // Whoever stopped it is answered when this is dropped.
-        drop(stopped);
-    }
-
-    async fn restart(&mut self, text: String) {
-        self.counts.restarts += 1;
-        tracing::error!(
-            account = &*self.name,
-            panic = text,
-            "the account actor panicked and goes on with an empty queue"
-        );
-        self.last_error = Some(format!("the account actor panicked and was restarted: {text}"));
-        let queue = std::mem::take(&mut self.queue);
-        if catch_unwind(AssertUnwindSafe(|| queue.fail_everything(&Error::lost()))).is_err() {
-            tracing::error!(account = &*self.name, "the queue of the panicked actor could not be answered");
-        }
-        self.poll = JoinSet::new();
-        sleep(RESTART_PAUSE).await;
     }
 
     /// Handles messages and results until the actor is stopped. Returns whom to answer then.
@@ -277,6 +230,7 @@ impl AccountActor {
             predicted_wait: self.predicted_wait(self.queue.calls(), now),
             breakers,
             counts: self.counts,
+            paused_for: self.paused_until.map(|until| until.saturating_duration_since(now)),
             last_error: self.last_error.clone(),
         }
     }
@@ -296,9 +250,4 @@ impl ActorMessage {
             Self::Report(_) | Self::Stop(_) => {}
         }
     }
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }

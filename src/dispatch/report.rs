@@ -43,6 +43,8 @@ pub struct Report {
     pub breakers: Vec<(Operation, super::BreakerState, u64)>,
     /// How calls ended.
     pub counts: CallCounts,
+    /// How long the account refuses everything after a panic of its actor; `None` while the actor runs.
+    pub paused_for: Option<Duration>,
     /// The last failure in words, with Amazon's request id.
     pub last_error: Option<String>,
 }

@@ -185,6 +185,10 @@ fn us() -> Locale {
     Locale::of(Marketplace::parse("US").unwrap())
 }
 
+fn uk() -> Locale {
+    Locale::of(Marketplace::parse("UK").unwrap())
+}
+
 fn asins(prefix: char, count: usize) -> Vec<Asin> {
     (0..count).map(|n| Asin::parse(&format!("{prefix}{n:09}")).unwrap()).collect()
 }

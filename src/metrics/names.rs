@@ -85,6 +85,8 @@ families! {
     OFFLINE = Gauge "stockroom_account_offline" "" ["account"];
     ///Calls that this replica may make while Redis does not answer; absent without Redis.
     OFFLINE_LEFT = Gauge "stockroom_offline_calls_left" "" ["account"];
+    ///Times a defect of the gateway ended what the account was doing; the account then refuses everything for up to 10 seconds.
+    ACCOUNT_RESTARTS = Counter "stockroom_account_restarts" "" ["account"];
     ///Calls to Amazon in the last 24 hours of a caller with a daily quota.
     CALLER_SPENT = Gauge "stockroom_caller_day_calls" "" ["account", "caller"];
     ///Calls to Amazon that a caller may cause in 24 hours.

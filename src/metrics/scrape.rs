@@ -126,6 +126,7 @@ fn accounts(text: &mut Exposition, accounts: &[pb::AccountStatus]) {
     for (account, left) in accounts.iter().filter_map(|account| Some((account, account.offline_calls_left?))) {
         text.sample(&names::OFFLINE_LEFT, &[&account.name], left);
     }
+    gauge(text, &names::ACCOUNT_RESTARTS, accounts, |account| account.restarts as f64);
     // Only callers with a quota: their names come from the configuration, and others may be made up by callers.
     let limited = || {
         let callers = accounts.iter().flat_map(|account| account.callers.iter().map(move |caller| (account, caller)));

@@ -190,6 +190,8 @@ impl AdminService {
             last_error: report.last_error.unwrap_or_default(),
             own_share_since_time: report.offline_since.map(Into::into),
             offline_calls_left: report.offline_calls_left.map(count),
+            restarts: signed(report.counts.restarts),
+            paused_for: report.paused_for.and_then(|wait| wait.try_into().ok()),
         }
     }
 }

@@ -1,26 +1,30 @@
 //! Health by service name, for probes and load balancers.
 //!
-//! Readiness follows what makes this process useless, which is not listening or draining. It does not follow Amazon or
-//! Redis: with either gone the cache still answers, and all replicas would turn unready at once.
+//! Readiness follows what makes this process useless: it does not listen, it drains, or no account takes requests because
+//! every account actor panicked a moment ago. Then everything but liveness and AdminService is NOT_SERVING, for the length of
+//! an actor's pause. While at least one account takes requests, so does the process. It does not follow Amazon or Redis:
+//! with either gone the cache still answers, and all replicas would turn unready at once.
 
 use std::sync::{
     Arc,
     atomic::{AtomicU8, Ordering},
 };
 
+use tokio::sync::watch;
 use tonic_health::{ServingStatus, pb::health_server, server::HealthReporter};
 
-use crate::served::{admin_service_server, browse_service_server, product_service_server, search_service_server};
+use crate::{
+    dispatch::AccountHealth,
+    served::{admin_service_server, browse_service_server, product_service_server, search_service_server},
+};
 
-/// Every name that can be asked about; a watch on any other would be refused.
-const NAMES: [&str; 7] = [
+/// The names that are of no use without an account.
+const NEED_AN_ACCOUNT: [&str; 5] = [
     "",
-    "liveness",
     "readiness",
     search_service_server::SERVICE_NAME,
     product_service_server::SERVICE_NAME,
     browse_service_server::SERVICE_NAME,
-    admin_service_server::SERVICE_NAME,
 ];
 const LIVENESS: &str = "liveness";
 
@@ -58,6 +62,23 @@ impl HealthState {
         self.reporter.set_service_status(LIVENESS, ServingStatus::Serving).await;
     }
 
+    /// Follows the accounts, for as long as it is polled.
+    ///
+    /// Cancel-safe: whoever drops it sets the names anew.
+    pub(crate) async fn follow(&self, mut accounts: watch::Receiver<AccountHealth>) {
+        loop {
+            let is_down = accounts.borrow_and_update().is_down();
+            let status = if is_down { ServingStatus::NotServing } else { ServingStatus::Serving };
+            for name in NEED_AN_ACCOUNT {
+                self.reporter.set_service_status(name, status).await;
+            }
+            if accounts.changed().await.is_err() {
+                // The accounts have ended, and nothing changes any more.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
     /// Why the process is not ready; `None` if it is.
     pub(crate) fn not_ready(&self) -> Option<&'static str> {
         match self.phase.load(Ordering::Relaxed) {
@@ -70,14 +91,19 @@ impl HealthState {
     /// Ends every watch, which would otherwise hold its connection open.
     pub(crate) async fn end_watches(&self) {
         let mut reporter = self.reporter.clone();
-        for name in NAMES {
+        for name in names() {
             reporter.clear_service_status(name).await;
         }
     }
 
     async fn set(&self, status: ServingStatus) {
-        for name in NAMES {
+        for name in names() {
             self.reporter.set_service_status(name, status).await;
         }
     }
+}
+
+/// Every name that can be asked about; a watch on any other would be refused.
+fn names() -> impl Iterator<Item = &'static str> {
+    NEED_AN_ACCOUNT.into_iter().chain([LIVENESS, admin_service_server::SERVICE_NAME])
 }

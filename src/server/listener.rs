@@ -16,6 +16,7 @@ use std::{future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinSet,
     time::{Instant, sleep, timeout},
 };
@@ -31,7 +32,7 @@ use super::{
     tls::PortTls,
     web::Web,
 };
-use crate::config;
+use crate::{config, dispatch::AccountHealth};
 
 /// Pauses after a failing accept (most often no file descriptors left), doubling from the first to the last.
 const MIN_ACCEPT_PAUSE: Duration = Duration::from_millis(5);
@@ -61,6 +62,7 @@ pub(crate) async fn run(
     listener: TcpListener,
     port: Port,
     health: HealthState,
+    accounts: watch::Receiver<AccountHealth>,
     shutdown: impl Future<Output = ()>,
 ) -> Drained {
     let port = Arc::new(port);
@@ -68,7 +70,11 @@ pub(crate) async fn run(
     let connections = Connections::new(bounds.max_connections);
     let mut tasks = JoinSet::new();
     let mut shutdown = std::pin::pin!(async {
-        shutdown.await;
+        // Cancel-safe: whatever health showed of the accounts, it shows the drain from here on.
+        tokio::select! {
+            () = shutdown => {}
+            () = health.follow(accounts) => {}
+        }
         health.stop_serving().await;
         sleep(bounds.lame_duck).await;
     });

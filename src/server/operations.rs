@@ -88,7 +88,17 @@ impl Operations {
 
     /// Why the server is not ready; empty if it is. Does not depend on Amazon or Redis, as health does not.
     pub fn not_ready(&self) -> Vec<String> {
-        self.health.not_ready().map(str::to_owned).into_iter().collect()
+        let phase = self.health.not_ready().map(str::to_owned);
+        let is_down = self.state.catalog.account_health().borrow().is_down();
+        let accounts = if is_down { self.paused_accounts() } else { Vec::new() };
+        phase.into_iter().chain(accounts).collect()
+    }
+
+    /// The accounts that refuse everything for a moment, in words. The server is ready while one account does not.
+    pub fn paused_accounts(&self) -> Vec<String> {
+        let health = self.state.catalog.account_health();
+        let words = |name| format!("account {name}: restarting after a defect of the gateway");
+        health.borrow().pausing().map(words).collect()
     }
 
     /// The state of the server now.

@@ -50,6 +50,7 @@ mod lists;
 mod products;
 mod program;
 mod reasons;
+mod restarts;
 mod rotation;
 mod search;
 mod secrecy;

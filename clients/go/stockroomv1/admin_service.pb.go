@@ -292,8 +292,13 @@ type AccountStatus struct {
 	OwnShareSinceTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=own_share_since_time,json=ownShareSinceTime,proto3" json:"own_share_since_time,omitempty"`
 	// The calls that this replica may make while Redis does not answer. Unset without Redis.
 	OfflineCallsLeft *int32 `protobuf:"varint,13,opt,name=offline_calls_left,json=offlineCallsLeft,proto3,oneof" json:"offline_calls_left,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// How often a defect of the gateway ended what the account was doing, since the process started. The account goes on with
+	// the calls as they were counted.
+	Restarts int64 `protobuf:"varint,14,opt,name=restarts,proto3" json:"restarts,omitempty"`
+	// How long the account still refuses everything after the last of them; unset where it does not.
+	PausedFor     *durationpb.Duration `protobuf:"bytes,15,opt,name=paused_for,json=pausedFor,proto3" json:"paused_for,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AccountStatus) Reset() {
@@ -415,6 +420,20 @@ func (x *AccountStatus) GetOfflineCallsLeft() int32 {
 		return *x.OfflineCallsLeft
 	}
 	return 0
+}
+
+func (x *AccountStatus) GetRestarts() int64 {
+	if x != nil {
+		return x.Restarts
+	}
+	return 0
+}
+
+func (x *AccountStatus) GetPausedFor() *durationpb.Duration {
+	if x != nil {
+		return x.PausedFor
+	}
+	return nil
 }
 
 // A budget over a rolling day.
@@ -1732,7 +1751,7 @@ const file_stockroom_v1_admin_service_proto_rawDesc = "" +
 	"\n" +
 	"is_sandbox\x18\x03 \x01(\bR\tisSandbox\x127\n" +
 	"\baccounts\x18\x04 \x03(\v2\x1b.stockroom.v1.AccountStatusR\baccounts\x121\n" +
-	"\x06caches\x18\x05 \x03(\v2\x19.stockroom.v1.CacheStatusR\x06caches\"\x8e\x05\n" +
+	"\x06caches\x18\x05 \x03(\v2\x19.stockroom.v1.CacheStatusR\x06caches\"\xe4\x05\n" +
 	"\rAccountStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x122\n" +
 	"\bprotocol\x18\x02 \x01(\x0e2\x16.stockroom.v1.ProtocolR\bprotocol\x12\"\n" +
@@ -1748,7 +1767,10 @@ const file_stockroom_v1_admin_service_proto_rawDesc = "" +
 	"\n" +
 	"last_error\x18\v \x01(\tR\tlastError\x12K\n" +
 	"\x14own_share_since_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x11ownShareSinceTime\x121\n" +
-	"\x12offline_calls_left\x18\r \x01(\x05H\x00R\x10offlineCallsLeft\x88\x01\x01B\x15\n" +
+	"\x12offline_calls_left\x18\r \x01(\x05H\x00R\x10offlineCallsLeft\x88\x01\x01\x12\x1a\n" +
+	"\brestarts\x18\x0e \x01(\x03R\brestarts\x128\n" +
+	"\n" +
+	"paused_for\x18\x0f \x01(\v2\x19.google.protobuf.DurationR\tpausedForB\x15\n" +
 	"\x13_offline_calls_left\"\x90\x01\n" +
 	"\x06Budget\x12\x14\n" +
 	"\x05limit\x18\x01 \x01(\x05R\x05limit\x12\x14\n" +
@@ -1917,38 +1939,39 @@ var file_stockroom_v1_admin_service_proto_depIdxs = []int32{
 	8,  // 7: stockroom.v1.AccountStatus.breakers:type_name -> stockroom.v1.BreakerStatus
 	9,  // 8: stockroom.v1.AccountStatus.calls:type_name -> stockroom.v1.CallCounts
 	25, // 9: stockroom.v1.AccountStatus.own_share_since_time:type_name -> google.protobuf.Timestamp
-	25, // 10: stockroom.v1.Budget.next_release_time:type_name -> google.protobuf.Timestamp
-	27, // 11: stockroom.v1.QueueStatus.predicted_wait:type_name -> google.protobuf.Duration
-	0,  // 12: stockroom.v1.BreakerStatus.state:type_name -> stockroom.v1.BreakerState
-	27, // 13: stockroom.v1.BreakerStatus.retry_after:type_name -> google.protobuf.Duration
-	12, // 14: stockroom.v1.PurgeCacheRequest.products:type_name -> stockroom.v1.PurgeProducts
-	1,  // 15: stockroom.v1.PurgeCacheRequest.namespace:type_name -> stockroom.v1.CacheNamespace
-	25, // 16: stockroom.v1.AccountFile.update_time:type_name -> google.protobuf.Timestamp
-	16, // 17: stockroom.v1.ListFeedsResponse.feeds:type_name -> stockroom.v1.AccountFile
-	28, // 18: stockroom.v1.ListFeedsResponse.cost:type_name -> stockroom.v1.Cost
-	28, // 19: stockroom.v1.GetFeedLinkResponse.cost:type_name -> stockroom.v1.Cost
-	16, // 20: stockroom.v1.ListReportsResponse.reports:type_name -> stockroom.v1.AccountFile
-	28, // 21: stockroom.v1.ListReportsResponse.cost:type_name -> stockroom.v1.Cost
-	28, // 22: stockroom.v1.GetReportLinkResponse.cost:type_name -> stockroom.v1.Cost
-	2,  // 23: stockroom.v1.AdminService.GetStatus:input_type -> stockroom.v1.GetStatusRequest
-	11, // 24: stockroom.v1.AdminService.PurgeCache:input_type -> stockroom.v1.PurgeCacheRequest
-	13, // 25: stockroom.v1.AdminService.Reload:input_type -> stockroom.v1.ReloadRequest
-	17, // 26: stockroom.v1.AdminService.ListFeeds:input_type -> stockroom.v1.ListFeedsRequest
-	19, // 27: stockroom.v1.AdminService.GetFeedLink:input_type -> stockroom.v1.GetFeedLinkRequest
-	21, // 28: stockroom.v1.AdminService.ListReports:input_type -> stockroom.v1.ListReportsRequest
-	23, // 29: stockroom.v1.AdminService.GetReportLink:input_type -> stockroom.v1.GetReportLinkRequest
-	3,  // 30: stockroom.v1.AdminService.GetStatus:output_type -> stockroom.v1.GetStatusResponse
-	15, // 31: stockroom.v1.AdminService.PurgeCache:output_type -> stockroom.v1.PurgeCacheResponse
-	14, // 32: stockroom.v1.AdminService.Reload:output_type -> stockroom.v1.ReloadResponse
-	18, // 33: stockroom.v1.AdminService.ListFeeds:output_type -> stockroom.v1.ListFeedsResponse
-	20, // 34: stockroom.v1.AdminService.GetFeedLink:output_type -> stockroom.v1.GetFeedLinkResponse
-	22, // 35: stockroom.v1.AdminService.ListReports:output_type -> stockroom.v1.ListReportsResponse
-	24, // 36: stockroom.v1.AdminService.GetReportLink:output_type -> stockroom.v1.GetReportLinkResponse
-	30, // [30:37] is the sub-list for method output_type
-	23, // [23:30] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	27, // 10: stockroom.v1.AccountStatus.paused_for:type_name -> google.protobuf.Duration
+	25, // 11: stockroom.v1.Budget.next_release_time:type_name -> google.protobuf.Timestamp
+	27, // 12: stockroom.v1.QueueStatus.predicted_wait:type_name -> google.protobuf.Duration
+	0,  // 13: stockroom.v1.BreakerStatus.state:type_name -> stockroom.v1.BreakerState
+	27, // 14: stockroom.v1.BreakerStatus.retry_after:type_name -> google.protobuf.Duration
+	12, // 15: stockroom.v1.PurgeCacheRequest.products:type_name -> stockroom.v1.PurgeProducts
+	1,  // 16: stockroom.v1.PurgeCacheRequest.namespace:type_name -> stockroom.v1.CacheNamespace
+	25, // 17: stockroom.v1.AccountFile.update_time:type_name -> google.protobuf.Timestamp
+	16, // 18: stockroom.v1.ListFeedsResponse.feeds:type_name -> stockroom.v1.AccountFile
+	28, // 19: stockroom.v1.ListFeedsResponse.cost:type_name -> stockroom.v1.Cost
+	28, // 20: stockroom.v1.GetFeedLinkResponse.cost:type_name -> stockroom.v1.Cost
+	16, // 21: stockroom.v1.ListReportsResponse.reports:type_name -> stockroom.v1.AccountFile
+	28, // 22: stockroom.v1.ListReportsResponse.cost:type_name -> stockroom.v1.Cost
+	28, // 23: stockroom.v1.GetReportLinkResponse.cost:type_name -> stockroom.v1.Cost
+	2,  // 24: stockroom.v1.AdminService.GetStatus:input_type -> stockroom.v1.GetStatusRequest
+	11, // 25: stockroom.v1.AdminService.PurgeCache:input_type -> stockroom.v1.PurgeCacheRequest
+	13, // 26: stockroom.v1.AdminService.Reload:input_type -> stockroom.v1.ReloadRequest
+	17, // 27: stockroom.v1.AdminService.ListFeeds:input_type -> stockroom.v1.ListFeedsRequest
+	19, // 28: stockroom.v1.AdminService.GetFeedLink:input_type -> stockroom.v1.GetFeedLinkRequest
+	21, // 29: stockroom.v1.AdminService.ListReports:input_type -> stockroom.v1.ListReportsRequest
+	23, // 30: stockroom.v1.AdminService.GetReportLink:input_type -> stockroom.v1.GetReportLinkRequest
+	3,  // 31: stockroom.v1.AdminService.GetStatus:output_type -> stockroom.v1.GetStatusResponse
+	15, // 32: stockroom.v1.AdminService.PurgeCache:output_type -> stockroom.v1.PurgeCacheResponse
+	14, // 33: stockroom.v1.AdminService.Reload:output_type -> stockroom.v1.ReloadResponse
+	18, // 34: stockroom.v1.AdminService.ListFeeds:output_type -> stockroom.v1.ListFeedsResponse
+	20, // 35: stockroom.v1.AdminService.GetFeedLink:output_type -> stockroom.v1.GetFeedLinkResponse
+	22, // 36: stockroom.v1.AdminService.ListReports:output_type -> stockroom.v1.ListReportsResponse
+	24, // 37: stockroom.v1.AdminService.GetReportLink:output_type -> stockroom.v1.GetReportLinkResponse
+	31, // [31:38] is the sub-list for method output_type
+	24, // [24:31] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_stockroom_v1_admin_service_proto_init() }

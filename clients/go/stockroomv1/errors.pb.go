@@ -63,7 +63,8 @@ const (
 	ErrorReason_ERROR_REASON_QUEUE_FULL ErrorReason = 14
 	// UNAVAILABLE. Too many calls or open streams are in progress on this replica.
 	ErrorReason_ERROR_REASON_OVERLOADED ErrorReason = 15
-	// UNAVAILABLE. The circuit breaker of this operation is open after repeated failures. RetryInfo says for how long.
+	// UNAVAILABLE. The circuit breaker of this operation is open after repeated failures, or the account restarts after a
+	// defect of the gateway. RetryInfo says for how long.
 	ErrorReason_ERROR_REASON_UPSTREAM_PAUSED ErrorReason = 16
 	// UNAVAILABLE. Amazon throttled the call and its retries.
 	ErrorReason_ERROR_REASON_UPSTREAM_THROTTLED ErrorReason = 17
