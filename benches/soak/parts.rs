@@ -287,7 +287,7 @@ impl Sandbox {
 }
 
 impl Gateway {
-    pub(crate) async fn start(name: &'static str, sandbox: &Sandbox, redis: &Redis) -> Self {
+    pub(crate) async fn start(name: &'static str, sandbox: &Sandbox, redis: &Redis, replicas: usize) -> Self {
         let account = [
             ("PROTOCOL", "paapi5".to_owned()),
             ("ACCESS_KEY", amazon_sandbox::ACCESS_KEY.to_owned()),
@@ -300,7 +300,7 @@ impl Gateway {
         let account = account.map(|(key, value)| (format!("STOCKROOM_ACCOUNTS__SOAK__{key}"), value));
         let mut environment = Vec::from(account);
         environment.push(("STOCKROOM_REDIS__URL".to_owned(), redis.url()));
-        environment.extend(replicas().map(|key| (key, "2".to_owned())));
+        environment.push(("STOCKROOM_REPLICAS".to_owned(), replicas.to_string()));
         Self::launch(name, &["--log-format", "json"], environment).await
     }
 
@@ -395,13 +395,6 @@ fn stockroom(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stockroom"));
     command.env_clear().args(arguments);
     command
-}
-
-/// The environment's name for the number of replicas, where the gateway has such a key.
-fn replicas() -> Option<String> {
-    let reference = stockroom::config::reference();
-    let name = reference.split('`').find(|word| word.starts_with("STOCKROOM_") && word.ends_with("REPLICAS"));
-    name.map(|name| name.replace("NAME", "SOAK"))
 }
 
 /// A port below those that the system hands out for outgoing connections, as is the one 10,000 above it which a cluster's

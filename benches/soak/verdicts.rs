@@ -5,6 +5,7 @@ use std::{fmt, time::Duration};
 use super::{
     phase::{self, Phase, Recovery, millis},
     probe::Refusals,
+    survivor::Survivor,
 };
 
 /// A hit may always take this long. One that waits for Redis takes the 50 ms after which the gateway goes on without it; half
@@ -46,6 +47,19 @@ impl Verdicts {
             no_pause_is_longer_than_the_bound(poisoned),
         ]);
         Self(verdicts)
+    }
+
+    /// What must hold of the gateway that is left.
+    pub(crate) fn of_survivor(survivor: &Survivor) -> Self {
+        let Survivor { recovered_in, over_the_limits, .. } = survivor;
+        let took = recovered_in.map_or_else(|| "never".to_owned(), |took| format!("after {} s", took.as_secs()));
+        Self(vec![
+            (recovered_in.is_some(), format!("the one that is left makes nine in ten of the account's calls: {took}")),
+            (
+                *over_the_limits == 0,
+                format!("Amazon never has to throttle: {over_the_limits} calls were over the limits"),
+            ),
+        ])
     }
 
     pub(crate) fn all_hold(&self) -> bool {
