@@ -4,6 +4,9 @@
 //! reads a second go on, half of the time of products and half of pages. Every read is answered with what is stale. At no time
 //! may a key be in two calls, and the memory of the process may not grow with the reads. Takes two minutes, or `STALE_SECONDS`;
 //! exit code 1 where something does not hold.
+//!
+//! First a memory tier is filled past its bound with answers of a few bytes, for which its estimate matters most: the process
+//! may take no more for it than the tier believes that it holds.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,11 +23,12 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use amazon_catalog::{
-    Asin, CatalogRequest, CatalogResponse, Error, Items, Locale, Marketplace, SearchItems, SearchPage, Upstream,
+    Asin, CatalogRequest, CatalogResponse, Error, Items, Locale, Marketplace, SearchItems, SearchPage, Snapshot,
+    Upstream,
 };
 use futures_util::{FutureExt, future::BoxFuture};
 use stockroom::{
@@ -32,7 +36,7 @@ use stockroom::{
     catalog::{AnswerStore, Catalog, CostCounter, ReadContext, SearchPlan},
     clock::Clock,
     config,
-    dispatch::{Dispatch, Options, RequestContext, Sharing},
+    dispatch::{AnswerSink, Dispatch, Options, RequestContext, Sharing},
 };
 use stockroom_proto::pb;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
@@ -44,6 +48,9 @@ const TICK: Duration = Duration::from_millis(10);
 const FRESH: Duration = Duration::from_secs(2);
 const DEFAULT_SECONDS: u64 = 120;
 const MAX_GROWTH: u64 = 5 << 20;
+/// The bound of a full memory tier, and the part by which the process may take more for it: its allocator's share.
+const FULL_BYTES: u64 = 64 << 20;
+const MAX_EXCESS: f64 = 0.1;
 
 /// Answers until it falls silent. Counts how many calls carry a key at the same time.
 #[derive(Debug, Default)]
@@ -124,6 +131,28 @@ fn asin(n: u32) -> Asin {
     Asin::parse(&format!("B{n:09}")).unwrap()
 }
 
+/// Fills a memory tier with twice what it may hold, in answers of this size. Whether the process takes what the tier weighs.
+fn weighs_what_it_takes(content_bytes: usize) -> bool {
+    let cache = Arc::new(Cache::new(&config::CacheConfig { memory_bytes: FULL_BYTES, ..Default::default() }));
+    let answers = AnswerStore::new(Arc::clone(&cache));
+    let memory = || cache.stats().into_iter().next().unwrap();
+    let (before, mut size_bytes) = (resident_bytes(), 0);
+    for n in 0..u32::try_from(2 * FULL_BYTES).unwrap() / (512 + u32::try_from(content_bytes).unwrap()) {
+        let content = Ok(vec![7; content_bytes].into());
+        let snapshot = Snapshot { fetched_at: SystemTime::now(), protocol: pb::Protocol::Paapi5, content };
+        answers.store_item(us(), asin(n), &snapshot);
+        if n % 1000 == 0 {
+            // Lets the tier drop what is too much.
+            size_bytes = memory().size_bytes;
+        }
+    }
+    let (entries, grew) = (memory().entries, resident_bytes().saturating_sub(before));
+    let excess = grew as f64 / size_bytes as f64 - 1.0;
+    let [weighs, takes] = [size_bytes, grew].map(|bytes| bytes as f64 / f64::from(1 << 20));
+    println!("{entries} answers of {content_bytes} bytes weigh {weighs:.1} MB and take {takes:.1} MB\n");
+    excess <= MAX_EXCESS
+}
+
 fn catalog(amazon: &Arc<Amazon>) -> Catalog {
     let day = Duration::from_secs(24 * 3600);
     let options = config::CacheConfig {
@@ -197,6 +226,7 @@ async fn storm(seconds: u64, read: impl AsyncFn(u32) -> bool) -> (u64, u64) {
 async fn main() -> ExitCode {
     let seconds = std::env::var("STALE_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
     let seconds = seconds.unwrap_or(DEFAULT_SECONDS) / 2;
+    let weighs = weighs_what_it_takes(16);
     let amazon = Arc::new(Amazon::default());
     let catalog = catalog(&amazon);
     for n in 0..PRODUCTS {
@@ -215,7 +245,7 @@ async fn main() -> ExitCode {
     println!("|---|---|---|---|---|---|---|");
     let products = report("products", seconds, &amazon, async |n| read_product(&catalog, n % PRODUCTS).await).await;
     let pages = report("pages", seconds, &amazon, async |n| read_page(&catalog, n % PAGES).await).await;
-    if products && pages { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if products && pages && weighs { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 async fn report(what: &str, seconds: u64, amazon: &Amazon, read: impl AsyncFn(u32) -> bool) -> bool {

@@ -139,6 +139,7 @@ impl Soak {
     async fn play_failover(&mut self) {
         self.begin().await;
         self.redis.kill_owner_of_budget().await;
+        self.redis.fails_over().await;
         self.end_when_shared("Redis failover").await;
         sleep(self.lasts).await;
         self.redis.run("FLUSHALL").await;

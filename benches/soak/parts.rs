@@ -20,6 +20,7 @@ pub(crate) const CALLS_PER_DAY: u32 = 4000;
 
 /// Nothing here takes longer, unless it does not work at all.
 const PATIENCE: Duration = Duration::from_secs(10);
+const FAILOVER_PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Process(Child);
 
@@ -147,6 +148,25 @@ impl Redis {
             self.servers.swap(0, owner);
         }
         self.kill();
+    }
+
+    /// Until the servers that are left have put another one in its place. How long they take is not the gateways' doing: a
+    /// Sentinel that a busy machine held up for two seconds does nothing for half a minute.
+    pub(crate) async fn fails_over(&self) {
+        let dead = self.servers[0].port.to_string();
+        eventually_within(FAILOVER_PATIENCE, "another server takes over", async || match &self.sentinel {
+            Some(sentinel) => {
+                let primary = sentinel.query::<Vec<String>>("SENTINEL GET-MASTER-ADDR-BY-NAME primary").await;
+                primary.is_ok_and(|address| !address.contains(&dead))
+            }
+            None => {
+                // A node's slots are the words after the eighth.
+                let is_replaced = |node: &str| node.contains(&format!(":{dead}@")) && node.split(' ').count() == 8;
+                let nodes = self.servers[1].query::<String>("CLUSTER NODES").await;
+                nodes.is_ok_and(|nodes| nodes.lines().any(is_replaced))
+            }
+        })
+        .await;
     }
 
     /// Starts it again, empty.
@@ -404,10 +424,14 @@ fn free_port() -> u16 {
     ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
-async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let until = Instant::now() + PATIENCE;
+async fn eventually(what: &str, is_so: impl AsyncFnMut() -> bool) {
+    eventually_within(PATIENCE, what, is_so).await;
+}
+
+async fn eventually_within(patience: Duration, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let until = Instant::now() + patience;
     while !is_so().await {
-        assert!(Instant::now() < until, "not within {PATIENCE:?}: {what}; see {}", folder().display());
+        assert!(Instant::now() < until, "not within {patience:?}: {what}; see {}", folder().display());
         sleep(Duration::from_millis(10)).await;
     }
 }

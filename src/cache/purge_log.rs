@@ -206,6 +206,15 @@ mod tests {
     }
 
     #[test]
+    fn the_log_grows_with_the_targets_and_not_with_the_purges() {
+        let (log, start) = (PurgeLog::default(), SystemTime::now());
+        for purge in 0..2000 {
+            log.add([PurgeTarget::Product(us().marketplace, asin(purge % 3))], start + Duration::from_secs(1) * purge);
+        }
+        assert_eq!(log.0.read().unwrap().last.len(), 3);
+    }
+
+    #[test]
     fn a_purge_that_no_answer_can_predate_is_forgotten() {
         let log = PurgeLog::default();
         log.add([PurgeTarget::Everything], SystemTime::now() - TERMS_CEILING - Duration::from_secs(1));

@@ -32,6 +32,7 @@ use crate::{
 };
 
 const DAY: &str = "stockroom:v2:budget:{test}:day";
+const PACE: &str = "stockroom:v2:budget:{test}:pace";
 const MEMBERS: &str = "stockroom:v2:budget:{test}:members";
 
 /// Records each call with its time and replica, and answers the first calls as throttled.
@@ -39,6 +40,8 @@ const MEMBERS: &str = "stockroom:v2:budget:{test}:members";
 struct Amazon {
     calls: Mutex<Vec<(Instant, &'static str)>>,
     throttles: AtomicU32,
+    /// What a throttled answer asks for.
+    retry_after: Option<Duration>,
 }
 
 /// One replica's way to it.
@@ -58,9 +61,10 @@ impl Upstream for Way {
         self.0.calls.lock().unwrap().push((Instant::now(), self.1));
         let one_less = |left: u32| left.checked_sub(1);
         let is_throttled = self.0.throttles.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok();
+        let retry_after = self.0.retry_after;
         async move {
             match is_throttled {
-                true => Err(amazon_catalog::Error::Throttled { retry_after: None, request_id: None }),
+                true => Err(amazon_catalog::Error::Throttled { retry_after, request_id: None }),
                 false => Ok(CatalogResponse::BrowseNodes(BrowseNodes::default())),
             }
         }
@@ -282,6 +286,32 @@ async fn one_replica_s_throttling_slows_all() {
     assert!(join_all(asks).await.iter().all(Result::is_ok));
     let calls = amazon.calls.lock().unwrap();
     assert!(calls[before + 19].0 - calls[before].0 >= Duration::from_millis(1750), "20 calls at 10 a second");
+}
+
+#[tokio::test]
+async fn neither_what_amazon_asks_for_nor_what_redis_holds_makes_a_pause_longer_than_five_minutes() {
+    let server = RedisServer::start(&[]).await;
+    let amazon = Arc::new(Amazon { throttles: 1.into(), retry_after: Some(Duration::MAX), ..Amazon::default() });
+    let (one, other) = (replica("one", &server.url(), &amazon, BROAD), replica("other", &server.url(), &amazon, BROAD));
+    // Its deadline is before the end of the pause, so it is not tried again.
+    let hurried = RequestContext::new("a", Instant::now() + Duration::from_secs(60));
+    assert!(matches!(ask(&one, hurried).await, Err(Error::Upstream(_))));
+    // And the distance of a call to the next at the rate after the throttling.
+    let longest = Duration::from_millis(300_100);
+    let pauses = |report: &Report| report.predicted_wait > Duration::from_secs(250);
+    eventually("both pause", async || pauses(&report(&one).await) && pauses(&report(&other).await)).await;
+    for replica in [&one, &other] {
+        assert!(report(replica).await.predicted_wait <= longest, "{:?}", report(replica).await);
+    }
+    // A year, as an earlier version or somebody else may have left it.
+    let next = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(365 * 24 * 3600);
+    let _: u32 = server.run(&format!("HSET {PACE} next {}", next.as_millis())).await;
+    let new = replica("new", &server.url(), &amazon, BROAD);
+    eventually("the new one pauses", async || pauses(&report(&new).await)).await;
+    for replica in [&one, &other, &new] {
+        assert!(report(replica).await.predicted_wait <= longest, "{:?}", report(replica).await);
+    }
+    assert_eq!(amazon.count(), 1);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The fetch lock in Redis: two replicas that miss the same product make one call to Amazon.
 
 use std::{
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -22,7 +23,9 @@ use stockroom_proto::pb::{Product, Protocol, Source};
 use tokio::{sync::Semaphore, time::Instant};
 
 use crate::{
-    MINUTE, asin, product, replica,
+    MINUTE, asin, product,
+    relay::Relay,
+    replica,
     server::{RedisServer, eventually},
     snapshot, stored, us,
 };
@@ -112,14 +115,18 @@ impl Upstream for Amazon {
 }
 
 fn catalog(server: &RedisServer, amazon: &Arc<Amazon>) -> Catalog {
-    let cache = Arc::new(replica(&server.url()));
+    catalog_at(&server.url(), amazon)
+}
+
+fn catalog_at(url: &str, amazon: &Arc<Amazon>) -> Catalog {
+    let cache = Arc::new(replica(url));
     let options = dispatch::Options {
         name: "test".to_owned(),
         marketplaces: vec![us().marketplace],
         calls_per_second: 10.0,
         calls_per_day: 8640,
         timeout: Duration::from_secs(10),
-        queue_capacity: 100,
+        queue_capacity: 200,
         upstream: Arc::clone(amazon) as Arc<dyn Upstream>,
         answers: Arc::new(AnswerStore::new(Arc::clone(&cache))) as Arc<dyn dispatch::AnswerSink>,
         refresh_queue: cache.refresh_queue(),
@@ -150,6 +157,38 @@ async fn two_replicas_that_miss_the_same_product_make_one_call() {
     assert_eq!(join_all(sources).await, [Source::Amazon, Source::Redis]);
     assert!(second.next().await.is_none(), "one result for one id");
     assert_eq!(amazon.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_hundred_products_take_as_many_round_trips_to_redis_as_one_and_a_few_for_each_call() {
+    let server = RedisServer::start(&[]).await;
+    let relay = Relay::to(&server).await;
+    let amazon = Amazon::new(true);
+    amazon.may_answer.add_permits(100);
+    let (near, far) = (catalog(&server, &amazon), catalog_at(&relay.url(), &amazon));
+    let all_are_answered = async |catalog: &Catalog, ids: Range<u32>| {
+        let (expected, mut answered) = (ids.len(), 0);
+        let mut lookups = catalog.products(&reading(), ids.map(asin)).await;
+        while let Some(lookup) = lookups.next().await {
+            answered += usize::from(lookup.outcome.is_ok());
+        }
+        assert_eq!(answered, expected);
+    };
+    all_are_answered(&near, 0..102).await;
+    eventually("all are in Redis", async || server.run::<usize>("DBSIZE").await >= 102).await;
+    // The first read also pays for the connection.
+    all_are_answered(&far, 0..1).await;
+    let round_trips = async |ids: Range<u32>| {
+        let before = relay.round_trips();
+        all_are_answered(&far, ids).await;
+        relay.round_trips() - before
+    };
+    let (one, hundred) = (round_trips(1..2).await, round_trips(2..102).await);
+    assert!(hundred <= one + 2, "{hundred} for a hundred that Redis has, {one} for one");
+    let calls = amazon.calls();
+    let missed = round_trips(200..300).await;
+    let calls = (amazon.calls() - calls) as usize;
+    assert!(missed <= 4 * calls && calls <= 11, "{missed} for a hundred that Redis lacks, with {calls} calls");
 }
 
 #[tokio::test]
