@@ -8,11 +8,12 @@
 //! The shared tier saves calls to Amazon and is never waited for longer than `redis.timeout`: any failure of it is a miss.
 //! Redis is not asked for an entry that is fresh in memory.
 //!
-//! A read of a product in memory also enters it in the refresh queue, for the time when it will be nearly stale. The dispatcher
-//! fills the free places of its batches from that queue. A stale product that was read enters it at once, by the catalog.
+//! The first read of a product in memory also enters it in the refresh queue, for the time when it will be nearly stale. The
+//! dispatcher fills the free places of its batches from that queue. A stale product that was read enters it at once, by the
+//! catalog. Reads that must not cause a call (`cache_only`, estimates) enter nothing.
 //!
-//! The youngest answer wins: an older one, from a call that took long or from Redis, never replaces a younger one in memory,
-//! and is not written to Redis.
+//! The youngest answer wins: one that is not younger than memory's, from a call that took long or from Redis, neither
+//! replaces it nor is written to Redis. A write does not compare with what is in Redis (`shared_tier` says why).
 
 use std::{
     hash::{Hash, Hasher},
@@ -63,7 +64,7 @@ pub enum Key {
     Product(Locale, Asin),
     /// Anything else (a page of a search or of variations, a browse node), by the normalised request.
     Page {
-        /// The kind.
+        /// The kind; never [`Namespace::Products`].
         namespace: Namespace,
         /// The locale.
         locale: Locale,
@@ -98,7 +99,7 @@ pub enum Namespace {
 /// What to drop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Purge {
-    /// Some products of a marketplace, in every language and currency.
+    /// Some products of a marketplace, in every language and currency; the pages that list them stay.
     Products(Marketplace, Vec<Asin>),
     /// All of one kind.
     Namespace(Namespace),
@@ -171,11 +172,11 @@ impl Cache {
         Arc::clone(&self.refresh_queue)
     }
 
-    /// Reads answers, in the order of the keys. `None` where there is no answer, or where it is expired for this requirement.
+    /// Reads answers, in the order of the keys. `None` where nothing is cached, or where it is expired for this requirement.
     /// `now` is the time of the read, by the cache's clock.
     ///
     /// One command asks Redis for all keys that memory does not have fresh, because another replica may have refreshed them.
-    /// An answer in Redis counts only if it is younger than the hit in memory.
+    /// An answer in Redis is used only if it is younger than the hit in memory.
     pub async fn get_many(
         &self,
         keys: &[Key],
@@ -189,7 +190,7 @@ impl Cache {
         hits
     }
 
-    /// Stores an answer in both tiers, unless memory has a younger one or the answer is older than a purge that covers it.
+    /// Stores an answer in both tiers, unless memory has one that is as young or a purge covers the answer.
     /// Does not wait for Redis.
     pub fn put(&self, key: Key, snapshot: Snapshot) {
         if self.remember(&key, &snapshot) == Remembered::Stored
@@ -199,9 +200,9 @@ impl Cache {
         }
     }
 
-    /// Prepares a fetch of keys (of one marketplace). An answer in Redis that is younger than the time beside its key is put
-    /// into memory and returned. Every key that no other replica has locked is locked for this process; `release` gives the
-    /// locks up. Without Redis, or where it fails, every key is free.
+    /// Prepares a fetch of keys (of one marketplace). An answer in Redis whose call was sent after the time beside its key is
+    /// put into memory and returned. Every key that no other replica has locked is locked for this process, also one that
+    /// is answered; `release` gives the locks up. Without Redis, or where it fails, every key is free.
     pub async fn look_up(&self, keys: &[(Key, SystemTime)]) -> Vec<FetchState> {
         let Some(shared) = &self.shared else { return vec![FetchState::Free; keys.len()] };
         let now = self.now();
@@ -225,7 +226,7 @@ impl Cache {
         }
     }
 
-    /// When the answer in memory was fetched; `None` where there is none.
+    /// When the call of the answer in memory was sent; `None` where memory has none.
     pub fn fetched_at(&self, key: &Key) -> Option<SystemTime> {
         self.memory.get(key).map(|entry| entry.snapshot.fetched_at)
     }
@@ -264,7 +265,8 @@ impl Cache {
         let entry = self.memory.get(key);
         if let (Key::Product(locale, asin), Some(entry)) = (key, &entry)
             && entry.snapshot.content.is_ok()
-            // The queue learns of the first read only: it costs a lock.
+            && requirement.may_refresh()
+            // The queue learns of the first read with offers and of the first without only: it costs a lock.
             && entry.mark_as_read(requirement.offers)
         {
             // By the policy: the `max_age` of one reader says nothing about the next one.
@@ -312,16 +314,14 @@ impl Cache {
         (freshness != Freshness::Expired).then_some(CacheHit { snapshot, source, freshness })
     }
 
-    /// Puts an answer into memory, unless memory has a younger one or a purge covers the answer.
+    /// Puts an answer into memory, unless memory has one that is as young or a purge covers the answer.
     fn remember(&self, key: &Key, snapshot: &Snapshot) -> Remembered {
-        let is_youngest = self.memory.put(key, snapshot);
-        // `purge` first adds to the log and then drops entries. A purge that runs at the same time therefore either is in the
-        // log by now, or drops the entry that was put above.
-        if self.purge_log.covers(key, snapshot) {
-            self.memory.forget(key, snapshot.fetched_at);
-            return Remembered::Purged;
+        // `purge` first adds to the log and then drops entries, so it drops what was put before it was added.
+        match self.purge_log.unless_covered(key, snapshot, || self.memory.put(key, snapshot)) {
+            Some(true) => Remembered::Stored,
+            Some(false) => Remembered::Outdated,
+            None => Remembered::Purged,
         }
-        if is_youngest { Remembered::Stored } else { Remembered::Outdated }
     }
 }
 
@@ -329,7 +329,7 @@ impl Cache {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Remembered {
     Stored,
-    /// Memory has a younger answer.
+    /// Memory has an answer that is as young or younger.
     Outdated,
     /// A purge covers the answer.
     Purged,
@@ -370,5 +370,64 @@ impl Purge {
             }
             (Self::Products(..), Key::Page { .. }) => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn cache() -> Cache {
+        Cache::new(&config::CacheConfig::default())
+    }
+
+    fn key() -> Key {
+        Key::Product(Locale::of(Marketplace::parse("US").unwrap()), Asin::parse("B000000001").unwrap())
+    }
+
+    fn snapshot(fetched_at: SystemTime) -> Snapshot {
+        Snapshot { fetched_at, protocol: pb::Protocol::Paapi5, content: Ok("a product".into()) }
+    }
+
+    #[test]
+    fn a_read_that_must_not_cause_a_call_enters_nothing_in_the_refresh_queue() {
+        let cache = cache();
+        let now = SystemTime::now();
+        cache.put(key(), snapshot(now - HOUR / 2));
+        let default = FreshnessRequirement::default();
+        for quiet in
+            [FreshnessRequirement { cache_only: true, ..default }, FreshnessRequirement { estimate: true, ..default }]
+        {
+            assert!(cache.get_from_memory(&key(), &quiet, now).is_some());
+            assert_eq!(cache.refresh_queue().len(), 0, "{quiet:?}");
+        }
+        cache.get_from_memory(&key(), &default, now);
+        assert_eq!(cache.refresh_queue().len(), 1);
+    }
+
+    #[test]
+    fn an_answer_older_than_a_purge_is_never_seen_after_it() {
+        let cache = cache();
+        let sent_at = SystemTime::now() - HOUR;
+        cache.purge_log.add(purge_log::targets(&Purge::Everything), SystemTime::now());
+        let is_done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|threads| {
+            let reader = threads.spawn(|| {
+                let mut seen = 0;
+                while !is_done.load(std::sync::atomic::Ordering::Relaxed) {
+                    seen += usize::from(cache.memory.get(&key()).is_some());
+                }
+                seen
+            });
+            for _ in 0..20_000 {
+                cache.put(key(), snapshot(sent_at));
+            }
+            is_done.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert_eq!(reader.join().unwrap(), 0);
+        });
     }
 }

@@ -141,6 +141,11 @@ impl ReadContext {
     }
 
     fn requirement(&self) -> FreshnessRequirement {
-        FreshnessRequirement { offers: self.parts.offers(), max_age: self.max_age, cache_only: self.cache_only }
+        FreshnessRequirement {
+            offers: self.parts.offers(),
+            max_age: self.max_age,
+            cache_only: self.cache_only,
+            estimate: self.estimate,
+        }
     }
 }

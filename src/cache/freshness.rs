@@ -18,16 +18,19 @@
 //! | below `ceiling` (24 h) | stale-if-error | stale-while-revalidate |
 //! | from `ceiling` on | expired | expired |
 //!
-//! Offers are fresh for 50 minutes and not for an hour, because a price that is an hour old must be shown with its time.
+//! Offers are fresh for 50 minutes and not for an hour, because a price that is an hour old must be shown with its time. The
+//! configuration refuses an `offers_fresh` above `offers_stale`.
 //!
 //! # Edge cases
 //!
-//! - That there is no answer ("not found", "not accessible") is fresh below [`MISSING_FRESH_LIFETIME`] and then expired.
-//! - `max_age` replaces the lifetime, shorter or longer, up to the ceiling. What is older is expired: the reader has said what
-//!   is too old. A `max_age` of zero accepts no cached answer.
+//! - Amazon's answer that there is nothing ("not found", "not accessible") is fresh below [`MISSING_RETENTION`] and then
+//!   expired.
+//! - `max_age` replaces the lifetime, shorter or longer, up to the age at which the answer expires. What is older is expired:
+//!   the reader has said what is too old. A `max_age` of zero accepts no cached answer.
 //! - `cache_only` accepts every answer that is not expired by the table or the first rule, also with a `max_age` (of zero,
 //!   too). An answer past its lifetime is classified as stale-while-revalidate, and the reader does not revalidate it.
 //! - A configuration can lower the ceiling of 24 hours and not raise it.
+//! - A call of the future was sent now. One further ahead than clocks may differ is not read from Redis (`shared_tier::entry`).
 
 use std::time::{Duration, SystemTime};
 
@@ -36,9 +39,9 @@ use amazon_catalog::Missing;
 
 /// How long Amazon's terms let content be cached.
 pub(super) const TERMS_CEILING: Duration = Duration::from_secs(24 * 3600);
-/// How long "not found" and "not accessible" are fresh: an item can come back, but not every minute.
-const MISSING_FRESH_LIFETIME: Duration = Duration::from_secs(3600);
-/// Prices of this age must be shown with their time (Associates Program Policies: "less frequently than hourly").
+/// How long "not found" and "not accessible" are cached, and fresh: an item can come back, but not every minute.
+const MISSING_RETENTION: Duration = Duration::from_secs(3600);
+/// Prices of this age and above must be shown with their time (Associates Program Policies: "less frequently than hourly").
 pub(crate) const STAMP_AFTER: Duration = Duration::from_secs(3600);
 
 /// The ages at which answers change their freshness; all count from the call.
@@ -59,10 +62,19 @@ pub struct FreshnessPolicy {
 pub struct FreshnessRequirement {
     /// Whether the read wants offers, whose prices age fast.
     pub offers: bool,
-    /// The freshness lifetime for this read, in place of the policy's.
+    /// The freshness lifetime for this read, in place of the policy's. What is older is expired.
     pub max_age: Option<Duration>,
-    /// Whether Amazon must not be asked. Every answer that is not expired will do.
+    /// Whether Amazon must not be asked, for this read or for a refresh after it. Every answer that is not expired will do.
     pub cache_only: bool,
+    /// Whether the read only estimates what another one would cost.
+    pub estimate: bool,
+}
+
+impl FreshnessRequirement {
+    /// Whether the read may lead to a refresh of what it finds.
+    pub fn may_refresh(&self) -> bool {
+        !self.cache_only && !self.estimate
+    }
 }
 
 /// How fresh an answer is for one read; the fresher, the smaller.
@@ -70,7 +82,7 @@ pub struct FreshnessRequirement {
 pub enum Freshness {
     /// The gateway returns it.
     Fresh,
-    /// The gateway returns it, and refreshes it afterwards.
+    /// The gateway returns it, and refreshes it afterwards if the read may lead to a refresh.
     StaleWhileRevalidate,
     /// The gateway asks Amazon first, and returns it only if Amazon fails.
     StaleIfError,
@@ -91,8 +103,8 @@ impl From<&config::CacheConfig> for FreshnessPolicy {
 }
 
 impl FreshnessPolicy {
-    /// Classifies an answer of this age for one read. With `missing`, the answer is that there is none; for which reason is
-    /// irrelevant here.
+    /// Classifies an answer of this age for one read. With `missing`, Amazon answered that there is nothing; for which reason
+    /// is irrelevant here.
     pub fn classify(&self, age: Duration, missing: Option<Missing>, requirement: &FreshnessRequirement) -> Freshness {
         if age >= self.retention(missing) {
             return Freshness::Expired;
@@ -111,10 +123,11 @@ impl FreshnessPolicy {
         }
     }
 
-    /// The age up to which an answer is fresh for one read.
+    /// The age up to which an answer is fresh for one read, with two exceptions: at its retention it is expired, and no
+    /// answer is fresh for a `max_age` of zero.
     pub fn freshness_lifetime(&self, missing: Option<Missing>, requirement: &FreshnessRequirement) -> Duration {
         let lifetime = match (missing, requirement.offers) {
-            (Some(_), _) => MISSING_FRESH_LIFETIME,
+            (Some(_), _) => MISSING_RETENTION,
             (None, true) => self.offers_fresh,
             (None, false) => self.catalog_fresh,
         };
@@ -124,7 +137,7 @@ impl FreshnessPolicy {
     /// The age at which an answer is expired for every read.
     pub(crate) fn retention(&self, missing: Option<Missing>) -> Duration {
         match missing {
-            Some(_) => MISSING_FRESH_LIFETIME.min(self.ceiling),
+            Some(_) => MISSING_RETENTION.min(self.ceiling),
             None => self.ceiling,
         }
     }

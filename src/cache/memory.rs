@@ -1,7 +1,8 @@
 //! The nearest tier: this process's memory, bounded by bytes.
 //!
-//! An entry is dropped when it is expired for every read, or when its bytes are needed for others. Each entry records whether
-//! it was read since it was fetched: an entry that nobody reads is not refreshed.
+//! An entry is dropped when it is expired for every read, when it is purged, or when its bytes are needed for others. Each
+//! entry records which kinds of read it has had since it was put here, so that only the first of each kind enters the
+//! refresh queue.
 
 use std::{
     sync::{
@@ -35,20 +36,22 @@ pub(crate) struct Memory {
     counts: TierCounts,
 }
 
-/// An answer, and whether it was read since it was fetched.
+/// An answer, and which kinds of read it has had.
 #[derive(Clone, Debug)]
 pub(crate) struct MemoryEntry {
     pub(crate) snapshot: Snapshot,
-    read: Arc<AtomicU8>,
+    /// Bit 0: a read without offers. Bit 1: a read with offers.
+    read_kinds: Arc<AtomicU8>,
 }
 
 impl MemoryEntry {
-    /// Marks the entry as read. `true` if this is the first read since the fetch, among the reads that want offers or among the
-    /// others.
+    /// Marks the entry as read. `true` if this is the first read since it was put here, among the reads that want offers or
+    /// among the others.
     pub(crate) fn mark_as_read(&self, offers: bool) -> bool {
         let mark = 1 << u8::from(offers);
         // Most reads are not the first: a load before the write keeps the processor's cache line shared among cores.
-        self.read.load(Ordering::Relaxed) & mark == 0 && self.read.fetch_or(mark, Ordering::Relaxed) & mark == 0
+        self.read_kinds.load(Ordering::Relaxed) & mark == 0
+            && self.read_kinds.fetch_or(mark, Ordering::Relaxed) & mark == 0
     }
 }
 
@@ -92,12 +95,13 @@ impl Memory {
         self.counts.count(freshness);
     }
 
-    /// Stores an answer; `false` if memory has a younger one, which stays. The comparison and the change are one step, because
-    /// two calls may be answered out of order and at the same time. Where bytes are short, moka may drop the new entry.
+    /// Stores an answer; `false` if memory has one that is as young or younger, which stays with its reads. The comparison and
+    /// the change are one step, because two calls may be answered out of order and at the same time. Where bytes are short,
+    /// moka may drop the new entry.
     pub(crate) fn put(&self, key: &Key, snapshot: &Snapshot) -> bool {
-        let entry = || MemoryEntry { snapshot: snapshot.clone(), read: Arc::default() };
+        let entry = || MemoryEntry { snapshot: snapshot.clone(), read_kinds: Arc::default() };
         let op = |old: Option<moka::Entry<Key, MemoryEntry>>| match old {
-            Some(old) if old.value().snapshot.fetched_at > snapshot.fetched_at => Op::Nop,
+            Some(old) if old.value().snapshot.fetched_at >= snapshot.fetched_at => Op::Nop,
             _ => Op::Put(entry()),
         };
         !matches!(self.entries.entry_by_ref(key).and_compute_with(op), CompResult::Unchanged(_))
@@ -122,22 +126,25 @@ impl Memory {
         passes: impl Fn(&Key, &Snapshot) -> bool,
     ) -> u64 {
         let keys = locales(marketplace).map(|locale| Key::Product(locale, asin));
-        let keys = keys.filter(|key| self.entries.get(key).is_some_and(|entry| passes(key, &entry.snapshot)));
-        keys.map(|key| u64::from(self.entries.remove(&key).is_some())).sum()
+        let entries = keys.filter_map(|key| self.get(&key).map(|entry| (key, entry)));
+        let passing = entries.filter(|(key, entry)| passes(key, &entry.snapshot));
+        passing.map(|(key, entry)| self.forget(&key, entry.snapshot.fetched_at)).sum()
     }
 
     /// Drops the entries that pass. Returns how many that were.
     pub(crate) fn purge_where(&self, passes: impl Fn(&Key, &Snapshot) -> bool) -> u64 {
-        let passing = self.entries.iter().filter(|(key, entry)| passes(key, &entry.snapshot)).map(|(key, _)| key);
-        passing.collect::<Vec<_>>().iter().map(|key| u64::from(self.entries.remove(&**key).is_some())).sum()
+        let passing = self.entries.iter().filter(|(key, entry)| passes(key, &entry.snapshot));
+        let passing: Vec<_> = passing.map(|(key, entry)| (key, entry.snapshot.fetched_at)).collect();
+        passing.iter().map(|(key, fetched_at)| self.forget(key, *fetched_at)).sum()
     }
 
-    /// Drops an entry, unless it is younger than this time.
-    pub(crate) fn forget(&self, key: &Key, fetched_at: SystemTime) {
-        self.entries.entry_by_ref(key).and_compute_with(|old| match old {
+    /// Drops an entry, unless a younger answer has replaced it since. Returns how many entries that were, 0 or 1.
+    fn forget(&self, key: &Key, fetched_at: SystemTime) -> u64 {
+        let dropped = self.entries.entry_by_ref(key).and_compute_with(|old| match old {
             Some(old) if old.value().snapshot.fetched_at <= fetched_at => Op::Remove,
             _ => Op::Nop,
         });
+        u64::from(matches!(dropped, CompResult::Removed(_)))
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -211,6 +218,32 @@ mod tests {
         assert!(memory.put(&key("US", "B000000001"), &new));
         assert!(!memory.put(&key("US", "B000000001"), &old));
         assert_eq!(memory.get(&key("US", "B000000001")).map(|entry| entry.snapshot), Some(new));
+    }
+
+    #[test]
+    fn the_same_answer_again_keeps_its_reads() {
+        let memory = memory(1 << 20);
+        let (key, answer) = (key("US", "B000000001"), snapshot(1, Duration::ZERO));
+        assert!(memory.put(&key, &answer));
+        assert!(memory.get(&key).unwrap().mark_as_read(true));
+        assert!(!memory.put(&key, &answer));
+        assert!(!memory.get(&key).unwrap().mark_as_read(true));
+    }
+
+    #[test]
+    fn an_answer_that_replaces_what_is_being_purged_stays() {
+        let memory = memory(1 << 20);
+        let key = key("US", "B000000001");
+        let (old, new) = (snapshot(1, Duration::from_secs(60)), snapshot(2, Duration::ZERO));
+        let replaced = |_: &Key, _: &Snapshot| memory.put(&key, &new);
+        memory.put(&key, &old);
+        let us = Marketplace::parse("US").unwrap();
+        assert_eq!(memory.purge_product(us, Asin::parse("B000000001").unwrap(), replaced), 0);
+        assert_eq!(memory.get(&key).map(|entry| entry.snapshot), Some(new.clone()));
+        memory.purge_where(|_, _| true);
+        memory.put(&key, &old);
+        assert_eq!(memory.purge_where(replaced), 0);
+        assert_eq!(memory.get(&key).map(|entry| entry.snapshot), Some(new.clone()));
     }
 
     #[test]

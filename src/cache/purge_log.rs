@@ -69,8 +69,20 @@ impl PurgeLog {
 
     /// Whether an answer is gone.
     pub(super) fn covers(&self, key: &Key, snapshot: &Snapshot) -> bool {
+        self.unless_covered(key, snapshot, || ()).is_none()
+    }
+
+    /// Stores an answer, or returns `None` where it is gone. No purge is added while `store` runs, which therefore must not
+    /// use the log.
+    pub(super) fn unless_covered<T>(&self, key: &Key, snapshot: &Snapshot, store: impl FnOnce() -> T) -> Option<T> {
         let purges = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let is_purged = |target| purges.last.get(&target).is_some_and(|at| snapshot.fetched_at <= *at);
+        (!purges.cover(key, snapshot)).then(store)
+    }
+}
+
+impl Purges {
+    fn cover(&self, key: &Key, snapshot: &Snapshot) -> bool {
+        let is_purged = |target| self.last.get(&target).is_some_and(|at| snapshot.fetched_at <= *at);
         is_purged(PurgeTarget::Everything)
             || is_purged(PurgeTarget::Namespace(key.namespace()))
             || matches!(key, Key::Product(locale, asin) if is_purged(PurgeTarget::Product(locale.marketplace, *asin)))

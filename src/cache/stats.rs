@@ -11,7 +11,7 @@ pub struct Stats {
     pub tier: &'static str,
     /// Entries in it; 0 where that is not known.
     pub entries: u64,
-    /// Bytes in it; 0 where that is not known.
+    /// Bytes in it, estimated; 0 where that is not known.
     pub size_bytes: u64,
     /// Bytes it may hold; 0 where that is not known.
     pub capacity_bytes: u64,

@@ -192,7 +192,7 @@ impl Catalog {
             });
             match &answer {
                 Some((hit, _)) if hit.freshness == Freshness::StaleWhileRevalidate => {
-                    if !read.cache_only && !read.estimate {
+                    if requirement.may_refresh() {
                         stale.push((request.clone(), hit.snapshot.fetched_at));
                     }
                 }

@@ -129,7 +129,7 @@ impl Catalog {
         for (asin, hit) in asins.into_iter().zip(hits) {
             match hit {
                 Some(hit) if hit.freshness != Freshness::StaleIfError => {
-                    if hit.freshness == Freshness::StaleWhileRevalidate && !read.cache_only && !read.estimate {
+                    if hit.freshness == Freshness::StaleWhileRevalidate && requirement.may_refresh() {
                         self.dispatch.mark_stale(&FetchKey::Item(read.locale, asin), hit.snapshot.fetched_at);
                     }
                     known.push(self.known(asin, hit, &requirement, now, Calls::default()));

@@ -109,7 +109,7 @@ impl RefreshQueue {
         }
     }
 
-    /// An answer was read for the first time since it was fetched: it becomes due when its age reaches four fifths of its
+    /// An answer was read for the first time: it becomes due when its age reaches four fifths of its
     /// freshness lifetime. `age` is today's, by the cache's clock; `fetched_at` identifies the answer.
     pub fn mark_read(&self, key: &FetchKey, fetched_at: SystemTime, lifetime: Duration, age: Duration) {
         let due_at = Instant::now() + lifetime.mul_f64(REFRESH_AHEAD).saturating_sub(age);
@@ -166,6 +166,12 @@ impl RefreshQueue {
             }
         }
         taken
+    }
+
+    /// The number of keys, due or not.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.keys().due.len()
     }
 
     fn keys(&self) -> MutexGuard<'_, Keys> {

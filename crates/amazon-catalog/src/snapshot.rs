@@ -10,7 +10,7 @@ use stockroom_proto::pb;
 /// What Amazon said of one thing at one moment: the form in which answers are kept and handed on, cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    /// When Amazon said it. Copying a snapshot never changes this.
+    /// When the call that brought it was sent. Copying a snapshot never changes this.
     pub fetched_at: SystemTime,
     /// Which API said it.
     pub protocol: pb::Protocol,
