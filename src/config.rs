@@ -12,7 +12,7 @@
 //! # Rule
 //!
 //! [`Settings`] collects the settings of all sources. [`Config::from_settings`] converts them once, and reports every error
-//! together. A gateway can be built from any configuration that passes this conversion. The one exception are the accounts of
+//! together: it reads on after a wrong value. Only the keys of an account whose `protocol` is wrong stay unread. A gateway can be built from any configuration that passes this conversion. The one exception are the accounts of
 //! a sandbox: their endpoint is set once the sandbox has a port. Files with secrets and certificates
 //! are read here, and no later code reads the environment or a file.
 
@@ -237,11 +237,11 @@ pub struct WebConfig {
 }
 
 /// The admin port: HTTP for operators.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AdminConfig {
     /// Its address; `None`: there is no such port. Default 127.0.0.1:9464.
     pub listen: Option<SocketAddr>,
-    /// Whether the gateway must not start without the port: the address was set, if only to the default.
+    /// Whether the gateway must not start without the port: an address was set, if only the default one.
     pub required: bool,
 }
 
@@ -277,7 +277,7 @@ impl fmt::Debug for Credentials {
 }
 
 impl Credentials {
-    /// Whether both prove the same identity to the same API.
+    /// Whether id, secret and version are equal, for the same API. The token endpoint does not count.
     pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (

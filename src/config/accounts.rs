@@ -68,7 +68,7 @@ const CREATORS_KEYS: [&str; 6] = [
 ];
 const PAAPI5_KEYS: [&str; 4] = ["access_key", "access_key_file", "secret_key", "secret_key_file"];
 
-/// `None` if an error was added. Keys of the other protocol are the only errors then: which ones to keep is not known.
+/// `None` only if an error was added. Keys of the other protocol are the only errors then: which ones to keep is not known.
 fn read_credentials(read: &mut Reader<'_>, name: &str, served: &[(Marketplace, String)]) -> Option<Credentials> {
     let at = |key: &str| format!("accounts.{name}.{key}");
     let protocol: String = read.get(&at("protocol"))?;
@@ -153,7 +153,8 @@ pub(super) fn read_callers(read: &mut Reader<'_>) -> Vec<CallerConfig> {
                 theirs.into_iter().flatten().any(|other| other.expose_secret() == token.expose_secret())
             };
             if let Some(first) = callers.iter().find(has) {
-                read.add_error(&at(key), format!("caller {} has the same token; each needs its own", first.name));
+                let written_at = read.written_at(&at(key));
+                read.add_error(&written_at, format!("caller {} has the same token; each needs its own", first.name));
             }
         }
         let (admin, calls_per_day) = (read.get_or_zero(&at("admin")), read.get(&at("calls_per_day")));

@@ -1,6 +1,6 @@
 //! Converts settings into a [`Config`], or into every error that they contain.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use super::{
     AccountConfig, AdminConfig, CaFile, CacheConfig, CertificateFile, ClientAuth, Config, ConfigErrors, Credentials,
@@ -30,7 +30,7 @@ pub struct SandboxAccount {
 impl Config {
     /// Checks the settings. Returns the configuration, or every error in the settings.
     ///
-    /// Reads the files that hold secrets and certificate authorities, and no other.
+    /// Reads the files that hold secrets, certificates and certificate authorities, and no other.
     pub fn from_settings(settings: &Settings) -> Result<Self, ConfigErrors> {
         Self::with_effective(settings).map(|(config, _)| config)
     }
@@ -43,8 +43,8 @@ impl Config {
         read.finish(config)
     }
 
-    /// The configuration of a gateway whose accounts are a sandbox's: at least one, each with a partner tag. Settings that
-    /// contain other accounts are refused.
+    /// The configuration of a gateway whose accounts are a sandbox's: at least one, each with a partner tag, and no two for
+    /// one marketplace. Settings that contain other accounts are refused.
     pub fn for_sandbox(settings: &Settings, accounts: Vec<SandboxAccount>) -> Result<(Self, Effective), ConfigErrors> {
         let mut read = Reader::new(settings);
         if !read.names_below("accounts").is_empty() {
@@ -78,32 +78,35 @@ impl From<SandboxAccount> for AccountConfig {
     }
 }
 
-/// Reads everything but the accounts. `None` only if an error was added.
+/// Reads everything but the accounts. `None` only if an error was added. Every key is read before a wrong one ends the
+/// conversion, so that all errors are reported together.
 fn read_config(read: &mut Reader<'_>, accounts: Vec<AccountConfig>) -> Option<Config> {
     let default_marketplace = read_default_marketplace(read, &accounts);
     let listen = read.get("listen");
     let (redis, replicas, replica_index) = (read_redis(read), read.get::<u32>("replicas"), read.get("replica_index"));
+    // An index that is not set is less than any number.
     if replicas.is_some() && replica_index >= replicas {
         read.add_error("replica_index", "it must be less than `replicas`");
     }
     let (callers, cache, server, log) = (read_callers(read), read_cache(read), read_server(read), read_log(read));
     let tls = read_tls(read);
-    let can_prove_identity = server.as_ref().is_none_or(|server| server.identity_header.is_some())
-        || tls.as_ref().is_some_and(TlsConfig::has_client_ca);
+    let can_prove_identity = server.identity_header.is_some() || read.is_set("tls.client_ca");
     for caller in callers.iter().filter(|caller| !can_prove_identity && !caller.identities.is_empty()) {
         let problem = "nothing can prove it; set tls.client_ca or server.identity_header";
         read.add_error(&format!("callers.{}.identities", caller.name), problem);
     }
-    let admin = AdminConfig { listen: read.get("admin.listen").flatten(), required: read.is_set("admin.listen") };
+    let admin_listen: Option<SocketAddr> = read.get("admin.listen").flatten();
+    let admin = AdminConfig { listen: admin_listen, required: admin_listen.is_some() && read.is_set("admin.listen") };
+    let web = WebConfig { allowed_origins: read.get("web.allowed_origins").unwrap_or_default() };
     Some(Config {
         listen: listen?,
         default_marketplace: default_marketplace?,
         accounts,
         callers,
-        cache: cache?,
-        server: server?,
+        cache,
+        server,
         tls,
-        web: WebConfig { allowed_origins: read.get("web.allowed_origins").unwrap_or_default() },
+        web,
         admin,
         log,
         redis,
@@ -119,7 +122,7 @@ fn read_default_marketplace(read: &mut Reader<'_>, accounts: &[AccountConfig]) -
     let named: Option<Marketplace> = read.get("default_marketplace");
     let Some(named) = named else {
         let chosen = served.iter().find(|marketplace| marketplace.code() == "US").or(served.first()).copied()?;
-        read.set_derived("default_marketplace", Value::Marketplace(chosen));
+        read.set_derived("default_marketplace", Value::Marketplace(chosen), "accounts");
         return Some(chosen);
     };
     if !served.is_empty() && !served.contains(&named) {
@@ -129,19 +132,19 @@ fn read_default_marketplace(read: &mut Reader<'_>, accounts: &[AccountConfig]) -
     Some(named)
 }
 
-fn read_cache(read: &mut Reader<'_>) -> Option<CacheConfig> {
-    let memory_bytes = read.get("cache.memory");
+fn read_cache(read: &mut Reader<'_>) -> CacheConfig {
+    let memory_bytes = read.get_or_zero("cache.memory");
     let ceiling = read.get("cache.ceiling");
     let offers_stale = read.duration_up_to("cache.offers_stale", "cache.ceiling", ceiling);
     let offers_fresh = read.duration_up_to("cache.offers_fresh", "cache.offers_stale", offers_stale);
     let catalog_fresh = read.duration_up_to("cache.catalog_fresh", "cache.ceiling", ceiling);
-    Some(CacheConfig {
-        memory_bytes: memory_bytes?,
-        offers_fresh: offers_fresh?,
-        catalog_fresh: catalog_fresh?,
-        offers_stale: offers_stale?,
-        ceiling: ceiling?,
-    })
+    CacheConfig {
+        memory_bytes,
+        offers_fresh: offers_fresh.unwrap_or_default(),
+        catalog_fresh: catalog_fresh.unwrap_or_default(),
+        offers_stale: offers_stale.unwrap_or_default(),
+        ceiling: ceiling.unwrap_or_default(),
+    }
 }
 
 /// `None` where no Redis is set, or an error was added.
@@ -150,15 +153,18 @@ fn read_redis(read: &mut Reader<'_>) -> Option<RedisConfig> {
         if read.names_below("redis").is_empty() { read.get("redis.url") } else { read.required_or_file("redis.url") };
     let (prefix, timeout) = (read.get("redis.prefix"), read.get_or_zero("redis.timeout"));
     let ca_file = read.get("redis.ca_file");
+    if read.is_set("redis.ca_file") && url.as_ref().is_some_and(|url| !url.tls) {
+        read.add_error("redis.ca_file", "the URL of the Redis is one without TLS; begin it with `rediss`");
+    }
     Some(RedisConfig { url: url?, prefix: prefix?, timeout, ca_file })
 }
 
-fn read_server(read: &mut Reader<'_>) -> Option<ServerConfig> {
+fn read_server(read: &mut Reader<'_>) -> ServerConfig {
     let max_deadline = read.get("server.max_deadline");
     let default_deadline = read.duration_up_to("server.default_deadline", "server.max_deadline", max_deadline);
-    Some(ServerConfig {
-        default_deadline: default_deadline?,
-        max_deadline: max_deadline?,
+    ServerConfig {
+        default_deadline: default_deadline.unwrap_or_default(),
+        max_deadline: max_deadline.unwrap_or_default(),
         max_concurrent_calls: read.get_or_zero("server.max_concurrent_calls"),
         max_connections: read.get_or_zero("server.max_connections"),
         drain: read.get_or_zero("server.drain"),
@@ -172,7 +178,7 @@ fn read_server(read: &mut Reader<'_>) -> Option<ServerConfig> {
             Some("x-forwarded-client-cert") => Some(IdentityHeader::Envoy),
             _ => None,
         },
-    })
+    }
 }
 
 /// TLS, if a key of it is set.
@@ -184,6 +190,10 @@ fn read_tls(read: &mut Reader<'_>) -> Option<TlsConfig> {
         Some("optional") => ClientAuth::Optional,
         _ => ClientAuth::Required,
     };
+    // The default says what `client_ca` means. One who writes it expects that clients are asked for a certificate.
+    if read.is_set("tls.client_auth") && client_auth == ClientAuth::Required && !read.is_set("tls.client_ca") {
+        read.add_error("tls.client_auth", "no client is asked for a certificate without `tls.client_ca`; set it too");
+    }
     if !read.names_below("tls").is_empty() {
         for path in ["tls.certificate", "tls.key"].into_iter().filter(|path| !read.is_set(path)).collect::<Vec<_>>() {
             read.add_error(path, "it is not set; TLS needs a certificate and its key");

@@ -26,6 +26,8 @@ pub(super) struct Entry {
     pub(super) value: Option<Value>,
     /// Where the value was written. `None` for a default, for a value that follows from other keys, and without a value.
     pub(super) origin: Option<Origin>,
+    /// The key or table that the value of an unset key follows from.
+    pub(super) derived_from: Option<String>,
 }
 
 /// A key whose effective value differs in two configurations.
@@ -33,7 +35,7 @@ pub(super) struct Entry {
 pub struct Change {
     /// The key, as `accounts.main.timeout`.
     pub key: String,
-    /// When the new value takes effect.
+    /// When the new value takes effect; never [`TakesEffect::OnReloadOfFile`], which has become one of the others.
     pub takes_effect: TakesEffect,
 }
 
@@ -111,13 +113,16 @@ impl Effective {
     }
 
     /// Whether a change of a key takes effect at a reload, from this configuration to a newer one. The credentials of an
-    /// account are replaced only if both configurations have the account, with one protocol.
+    /// account are replaced only if both configurations have the account, with one protocol and credential version.
     fn is_live(&self, entry: &Entry, newer: &Self) -> bool {
-        let account = entry.path.strip_prefix("accounts.").and_then(|rest| rest.split_once('.'));
-        let protocol = account.map(|(name, _)| format!("accounts.{name}.protocol"));
-        let protocol_of = |effective: &Self| Some(effective.value(protocol.as_ref()?)?.shown());
-        if protocol_of(self) != protocol_of(newer) {
-            return false;
+        if let Some((name, _)) = entry.path.strip_prefix("accounts.").and_then(|rest| rest.split_once('.')) {
+            let kind_of = |effective: &Self| {
+                ["protocol", "credential_version"]
+                    .map(|key| effective.value(&format!("accounts.{name}.{key}")).map(Value::shown))
+            };
+            if kind_of(self) != kind_of(newer) {
+                return false;
+            }
         }
         match entry.key.takes_effect {
             TakesEffect::OnReload => true,
@@ -153,7 +158,11 @@ impl Entry {
     }
 
     fn origin_text(&self) -> String {
-        self.origin.as_ref().map_or("default".to_owned(), ToString::to_string)
+        match (&self.origin, &self.derived_from) {
+            (Some(origin), _) => origin.to_string(),
+            (None, Some(from)) => format!("derived from {from}"),
+            (None, None) => "default".to_owned(),
+        }
     }
 }
 

@@ -12,7 +12,8 @@ pub struct ConfigError {
     /// The key, as `accounts.main.timeout`; empty where the problem belongs to no single key.
     pub key: String,
     /// The value as written, without the user and password of a URL. `None` for a secret, for an unknown key, which may be
-    /// that of a secret, and where no value was written or the value is no text.
+    /// that of a secret, for the path of a file that does not begin with `/`, which may be the secret itself, and where no
+    /// value was written or the value is no text.
     pub value: Option<String>,
     /// Where the value was written; `None` where none was.
     #[serde(serialize_with = "as_text")]

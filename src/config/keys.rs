@@ -4,7 +4,8 @@
 //! `raw` (is the key known?), `reader` (its value), `effective` (its place in the output, and what a reload changes) and
 //! `reference` (documentation and JSON Schema) read this table. A new key is a row here, a field of a struct in
 //! `config.rs`, and a line in `convert.rs` or `accounts.rs` that reads the key into the field. Tests find a row that nobody
-//! reads, and a `Default` in `config.rs` that differs from the table.
+//! reads, and a `Default` in `config.rs` that differs from the table. A key that turns something on (`redis.url`,
+//! `admin.listen`) has no `Default` there.
 //!
 //! Terms: a *path* is the parts of a key, with dots between them. In this table a part may be a *placeholder*: [`NAME`], for
 //! a name that the operator chooses, or [`MARKETPLACE`]. The *table* of a key is its path without the last parts, as
@@ -40,7 +41,7 @@ pub(super) struct ConfigKey {
 pub enum TakesEffect {
     /// When the running gateway reads its configuration again.
     OnReload,
-    /// The content of the file as [`Self::OnReload`]; whether the key is set, as [`Self::OnRestart`].
+    /// The path and the content of the file as [`Self::OnReload`]; whether the key is set, as [`Self::OnRestart`].
     OnReloadOfFile,
     /// When the gateway starts again.
     OnRestart,
@@ -84,16 +85,16 @@ pub(super) static KEYS: &[ConfigKey] = &[
     on_reload("callers.NAME.calls_per_day", Kind::Count(1..=10_000_000), "", "The calls to Amazon that the caller may cause in any 24 hours. Default: no quota of its own."),
     on_reload("callers.NAME.weight", Kind::Decimal(0.01..=100.0), "1", "The caller's weight when callers compete for calls: weight 2 gets twice as many calls as weight 1."),
     on_restart("cache.memory", Kind::Size(1 << 20..=1 << 40), "256MiB", "The capacity of the memory tier, including keys."),
-    on_restart("cache.offers_fresh", Kind::Duration(secs(1)..=mins(50)), "50m", "The age up to which an answer is fresh for a request that wants offers. It may not exceed `offers_stale`."),
-    on_restart("cache.catalog_fresh", Kind::Duration(secs(1)..=hours(12)), "12h", "The age up to which an answer is fresh for any other request. Above it the answer is returned while the gateway refreshes it. It may not exceed `ceiling`."),
-    on_restart("cache.offers_stale", Kind::Duration(secs(1)..=hours(24)), "6h", "The age up to which an answer is returned to a request that wants offers while the gateway refreshes it. Above it the answer is returned only if Amazon fails. It may not exceed `ceiling`."),
+    on_restart("cache.offers_fresh", Kind::Duration(secs(1)..=mins(50)), "50m", "The age up to which an answer is fresh for a request that wants offers. It may not exceed `offers_stale`; the default is lowered to it."),
+    on_restart("cache.catalog_fresh", Kind::Duration(secs(1)..=hours(12)), "12h", "The age up to which an answer is fresh for any other request. Above it the answer is returned while the gateway refreshes it. It may not exceed `ceiling`; the default is lowered to it."),
+    on_restart("cache.offers_stale", Kind::Duration(secs(1)..=hours(24)), "6h", "The age up to which an answer is returned to a request that wants offers while the gateway refreshes it. Above it the answer is returned only if Amazon fails. It may not exceed `ceiling`; the default is lowered to it."),
     on_restart("cache.ceiling", Kind::Duration(secs(1)..=hours(24)), "24h", "The age from which no answer is returned, also when Amazon fails. Amazon's terms set the maximum."),
     on_restart("redis.url", Kind::RedisUrl, "", "The Redis that all replicas share: `redis://[user:password@]host[:port][/database]`, `redis-sentinel://…/service` or `redis-cluster://…`; with `rediss` for TLS. Default: none, unless `url_file` names one; each replica then works alone. Required where another key of this table is set."),
     on_restart("redis.url_file", Kind::ValueFile, "", "A file that holds the URL."),
     on_restart("redis.prefix", Kind::KeyPrefix, "stockroom", "The prefix of every key in Redis."),
     on_restart("redis.timeout", Kind::Duration(millis(5)..=secs(1)), "50ms", "The longest wait for an answer of Redis. No command is repeated."),
-    on_restart("redis.ca_file", Kind::CaFile, "", "Certificate authorities to trust for Redis, in place of the system's, in PEM."),
-    on_restart("server.default_deadline", Kind::Duration(millis(10)..=secs(600)), "10s", "The deadline of a call that has none."),
+    on_restart("redis.ca_file", Kind::CaFile, "", "Certificate authorities to trust for Redis, in place of the system's, in PEM. The URL must be one with TLS."),
+    on_restart("server.default_deadline", Kind::Duration(millis(10)..=secs(600)), "10s", "The deadline of a call that has none. It may not exceed `max_deadline`; the default is lowered to it."),
     on_restart("server.max_deadline", Kind::Duration(millis(10)..=secs(600)), "60s", "The longest deadline of a call."),
     on_restart("server.max_concurrent_calls", Kind::Count(1..=1_000_000), "1024", "The number of calls that may be in progress at once."),
     on_restart("server.max_connections", Kind::Count(1..=1_000_000), "1024", "The number of connections that may be open at once."),
@@ -107,7 +108,7 @@ pub(super) static KEYS: &[ConfigKey] = &[
     on_file_reload("tls.certificate", Kind::CertificateFile, "", "The certificate of the gRPC port with its intermediate ones, in PEM. With it the port speaks TLS only."),
     on_file_reload("tls.key", Kind::KeyFile, "", "The key of the certificate, in PEM."),
     on_file_reload("tls.client_ca", Kind::CaFile, "", "Certificate authorities of clients, in PEM. With it a certificate proves who a client is (mTLS)."),
-    on_restart("tls.client_auth", Kind::Choice(&["required", "optional"]), "required", "Whether a client must have a certificate of `client_ca`. With `optional` a client without one needs a token."),
+    on_restart("tls.client_auth", Kind::Choice(&["required", "optional"]), "required", "Whether a client must have a certificate of `client_ca`. With `optional` a client without one needs a token. `required` is refused without `client_ca`."),
     on_restart("web.allowed_origins", Kind::Origins, "", "The origins whose pages may call the gRPC port through gRPC-Web or Connect (CORS). Default: none; a request with the header `Origin` is then refused."),
     on_restart("admin.listen", Kind::AddressOrOff, "127.0.0.1:9464", "The address of the admin port: HTTP with `/livez`, `/readyz`, `/metrics` and a status page. It has no authentication. If the default address is in use, the gateway starts without the port."),
     on_restart("log.format", Kind::Choice(&["auto", "pretty", "json"]), "auto", "The format of log lines; `auto` is `pretty` on a terminal and `json` otherwise."),
@@ -176,9 +177,9 @@ pub(super) fn is_in_known_table(path: &[&str]) -> bool {
     path.len() > 1 && path.first().is_some_and(|table| is_table(&[table]))
 }
 
-/// Whether the operator chooses the last part of a written path, which is a table: `callers.web`.
-pub(super) fn is_named_table(path: &[&str]) -> bool {
-    KEYS.iter().any(|key| has_prefix(key, path) && key.path.split('.').nth(path.len() - 1) == Some(NAME))
+/// Whether every key inside a written path has a default: `cache`, but not `tls`.
+pub(super) fn has_all_defaults(path: &[&str]) -> bool {
+    KEYS.iter().filter(|key| has_prefix(key, path)).all(|key| !key.default.is_empty())
 }
 
 /// Whether the first parts of a row's path accept the written ones.
@@ -188,7 +189,7 @@ fn has_prefix(key: &ConfigKey, path: &[&str]) -> bool {
 }
 
 /// The known path that an unknown one is probably a misspelling of: the one with the fewest edits, if there are at most 1 +
-/// a quarter of the number of written bytes.
+/// a quarter of the number of written characters.
 pub(super) fn nearest(path: &[&str]) -> Option<String> {
     let written = path.join(".");
     // The operator's own names are no misspellings, so they replace the placeholders before the comparison.
@@ -199,7 +200,7 @@ pub(super) fn nearest(path: &[&str]) -> Option<String> {
     });
     let (edits, nearest) =
         with_written_names.map(|known| (strsim::damerau_levenshtein(&written, &known), known)).min()?;
-    (edits <= 1 + written.len() / 4).then_some(nearest)
+    (edits <= 1 + written.chars().count() / 4).then_some(nearest)
 }
 
 /// Whether a part of a path is a placeholder.

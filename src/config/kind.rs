@@ -9,7 +9,7 @@ use url::Url;
 use super::{
     ca_file::CaFile,
     http_url::HttpUrl,
-    redaction::without_credentials,
+    redaction::{HIDDEN, without_credentials},
     redis_url::RedisUrl,
     tls::{CertificateFile, KeyFile},
     units::{parse_duration, parse_size, show_duration, show_size},
@@ -67,9 +67,13 @@ pub(super) enum Kind {
 pub(super) const LIST_SEPARATOR: char = ',';
 
 impl Kind {
-    /// Parses a text. A [`Kind::CaFile`] is read and checked as well. The error says what is accepted, or what is wrong
-    /// with the file.
+    /// Parses a text. A PEM file is read and checked as well. The error says what is accepted, or what is wrong with the
+    /// file.
     pub(super) fn parse(&self, text: &str) -> Result<Value, String> {
+        // Otherwise a copy of the effective configuration would have a token that everybody knows.
+        if matches!(self, Self::Secret | Self::HttpUrl | Self::RedisUrl) && text.contains(HIDDEN) {
+            return Err(format!("`{HIDDEN}` is what `stockroom config` prints in place of a secret; write the secret"));
+        }
         let parsed = match self {
             Self::Address => text.parse().ok().map(Value::Address),
             Self::AddressOrOff if text == "off" => Some(Value::AddressOrOff(None)),
@@ -111,12 +115,16 @@ impl Kind {
 
     /// The text as an error may repeat it: without the user and password of a URL. `None` for a secret.
     ///
-    /// A text with `@` or `://` may be a URL that was written at the wrong key. A text that should be the path of a file with a
-    /// secret may be the secret, unless it begins with `/`.
+    /// A text with `@` or `://` may be a URL that was written at the wrong key. A text that should be the path of a file may be
+    /// what the file should hold, as a secret or a private key, unless it begins with `/`.
     pub(super) fn redacted(&self, text: &str) -> Option<String> {
         match self {
             Self::Secret => None,
-            Self::ValueFile | Self::KeyFile if !text.is_empty() && !text.starts_with('/') => None,
+            Self::ValueFile | Self::CaFile | Self::CertificateFile | Self::KeyFile
+                if !text.is_empty() && !text.starts_with('/') =>
+            {
+                None
+            }
             Self::HttpUrl | Self::RedisUrl => Some(without_credentials(text)),
             _ if text.contains('@') || text.contains("://") => Some(without_credentials(text)),
             _ => Some(text.to_owned()),

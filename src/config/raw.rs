@@ -1,6 +1,7 @@
 //! Collects settings from a file, the environment and flags: texts by path, each with its origin.
 //!
-//! This module checks that keys are known and that names and marketplaces in paths are valid. It does not check values.
+//! This module checks that keys are known, that names and marketplaces in paths are valid, and that lists and tables are where
+//! they may be. It does not check values otherwise.
 //!
 //! A setting of a later source overrides that of an earlier one, so the sources are added in the order file, environment,
 //! flags. Two settings of one key from the same source are an error: a file can name a marketplace in two ways, and a
@@ -112,7 +113,13 @@ impl Settings {
             }
             let origin = Origin::Environment(name.to_owned());
             let path: Vec<String> = key.split("__").map(str::to_ascii_lowercase).collect();
-            let path = self.with_known_name(path);
+            let path = match self.with_known_name(path) {
+                Ok(path) => path,
+                Err(error) => {
+                    self.errors.push(error.at(&origin));
+                    continue;
+                }
+            };
             let parts: Vec<&str> = path.iter().map(String::as_str).collect();
             if keys::find(&parts).is_none() && !keys::is_in_known_table(&parts) && keys::nearest(&parts).is_none() {
                 self.warnings.push(format!("{name} is not the variable of any key; it has no effect"));
@@ -187,6 +194,11 @@ impl Settings {
             },
             DeValue::Array(elements) if is_list(path) && elements.iter().all(|one| one.get_ref().is_str()) => {
                 let texts: Vec<&str> = elements.iter().filter_map(|one| one.get_ref().as_str()).collect();
+                // Joined and split again it would be another element, or two.
+                if let Some(text) = texts.iter().find(|text| text.contains(LIST_SEPARATOR) || text.trim() != **text) {
+                    let problem = format!("the element {text:?} has a comma or spaces around it");
+                    return self.errors.push(ConfigError::new(path.join("."), problem).at(&at));
+                }
                 texts.join(&LIST_SEPARATOR.to_string())
             }
             DeValue::Array(_) => {
@@ -234,20 +246,28 @@ impl Settings {
     }
 
     /// A path from the environment, with the operator's name as the file spells it: shells accept no `-` in a variable,
-    /// and all variables are in upper case.
-    fn with_known_name(&self, mut path: Vec<String>) -> Vec<String> {
+    /// and all variables are in upper case. An error where the variable may mean two names.
+    fn with_known_name(&self, mut path: Vec<String>) -> Result<Vec<String>, ConfigError> {
         if let [table, name, _, ..] = path.as_mut_slice() {
             let plain = |name: &str| name.to_ascii_lowercase().replace('-', "_");
-            if let Some(known) = self.names_below(table).into_iter().find(|known| plain(known) == *name) {
-                *name = known.to_owned();
+            let known: Vec<&str> =
+                self.names_below(table).into_iter().filter(|known| plain(known) == plain(name)).collect();
+            match *known.as_slice() {
+                [] => {}
+                [known] => *name = known.to_owned(),
+                [one, other, ..] => {
+                    let problem = format!("it may mean {table}.{one} or {table}.{other}; set the key in the file");
+                    return Err(ConfigError::new(path.join("."), problem));
+                }
             }
         }
-        path
+        Ok(path)
     }
 }
 
 /// What is wrong with a table of the file, apart from its keys. Without this check an empty table would vanish: `listen = {}`
-/// would mean the default, and an empty `[callers.web]` no caller, and with it no need for a token.
+/// would mean the default, an empty `[tls]` a port without TLS, and an empty `[callers.web]` no caller, and with it no need
+/// for a token. Where each key has a default, as in `[cache]`, an empty table means these.
 fn table_problem(path: &[String], table: &DeTable<'_>) -> Option<String> {
     let parts: Vec<&str> = path.iter().map(String::as_str).collect();
     if let Some(key) = keys::find(&parts) {
@@ -259,7 +279,7 @@ fn table_problem(path: &[String], table: &DeTable<'_>) -> Option<String> {
     if !keys::is_table(&parts) {
         return Some(unknown_key(&parts));
     }
-    keys::is_named_table(&parts).then(|| "the table is empty; set its keys or remove it".to_owned())
+    (!keys::has_all_defaults(&parts)).then(|| "the table is empty; set its keys or remove it".to_owned())
 }
 
 fn unknown_key(path: &[&str]) -> String {

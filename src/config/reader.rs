@@ -3,7 +3,7 @@
 //! The row of a key (`keys`) says how its text is parsed. The reader keeps an [`Entry`] for each key that it has read; the
 //! entries are the effective configuration. Each key is read once.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, time::Duration};
 
 use super::{
     Effective,
@@ -88,6 +88,9 @@ impl<'a> Reader<'a> {
         }
         match key.kind.parse(text) {
             Ok(value) => {
+                if let Value::KeyFile(file) = &value {
+                    self.warn_if_everybody_reads(path, file.path());
+                }
                 self.record(path, key, Some(value.clone()));
                 self.typed(path, value)
             }
@@ -115,7 +118,7 @@ impl<'a> Reader<'a> {
             self.add_error(path, format!("it may not be longer than {limit_path}, which is {}", show_duration(limit)));
             return None;
         }
-        self.set_derived(path, Value::Duration(limit));
+        self.set_derived(path, Value::Duration(limit), limit_path);
         Some(limit)
     }
 
@@ -158,11 +161,7 @@ impl<'a> Reader<'a> {
         });
         match content {
             Ok(content) => {
-                if is_readable_by_everybody(&file) {
-                    self.warnings.push(format!(
-                        "{file_path}: every user of this machine can read {file}; change its mode to 0400"
-                    ));
-                }
+                self.warn_if_everybody_reads(file_path, Path::new(&file));
                 let value = Value::FromFile { path: file, content: Box::new(content) };
                 self.record(file_path, file_key, Some(value.clone()));
                 Some(value)
@@ -174,10 +173,26 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Sets the effective value of a key that is not set and whose value follows from other keys.
-    pub(super) fn set_derived(&mut self, path: &str, value: Value) {
+    /// Sets the effective value of a key that is not set and whose value follows from another key or table. The key has been
+    /// read; one whose value was wrong has no effective value and gets none.
+    pub(super) fn set_derived(&mut self, path: &str, value: Value, from: &str) {
         if let Some(entry) = self.entries.iter_mut().find(|entry| entry.path == path) {
             entry.value = Some(value);
+            entry.derived_from = Some(from.to_owned());
+        }
+    }
+
+    /// The key under which the value of a key was written: itself, or the one of the file that holds it.
+    pub(super) fn written_at(&self, path: &str) -> String {
+        let file_path = format!("{path}_file");
+        if self.is_set(&file_path) { file_path } else { path.to_owned() }
+    }
+
+    /// Warns of a file with a secret whose mode lets every user of the machine read it.
+    fn warn_if_everybody_reads(&mut self, key: &str, file: &Path) {
+        if fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0) {
+            let file = file.display();
+            self.warnings.push(format!("{key}: every user of this machine can read {file}; change its mode to 0400"));
         }
     }
 
@@ -191,13 +206,8 @@ impl<'a> Reader<'a> {
 
     fn record(&mut self, path: &str, key: &'static ConfigKey, value: Option<Value>) {
         let origin = self.settings.get(path).map(|setting| setting.origin.clone());
-        self.entries.push(Entry { path: path.to_owned(), key, value, origin });
+        self.entries.push(Entry { path: path.to_owned(), key, value, origin, derived_from: None });
     }
-}
-
-/// Whether the mode of a file lets every user of the machine read it.
-fn is_readable_by_everybody(file: &str) -> bool {
-    fs::metadata(file).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
 }
 
 fn key_at(path: &str) -> Option<&'static ConfigKey> {

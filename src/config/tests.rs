@@ -71,10 +71,100 @@ fn a_flag_beats_the_environment_and_the_environment_beats_a_file() {
 #[test]
 fn a_variable_finds_the_name_that_the_file_spelled_otherwise() {
     let toml = ACCOUNT.replace("accounts.main", "accounts.North-America");
-    let environment = variables(&[("STOCKROOM_ACCOUNTS__NORTH_AMERICA__CALLS_PER_SECOND", "2.5")]);
-    let config = Config::from_settings(&settings(&toml).environment(environment)).unwrap();
-    assert_eq!(config.accounts.len(), 1);
-    assert_eq!(config.accounts[0].calls_per_second, 2.5);
+    for name in ["STOCKROOM_ACCOUNTS__NORTH_AMERICA__", "STOCKROOM_ACCOUNTS__NORTH-AMERICA__"] {
+        let environment = variables(&[(&format!("{name}CALLS_PER_SECOND"), "2.5")]);
+        let config = Config::from_settings(&settings(&toml).environment(environment)).unwrap();
+        assert_eq!(config.accounts.len(), 1, "{name}");
+        assert_eq!(config.accounts[0].calls_per_second, 2.5);
+    }
+}
+
+#[test]
+fn a_variable_that_may_mean_two_names_is_an_error() {
+    let toml = format!("{ACCOUNT}[callers.a-b]\ntoken = \"one\"\n[callers.a_b]\ntoken = \"two\"\n");
+    let environment = variables(&[("STOCKROOM_CALLERS__A_B__ADMIN", "true")]);
+    assert_eq!(
+        errors(&settings(&toml).environment(environment)),
+        ["callers.a_b.admin: it may mean callers.a-b or callers.a_b; set the key in the file (environment variable \
+          STOCKROOM_CALLERS__A_B__ADMIN)"]
+    );
+}
+
+#[test]
+fn a_wrong_value_hides_no_other_error() {
+    let toml = "listen = \"x\"\nreplicas = 0\n[cache]\nceiling = \"x\"\n[server]\nmax_deadline = \"9\"\n\
+                default_deadline = \"8\"\ndrain = \"x\"\n[web]\nallowed_origins = [\"bad\"]\n";
+    let mut found =
+        Config::from_settings(&settings(toml)).unwrap_err().0.into_iter().map(|it| it.key).collect::<Vec<_>>();
+    found.sort();
+    let expected = [
+        "accounts",
+        "cache.ceiling",
+        "listen",
+        "replicas",
+        "server.default_deadline",
+        "server.drain",
+        "server.max_deadline",
+        "web.allowed_origins",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn an_element_of_a_list_is_never_another_one_or_two() {
+    for element in ["a,b", "a ", " a"] {
+        let toml = format!(
+            "{ACCOUNT}[callers.web]\nidentities = [{element:?}]\n[server]\nidentity_header = \"l5d-client-id\"\n"
+        );
+        assert!(errors(&settings(&toml))[0].starts_with("callers.web.identities: the element"), "{element:?}");
+    }
+}
+
+#[test]
+fn what_the_effective_configuration_hides_is_no_value() {
+    let copied = format!("{ACCOUNT}[callers.web]\ntoken = \"(hidden)\"\n[redis]\nurl = \"redis://(hidden)@h\"\n");
+    let found = errors(&settings(&copied));
+    assert_eq!(found.len(), 2);
+    assert!(found.iter().all(|error| error.contains("prints in place of a secret")), "{found:#?}");
+}
+
+#[test]
+fn what_tls_would_ignore_is_an_error() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (certificate, key) = (folder.path().join("tls.pem"), folder.path().join("tls.key"));
+    std::fs::write(&certificate, certified.cert.pem()).unwrap();
+    std::fs::write(&key, certified.signing_key.serialize_pem()).unwrap();
+    let tls = |more: &str| settings(&format!("{ACCOUNT}[tls]\ncertificate = {certificate:?}\nkey = {key:?}\n{more}"));
+    assert_eq!(
+        errors(&tls("client_auth = \"required\"\n")),
+        ["tls.client_auth = \"required\": no client is asked for a certificate without `tls.client_ca`; set it too \
+          (stockroom.toml:10)"]
+    );
+    for more in [
+        String::new(),
+        "client_auth = \"optional\"\n".to_owned(),
+        format!("client_auth = \"required\"\nclient_ca = {certificate:?}\n"),
+    ] {
+        assert!(Config::from_settings(&tls(&more)).is_ok(), "{more}");
+    }
+    let redis =
+        |scheme: &str| settings(&format!("{ACCOUNT}[redis]\nurl = \"{scheme}://h\"\nca_file = {certificate:?}\n"));
+    assert!(Config::from_settings(&redis("rediss")).is_ok());
+    assert!(errors(&redis("redis"))[0].contains("one without TLS; begin it with `rediss`"));
+
+    let without_key = format!("{ACCOUNT}[tls]\ncertificate = {certificate:?}\nclient_ca = {certificate:?}\n");
+    let identities = format!("{without_key}[callers.web]\nidentities = [\"web\"]\n");
+    assert_eq!(errors(&settings(&identities)), errors(&settings(&without_key)), "the authority is there to prove it");
+
+    let warnings = |mode| {
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
+        Config::with_effective(&tls("")).unwrap().1.warnings().join("; ")
+    };
+    assert!(warnings(0o644).starts_with("tls.key: every user of this machine can read"), "{}", warnings(0o644));
+    assert_eq!(warnings(0o600), "");
 }
 
 #[test]
@@ -271,7 +361,11 @@ fn no_secret_is_ever_shown() {
     // A Redis URL without its `@`, and URLs at keys of other kinds.
     let misplaced = "listen = \"redis://:hush@h\"\n[redis]\nurl = \"redis://:hush/1\"\nurl_file = \"hush@h\"\n\
                      [callers.a]\ntoken_file = \"hush\"\n";
-    let misplaced = format!("{misplaced}[accounts.main]\nendpoint = \"me:hush@h\"\n");
+    let pasted = "'''-----BEGIN PRIVATE KEY-----\nhush'''";
+    let misplaced = format!(
+        "{misplaced}[accounts.main]\nendpoint = \"me:hush@h\"\nca_file = {pasted}\n[tls]\ncertificate = {pasted}\n\
+         key = {pasted}\nclient_ca = {pasted}\n"
+    );
     let shown = [
         format!("{config:?}"),
         format!("{effective:?}"),
@@ -288,7 +382,8 @@ fn no_secret_is_ever_shown() {
 
 #[test]
 fn the_effective_configuration_is_toml_with_the_origin_of_each_value() {
-    let settings = settings(ACCOUNT).flag("listen", "--listen", Some("127.0.0.1:0"));
+    let settings =
+        settings(&format!("{ACCOUNT}[cache]\nceiling = \"1h\"\n")).flag("listen", "--listen", Some("127.0.0.1:0"));
     let effective = Config::with_effective(&settings).unwrap().1;
     let text = effective.to_toml();
     assert!(text.parse::<toml::Table>().is_ok(), "{text}");
@@ -298,6 +393,8 @@ fn the_effective_configuration_is_toml_with_the_origin_of_each_value() {
         "partner_tags.UK = \"demo-21\" # stockroom.toml:6",
         "# proxy = (not set)",
         "offers_fresh = \"50m\" # default",
+        "offers_stale = \"1h\" # derived from cache.ceiling",
+        "default_marketplace = \"US\" # derived from accounts",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
@@ -413,8 +510,9 @@ fn every_error_of_files_and_addresses_is_reported_with_its_place() {
 #[test]
 fn a_table_without_keys_is_an_error_so_that_no_caller_vanishes() {
     assert_eq!(
-        errors(&settings(&format!("{ACCOUNT}[callers.web]\n[cache]\n"))),
-        ["callers.web: the table is empty; set its keys or remove it (stockroom.toml:7)"]
+        errors(&settings(&format!("{ACCOUNT}[callers.web]\n[cache]\n[tls]\n[redis]\n[accounts.eu.partner_tags]\n"))),
+        [("accounts.eu.partner_tags", 11), ("callers.web", 7), ("redis", 10), ("tls", 9)]
+            .map(|(key, line)| format!("{key}: the table is empty; set its keys or remove it (stockroom.toml:{line})"))
     );
 }
 
@@ -527,6 +625,16 @@ fn a_second_token_is_a_caller_s_own_too() {
         errors(&settings(&callers("old"))),
         ["callers.zoo.token: caller web has the same token; each needs its own (stockroom.toml:11)"]
     );
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    std::fs::write(&file, "old").unwrap();
+    let in_a_file = callers("").replace("token = \"\"", &format!("token_file = {file:?}"));
+    assert_eq!(
+        errors(&settings(&in_a_file)),
+        [format!(
+            "callers.zoo.token_file = {file:?}: caller web has the same token; each needs its own (stockroom.toml:11)"
+        )]
+    );
 }
 
 #[test]
@@ -559,4 +667,22 @@ fn the_keys_of_an_account_that_does_not_run_wait_for_the_restart() {
         running.adopt_live(effective(&newer));
         assert_eq!(running.to_toml(), before, "no mixture of two accounts");
     }
+}
+
+#[test]
+fn a_credential_of_another_version_waits_for_the_restart_as_a_whole() {
+    let effective = |id: &str, version: &str| {
+        let toml = format!(
+            "[accounts.main]\ncredential_id = \"{id}\"\ncredential_secret = \"hush-hush\"\n\
+             credential_version = \"{version}\"\npartner_tags = {{ US = \"demo-20\" }}\n"
+        );
+        Config::with_effective(&settings(&toml)).unwrap().1
+    };
+    let live = |newer: &Effective| {
+        let changes = effective("one", "2.1").changes(newer).into_iter();
+        changes.map(|change| (change.key, change.takes_effect == TakesEffect::OnReload)).collect::<Vec<_>>()
+    };
+    let (id, version) = ("accounts.main.credential_id".to_owned(), "accounts.main.credential_version".to_owned());
+    assert_eq!(live(&effective("other", "2.1")), [(id.clone(), true)]);
+    assert_eq!(live(&effective("other", "3.1")), [(id, false), (version, false)]);
 }

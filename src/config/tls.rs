@@ -20,8 +20,8 @@ use super::CaFile;
 
 /// The protocols that the port speaks, in the order of preference.
 const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
-/// A certificate is close to its end when less than this part of its validity is left, or [`LONGEST_WARNING`].
-const WARNING_PART: u32 = 5;
+/// A certificate is close to its end when a fifth of its validity is left, or [`LONGEST_WARNING`] if that is shorter.
+const WARNING_DIVISOR: u32 = 5;
 const LONGEST_WARNING: Duration = Duration::from_secs(14 * 24 * 3600);
 
 /// TLS of the gRPC port.
@@ -33,7 +33,7 @@ pub struct TlsConfig {
     client_auth: ClientAuth,
 }
 
-/// Whether a client must have a certificate.
+/// Whether a client must have a certificate. It matters only with a `client_ca`: without one no client is asked for any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClientAuth {
     /// A client without a certificate cannot connect.
@@ -103,11 +103,6 @@ impl TlsConfig {
         Self { client_ca, client_auth: self.client_auth, ..newer.clone() }
     }
 
-    /// Whether a client can prove who it is with a certificate.
-    pub fn has_client_ca(&self) -> bool {
-        self.client_ca.is_some()
-    }
-
     /// When the first certificate of the chain to expire does so.
     pub fn expires(&self) -> SystemTime {
         self.certificate.validity.1
@@ -116,7 +111,7 @@ impl TlsConfig {
     /// From when on the end of the certificate is close.
     pub fn warns_from(&self) -> SystemTime {
         let (begin, end) = self.certificate.validity;
-        end - (end.duration_since(begin).unwrap_or_default() / WARNING_PART).min(LONGEST_WARNING)
+        end - (end.duration_since(begin).unwrap_or_default() / WARNING_DIVISOR).min(LONGEST_WARNING)
     }
 }
 

@@ -80,8 +80,9 @@ impl Value {
         }
     }
 
-    /// Whether both values of one key mean the same to a running gateway. Secrets and files count by their content, also
-    /// where [`Self::shown`] hides it. A CA file counts by its path as well, which the gateway watches until a restart.
+    /// Whether both values of one key mean the same to a running gateway. Secrets count by their content, also where
+    /// [`Self::shown`] hides it, and wherever the file is that holds one. A PEM file (authorities, certificate, key) counts
+    /// by its path and its content.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::FromFile { content: one, .. }, Self::FromFile { content: other, .. }) => one.is_same(other),

@@ -168,7 +168,7 @@ pub fn config() -> Config {
         tls: None,
         log: LogConfig::default(),
         web: WebConfig::default(),
-        admin: AdminConfig::default(),
+        admin: AdminConfig { listen: None, required: false },
         redis: None,
         replicas: 1,
         replica_index: None,
