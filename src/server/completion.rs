@@ -3,7 +3,8 @@
 //! # Rule
 //!
 //! gRPC ends a call with `grpc-status`, in the trailers or, where no message was sent, in the headers. Each call
-//! passes [`finish`] or, for an OK of this gateway's own services, [`succeed`] exactly once. Every end has the request's id.
+//! passes exactly one of [`finish`], [`succeed`] (an OK of this gateway's own services) and [`abandoned`] (its record was
+//! dropped before). What is sent at the end has the request's id.
 //! An error has `ErrorInfo` (a reason of this gateway),
 //! `RequestInfo` (the request's id), the details that its maker added, and where a retry can help the pushback header.
 //!
@@ -11,7 +12,7 @@
 //!
 //! A status that tonic made has no reason; it gets one, and that reason's code. An error that is too large for a client's
 //! header list loses details, then the end of its message, never its reason. A call whose stream ended before has no headers
-//! to complete; [`abandoned`] writes its line. tonic's own ends always have a status, so headers without one are an OK.
+//! to complete. Headers without a status do not come here: `tracked_body` takes such an end for a defect.
 
 use std::{
     collections::HashMap,
@@ -38,7 +39,7 @@ pub(crate) const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-push
 /// proxy adds.
 const MAX_HEADER_LIST_BYTES: usize = 7 * 1024;
 /// The characters of a message where a longer one does not fit.
-const SHORT_MESSAGE: usize = 100;
+const SHORT_MESSAGE_CHARS: usize = 100;
 
 /// The error of a call that took too long.
 pub(crate) fn deadline_exceeded() -> ErrorDescriptor {
@@ -48,16 +49,16 @@ pub(crate) fn deadline_exceeded() -> ErrorDescriptor {
 /// The trailers of a call that ends with an error.
 pub(crate) fn trailers(error: &Status, record: CallRecord) -> HeaderMap {
     let mut trailers = HeaderMap::new();
-    // A status built here always encodes into headers.
+    // A status of the gateway always encodes into headers.
     let _ = error.add_header(&mut trailers);
     finish(&mut trailers, record);
     trailers
 }
 
-/// The trailers of a call that succeeded. Writes its line.
+/// The trailers of a call that succeeded. Records its end.
 pub(crate) fn succeed(mut record: CallRecord) -> HeaderMap {
     record.is_finished = true;
-    log(Code::Ok, "", &record);
+    record_end(Code::Ok, "", &record);
     let mut trailers = HeaderMap::with_capacity(2);
     trailers.insert(Status::GRPC_STATUS, OK);
     let nothing = HeaderValue::from_static("");
@@ -65,7 +66,7 @@ pub(crate) fn succeed(mut record: CallRecord) -> HeaderMap {
     trailers
 }
 
-/// Completes the headers that end a call and writes its line.
+/// Completes the headers that end a call, and records its end. They have a status.
 pub(crate) fn finish(last: &mut HeaderMap, mut record: CallRecord) {
     record.is_finished = true;
     last.insert(REQUEST_ID, record.request_id.clone());
@@ -73,18 +74,26 @@ pub(crate) fn finish(last: &mut HeaderMap, mut record: CallRecord) {
         None => (Code::Ok, String::new()),
         Some(status) => complete(last, &status, &record),
     };
-    log(code, &reason, &record);
+    record_end(code, &reason, &record);
 }
 
-/// Writes the line of a call that the client left.
+/// Records the end of a call whose record was dropped before its end could be sent. After the deadline `stream_watchdog` has
+/// ended its stream, since its peer does not read or its answers do not stop. Before it the client has left.
 pub(crate) fn abandoned(record: &CallRecord) {
-    log(Code::Cancelled, error::reason_name(ErrorReason::ClientGone), record);
+    let (code, reason) = if Instant::now() >= record.deadline {
+        (Code::DeadlineExceeded, error::reason_name(ErrorReason::DeadlineExceeded))
+    } else {
+        (Code::Cancelled, error::reason_name(ErrorReason::ClientGone))
+    };
+    keep_failure(code, reason, String::new(), record);
+    record_end(code, reason, record);
 }
 
-/// Gives a status what every error of this gateway carries: a reason, the request's id, and when to retry.
+/// Gives a status what every error of this gateway carries: a reason, the request's id, and when to retry. Keeps the failure
+/// for the status page.
 ///
-/// Clients bound the headers that they accept, so the longest form that fits is sent: with all details, with the reason
-/// and the request's id only, or with a short message besides.
+/// Clients bound the headers that they accept, so the first form that fits is sent: with all details; with the reason, the
+/// request's id and the retry delay only; or with a short message besides, which is sent even if it does not fit.
 fn complete(last: &mut HeaderMap, status: &Status, record: &CallRecord) -> (Code, String) {
     let details = status.get_error_details();
     let (code, reason) = match details.error_info() {
@@ -97,7 +106,7 @@ fn complete(last: &mut HeaderMap, status: &Status, record: &CallRecord) -> (Code
     let request_id = record.request_id.to_str().unwrap_or_default();
     let mut all = details.clone();
     let facts = details.error_info().map(|info| info.metadata.clone()).unwrap_or_default();
-    remember(code, &reason, facts.get("amazon_request_id").cloned().unwrap_or_default(), record);
+    keep_failure(code, &reason, facts.get("amazon_request_id").cloned().unwrap_or_default(), record);
     all.set_error_info(reason.clone(), DOMAIN, facts);
     all.set_request_info(request_id, "");
     let mut bare = ErrorDetails::new();
@@ -107,7 +116,7 @@ fn complete(last: &mut HeaderMap, status: &Status, record: &CallRecord) -> (Code
         bare.set_retry_info(Some(delay));
         last.insert(PUSHBACK, pushback(delay, record));
     }
-    let short: String = status.message().chars().take(SHORT_MESSAGE).collect();
+    let short: String = status.message().chars().take(SHORT_MESSAGE_CHARS).collect();
     for (message, details) in [(status.message(), all), (status.message(), bare.clone()), (&*short, bare)] {
         // A status built here always encodes into headers.
         let _ = Status::with_error_details(code, message, details).add_header(last);
@@ -152,8 +161,12 @@ fn reason_of_foreign(status: &Status) -> ErrorReason {
     }
 }
 
-/// Keeps a failure for the status page, unless it is the caller's own doing.
-fn remember(code: Code, reason: &str, amazon_request_id: String, record: &CallRecord) {
+/// Keeps a failure for the status page, unless its code says that the caller caused it. A deadline counts as a failure, however
+/// short the client's was. Health and reflection are left out: anybody can make their calls fail, and the list is short.
+fn keep_failure(code: Code, reason: &str, amazon_request_id: String, record: &CallRecord) {
+    if record.is_public_service {
+        return;
+    }
     let code = match code {
         Code::Unknown => "UNKNOWN",
         Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
@@ -183,7 +196,8 @@ fn remember(code: Code, reason: &str, amazon_request_id: String, record: &CallRe
     });
 }
 
-fn log(code: Code, reason: &str, record: &CallRecord) {
+/// Ends a call in the metrics, and writes its line to the log.
+fn record_end(code: Code, reason: &str, record: &CallRecord) {
     let stats = record.stats.snapshot();
     let elapsed = record.started.elapsed();
     record.metrics.call_ended(record.series, code.into(), elapsed);
@@ -210,12 +224,67 @@ fn log(code: Code, reason: &str, record: &CallRecord) {
         };
     }
     match code {
-        // A defect of the gateway, or of Amazon.
+        // A defect of the gateway, or an answer of Amazon that it cannot read.
         Code::Internal | Code::Unknown | Code::DataLoss => line!(error),
         // The account or the configuration needs the operator.
         Code::FailedPrecondition => line!(warn),
-        // Probes and tools call these all the time.
-        Code::Ok | Code::Cancelled if record.is_public_service => line!(debug),
+        // Probes and tools call these all the time, and anybody may.
+        _ if record.is_public_service => line!(debug),
         _ => line!(info),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        metrics::{Metrics, RpcSeries},
+        server::context::CallStatsHandle,
+    };
+
+    fn record(metrics: &'static Metrics, path: &'static str, deadline: Instant) -> CallRecord {
+        let series = RpcSeries::from_path(path);
+        metrics.call_started(series);
+        CallRecord {
+            method: path.into(),
+            request_id: HeaderValue::from_static("id"),
+            caller: Arc::default(),
+            started: std::time::Instant::now(),
+            deadline,
+            client_deadline: None,
+            is_public_service: path.starts_with("/grpc."),
+            stats: CallStatsHandle::default(),
+            is_finished: false,
+            metrics,
+            series,
+        }
+    }
+
+    const SEARCH: &str = "/stockroom.v1.SearchService/StreamSearch";
+
+    fn failures(metrics: &Metrics) -> Vec<&'static str> {
+        metrics.recent_failures().into_iter().map(|failure| failure.code).collect()
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_is_ended_at_its_deadline_is_no_client_that_left() {
+        let metrics = Metrics::new();
+        drop(record(metrics, SEARCH, Instant::now() + Duration::from_secs(60)));
+        assert_eq!(failures(metrics), [""; 0]);
+        drop(record(metrics, SEARCH, Instant::now()));
+        assert_eq!(failures(metrics), ["DEADLINE_EXCEEDED"]);
+    }
+
+    #[tokio::test]
+    async fn anybody_can_make_health_and_reflection_fail_so_the_status_page_leaves_them_out() {
+        let metrics = Metrics::new();
+        for path in ["/grpc.health.v1.Health/Watch", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"] {
+            trailers(&deadline_exceeded().status(), record(metrics, path, Instant::now()));
+        }
+        assert_eq!(failures(metrics), [""; 0]);
+        trailers(&deadline_exceeded().status(), record(metrics, SEARCH, Instant::now()));
+        assert_eq!(failures(metrics), ["DEADLINE_EXCEEDED"]);
     }
 }

@@ -37,7 +37,7 @@ pub(crate) struct Connection {
     accepted: Instant,
     /// Streams of this gateway's own services, which a drain waits for.
     calls: AtomicUsize,
-    /// Streams of health and reflection, which nothing waits for.
+    /// Streams of health and reflection, also of checks, which nothing waits for.
     public_service_streams: AtomicUsize,
     /// Milliseconds between `accepted` and the end of the last stream; 0 before the first.
     last_stream_ms: AtomicU64,

@@ -16,7 +16,7 @@ pub(crate) struct CallContext {
     pub(crate) principal: Principal,
     /// The latest time at which the call ends.
     pub(crate) deadline: Instant,
-    /// Cancelled when the call ends: answered, failed, at its deadline or because the client left.
+    /// Cancelled when the body of the answer is dropped: it was sent, the call failed, or the client left.
     pub(crate) ended: CancelFlag,
     /// Where the handler reports what the log line says of the call.
     pub(crate) stats: CallStatsHandle,

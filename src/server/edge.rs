@@ -15,7 +15,7 @@
 //! # Edge cases
 //!
 //! Health and reflection are called by probes and tools without tokens. They take no place among the calls, so that no
-//! probe fails under load; their streams have a bound of their own.
+//! probe fails under load; their streams have a bound of their own. A check has none: its message and its time are bounded.
 
 use std::{
     borrow::Cow,
@@ -23,7 +23,7 @@ use std::{
     pin::pin,
     sync::Arc,
     task::Poll,
-    time::{Duration, Instant as WallInstant},
+    time::{Duration, Instant as StdInstant},
 };
 
 use bytes::Bytes;
@@ -62,7 +62,7 @@ use stockroom_proto::pb::ErrorReason;
 const OVERLOAD_RETRY_DELAY: Duration = Duration::from_millis(500);
 
 /// Streams of health and reflection that may be open at once, in the process and on one connection. They take no place
-/// among the calls; a client has one health watch a connection.
+/// among the calls; a client has one health watch a connection. A connection's checks count while their message is on its way.
 const MAX_OPEN_STREAMS: usize = 4096;
 const MAX_OPEN_STREAMS_PER_CONNECTION: usize = 8;
 /// The deadline of a health watch that states none, as good as none. One that is stated holds, however long.
@@ -83,20 +83,21 @@ pub(crate) struct Edge {
 }
 
 /// A call in progress, for the line in the log at its end. A record that is dropped unfinished is a call whose stream ended
-/// without headers to complete: its client left or did not read, or its connection broke.
+/// without headers to complete: its client left, its connection broke, or `stream_watchdog` ended it at its deadline.
 #[derive(Debug)]
 pub(crate) struct CallRecord {
     /// The service and the method, as `stockroom.v1.SearchService/SearchProducts`.
     pub(crate) method: Cow<'static, str>,
     pub(crate) request_id: HeaderValue,
     pub(crate) caller: Arc<str>,
-    pub(crate) started: WallInstant,
+    pub(crate) started: StdInstant,
     pub(crate) deadline: Instant,
     /// The deadline that the client stated, without the gateway's bound.
     pub(crate) client_deadline: Option<Instant>,
     /// Whether it calls health or reflection.
     pub(crate) is_public_service: bool,
     pub(crate) stats: CallStatsHandle,
+    /// Whether its end is recorded.
     pub(crate) is_finished: bool,
     pub(crate) metrics: &'static Metrics,
     pub(crate) series: RpcSeries,
@@ -146,7 +147,7 @@ impl Edge {
             },
             request_id: request_id(request.headers()),
             caller: Arc::default(),
-            started: WallInstant::now(),
+            started: StdInstant::now(),
             deadline,
             client_deadline: asked.map(|asked| now + asked),
             is_public_service: method != Method::Call,
@@ -293,7 +294,7 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
         let mut text = uuid::Uuid::encode_buffer();
         HeaderValue::from_str(id.hyphenated().encode_lower(&mut text)).unwrap_or(HeaderValue::from_static("none"))
     });
-    // No other call has it, so HPACK need not remember it (RFC 7541, 6.2.3).
+    // Hardly another call has it, so HPACK need not remember it (RFC 7541, 6.2.3).
     id.set_sensitive(true);
     id
 }

@@ -12,9 +12,10 @@
 //!
 //! # Edge cases
 //!
-//! Messages that carry no product, and comparisons, which are rare, are encoded whole. Products that are
-//! shorter than [`MIN_SHARED_BYTES`] are copied. What is taken apart here names every field of the contract, so that a new
-//! field does not compile until it is written.
+//! Messages that carry no product, and comparisons, which are rare, are encoded whole. Products that are shorter than
+//! [`MIN_SHARED_BYTES`] and the parent of a variation family are copied. What is written by hand here (`GetProduct`,
+//! `GetProducts`, an entry, an outcome) names every field of the contract, so that a new field does not compile until it is
+//! written. In a message with a list prost writes every field but the list.
 
 use std::io::IoSlice;
 
@@ -30,9 +31,9 @@ use crate::served::{self, ProductEntry, product_outcome};
 
 /// Below this a slice of its own costs more than a copy: h2 chains no shorter data either.
 const MIN_SHARED_BYTES: usize = 256;
-/// What an answer takes beside its products, and what each product takes beside its bytes.
-const MESSAGE_BYTES: usize = 64;
-const ENTRY_BYTES: usize = 80;
+/// Capacity for what an answer takes beside its products, and for what each product takes beside its bytes.
+const MESSAGE_CAPACITY: usize = 64;
+const ENTRY_CAPACITY: usize = 80;
 
 /// A message in its frame.
 #[derive(Debug, Default)]
@@ -43,6 +44,7 @@ pub(crate) struct FramedMessage {
     read: usize,
     /// The products that were not read, each with its place: the length of `encoded` before it.
     products: std::vec::IntoIter<(usize, Bytes)>,
+    /// The bytes that were not read, those of the products included.
     remaining: usize,
 }
 
@@ -55,7 +57,7 @@ pub(crate) struct MessageWriter {
 
 /// A response message, which knows how to write the products in it by reference.
 pub(crate) trait Encode: Message + Sized {
-    /// How many products it carries.
+    /// How many products it carries at most.
     fn product_count(&self) -> usize {
         0
     }
@@ -71,7 +73,7 @@ impl FramedMessage {
     pub(crate) fn encode(message: impl Encode) -> Self {
         let count = message.product_count();
         let mut writer = MessageWriter {
-            encoded: Vec::with_capacity(MESSAGE_BYTES + count * ENTRY_BYTES),
+            encoded: Vec::with_capacity(MESSAGE_CAPACITY + count * ENTRY_CAPACITY),
             products: Vec::with_capacity(count),
         };
         writer.encoded.extend([0; frame::HEADER_BYTES]);
@@ -240,7 +242,7 @@ impl Encode for pb::ListReportsResponse {}
 impl Encode for pb::GetReportLinkResponse {}
 
 impl FramedMessage {
-    /// What is read next, in order: what was encoded before each product, and the product.
+    /// What is read next, in order: what was encoded before each product, and the product; then what was encoded behind them.
     fn slices(&self) -> impl Iterator<Item = &[u8]> {
         let mut read = self.read;
         let products = self.products.as_slice().iter().flat_map(move |(place, product)| {
@@ -344,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_behind_a_list_may_come_before_it_on_the_wire() {
+    fn a_list_may_come_before_fields_with_lower_tags() {
         let family = served::GetVariationsResponse {
             parent_asin: "B000000001".to_owned(),
             parent: Some(entry(500)),

@@ -26,8 +26,8 @@ use stockroom_proto::pb::ErrorReason;
 #[derive(Debug)]
 pub(crate) struct TrackedBody {
     content: Content,
-    /// Set once the answer has to wait.
-    deadline: Option<Pin<Box<Sleep>>>,
+    /// Ends the call at its deadline. Set once the answer has to wait.
+    timer: Option<Pin<Box<Sleep>>>,
     /// `None` after the end.
     record: Option<CallRecord>,
     /// Released when the body is dropped, which hyper does at the end of the stream.
@@ -38,7 +38,7 @@ pub(crate) struct TrackedBody {
 pub(crate) enum Content {
     /// Nothing is left.
     Empty,
-    /// The one message, or, without a record, the text of an answer that is no gRPC call's.
+    /// The one message; without a record, the text of an answer that is no call's, or of a call that has ended.
     One(FramedMessage),
     /// The messages of a stream.
     Stream(Pin<Box<dyn Stream<Item = Result<FramedMessage, Status>> + Send>>),
@@ -52,7 +52,8 @@ enum Next {
     Succeeded,
     Failed(Status),
     Trailers(HeaderMap),
-    /// The stream panicked, failed or ended without a status: a defect, and the client learns that the answer is incomplete.
+    /// The stream panicked, or one of health or reflection failed or ended without a status: a defect, and the client learns
+    /// that the answer is incomplete.
     Defect,
 }
 
@@ -69,10 +70,10 @@ impl TrackedBody {
 
     /// The body of an HTTP response to a request that was no call.
     pub(crate) fn plain(text: Bytes) -> Self {
-        Self { content: Content::One(text.into()), deadline: None, record: None, _held: None }
+        Self { content: Content::One(text.into()), timer: None, record: None, _held: None }
     }
 
-    /// The body of a call that has ended, with another text. The call keeps its place until the text was sent.
+    /// The body of a call that has ended, so that it has no record, with another text.
     pub(crate) fn with_text(self, text: Bytes) -> Self {
         Self { content: Content::One(text.into()), ..self }
     }
@@ -86,7 +87,7 @@ impl TrackedBody {
         } else {
             (content, Some(record))
         };
-        Response::from_parts(head, Self { content, deadline: None, record, _held: held })
+        Response::from_parts(head, Self { content, timer: None, record, _held: held })
     }
 }
 
@@ -126,7 +127,10 @@ impl Content {
                 Poll::Ready(match ready!(polled.unwrap_or(Poll::Ready(None))) {
                     Some(Ok(frame)) => match frame.into_data() {
                         Ok(data) => Next::Data(data.into()),
-                        Err(frame) => frame.into_trailers().map_or(Next::Defect, Next::Trailers),
+                        Err(frame) => match frame.into_trailers() {
+                            Ok(trailers) if trailers.contains_key(Status::GRPC_STATUS) => Next::Trailers(trailers),
+                            Ok(_) | Err(_) => Next::Defect,
+                        },
                     },
                     Some(Err(_)) | None => Next::Defect,
                 })
@@ -145,7 +149,7 @@ impl HttpBody for TrackedBody {
     ) -> Poll<Option<Result<Frame<FramedMessage>, Status>>> {
         let this = &mut *self;
         let Some(record) = &this.record else {
-            // Only the text of an answer that is no call's.
+            // Only the text of an answer that is no call's, or of a call that has ended.
             let text = std::mem::replace(&mut this.content, Content::Empty);
             return Poll::Ready(if let Content::One(text) = text { Some(Ok(Frame::data(text))) } else { None });
         };
@@ -154,7 +158,7 @@ impl HttpBody for TrackedBody {
             Poll::Ready(next) => next,
             Poll::Pending => {
                 let deadline = record.deadline;
-                ready!(this.deadline.get_or_insert_with(|| Box::pin(sleep_until(deadline))).as_mut().poll(cx));
+                ready!(this.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline))).as_mut().poll(cx));
                 Next::Failed(completion::deadline_exceeded().status())
             }
         };
@@ -188,5 +192,26 @@ impl HttpBody for TrackedBody {
             (None, Content::One(text)) => SizeHint::with_exact(text.remaining() as u64),
             _ => SizeHint::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt, stream};
+    use http_body_util::StreamBody;
+
+    use super::*;
+
+    #[test]
+    fn an_end_without_a_status_is_a_defect_and_no_success() {
+        let next = |trailers: HeaderMap| {
+            let frames = stream::iter([Ok::<_, Status>(Frame::<Bytes>::trailers(trailers))]);
+            let mut content = Content::Foreign(Body::new(StreamBody::new(frames)));
+            std::future::poll_fn(|cx| content.poll_next(cx)).now_or_never().unwrap()
+        };
+        assert!(matches!(next(HeaderMap::new()), Next::Defect));
+        let mut ok = HeaderMap::new();
+        ok.insert(Status::GRPC_STATUS, http::HeaderValue::from_static("0"));
+        assert!(matches!(next(ok), Next::Trailers(_)));
     }
 }
