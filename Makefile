@@ -48,6 +48,7 @@ test-clients: build stubs $(BIN)/grpcurl .tools/.chromium ## Check the client pa
 	cd clients/go && go vet ./... && go test ./...
 	clients/with-gateway clients/try
 	clients/with-gateway pytest --quiet -p no:cacheprovider tests/browser
+	pytest --quiet -p no:cacheprovider tests/mcp
 	clients/install go python typescript java rust
 	clients/conformance/run \
 	    'go=.tools/try/go/conformance' \

@@ -22,6 +22,7 @@ mod exit;
 mod files;
 mod format;
 mod json;
+mod mcp;
 mod next_command;
 #[cfg(all(test, feature = "sandbox"))]
 mod one_price;
@@ -75,6 +76,7 @@ enum Command {
     Status(status::Status),
     Purge(status::PurgeArgs),
     Health(status::HealthArgs),
+    Mcp(mcp::Mcp),
     Reload(reload::ReloadArgs),
     Config(settings::ShowConfig),
     Check(check::Check),
@@ -144,6 +146,7 @@ impl Command {
             Self::Status(command) => command.run().await,
             Self::Purge(command) => command.run().await,
             Self::Health(command) => command.run().await,
+            Self::Mcp(command) => command.run().await,
             Self::Reload(command) => command.run().await,
             Self::Config(command) => command.run(environment),
             Self::Check(command) => command.run(environment).await,

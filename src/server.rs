@@ -42,6 +42,7 @@ mod health;
 mod http_connection;
 mod identity;
 mod inline_executor;
+pub(crate) mod limits;
 mod listener;
 mod operations;
 mod outcomes;

@@ -18,12 +18,13 @@ const COMMON: [&str; 6] = ["clock", "config", "format", "metrics", "telemetry", 
 const BESIDE: [(&str, &[&str]); 4] = [("config", &[]), ("format", &[]), ("metrics", &[]), ("telemetry", &["config"])];
 
 /// Libraries that only some layers may name. A file at the root of `src` belongs to the layer of its name.
-const LIBRARIES: [(&[&str], &[&str]); 7] = [
+const LIBRARIES: [(&[&str], &[&str]); 8] = [
     (&["tonic", "tonic_health", "tonic_reflection", "tonic_types", "tonic_web"], &["server", "lib"]),
     (&["bb8_redis", "redis"], &["store"]),
     (&["moka"], &["cache"]),
     (&["hyper", "hyper_util"], &["admin", "server"]),
     (&["clap", "clap_complete", "clap_mangen", "terminal_size", "unicode_width"], &["cli"]),
+    (&["rmcp", "schemars"], &["cli"]),
     (&["stockroom_client"], &["cli"]),
     (&["amazon_sandbox"], &["cli"]),
 ];

@@ -88,6 +88,11 @@ pub fn find(marketplace: Marketplace, name: &str) -> Result<Category, Unknown> {
     Err(Unknown { marketplace, name: name.trim().chars().take(64).collect(), nearest: nearest(marketplace, wanted) })
 }
 
+/// Every friendly name, in alphabetical order. Not every marketplace has each of them.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    FRIENDLY.iter().filter(|(_, indices, _)| *indices != ["All"]).map(|(name, ..)| *name)
+}
+
 /// The friendly names of a marketplace in alphabetical order.
 pub fn list(marketplace: Marketplace) -> impl Iterator<Item = Category> {
     let named = FRIENDLY.iter().filter(|(_, indices, _)| *indices != ["All"]);

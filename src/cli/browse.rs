@@ -8,6 +8,7 @@ use super::{
     page::Page,
     remote::{ReadArgs, Remote},
 };
+use crate::server::limits::MAX_BROWSE_NODES;
 use stockroom_proto::pb;
 
 const EXAMPLES: &str = "\
@@ -21,7 +22,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(super) struct Browse {
     /// One to ten ids of browse nodes
-    #[arg(required = true, num_args = 1..=10, value_name = "ID")]
+    #[arg(required = true, num_args = 1..=MAX_BROWSE_NODES, value_name = "ID")]
     ids: Vec<String>,
     /// Levels of children, 0 to 3; each after the first costs calls to Amazon
     #[arg(long, default_value_t = 1)]
@@ -46,7 +47,7 @@ impl Browse {
     }
 }
 
-fn tree_page(answer: &pb::GetBrowseNodesResponse) -> Page {
+pub(super) fn tree_page(answer: &pb::GetBrowseNodesResponse) -> Page {
     let mut page = Page::default();
     for outcome in &answer.outcomes {
         let Some(node) = &outcome.node else {

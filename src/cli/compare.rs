@@ -1,5 +1,7 @@
 //! `stockroom compare`: products side by side, each row as soon as it is known.
 
+use std::time::SystemTime;
+
 use clap::Args;
 
 use super::{
@@ -10,6 +12,7 @@ use super::{
     page::{Column, Page, Style, Table},
     remote::{ReadArgs, Remote},
 };
+use crate::server::limits::{MAX_COMPARED, MIN_COMPARED};
 use stockroom_proto::pb::{self, compare_products_response::Event};
 
 const EXAMPLES: &str = "\
@@ -23,7 +26,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(super) struct Compare {
     /// Two to ten different ASINs
-    #[arg(required = true, num_args = 2..=10, value_name = "ASIN")]
+    #[arg(required = true, num_args = MIN_COMPARED..=MAX_COMPARED, value_name = "ASIN")]
     asins: Vec<String>,
     #[command(flatten)]
     read: ReadArgs,
@@ -39,25 +42,34 @@ impl Compare {
         if let Some(style) = out.style() {
             out.text(&table(Vec::new()).layout(style).head(false))?;
         }
-        let mut compared = false;
+        let mut ages = Vec::new();
         while let Some(message) = events.message().await? {
-            compared |= matches!(message.event, Some(Event::Row(_)));
-            print(&mut out, &message)?;
+            if let Some(Event::Row(row)) = &message.event {
+                ages.push(age_of(row));
+            }
+            print(&mut out, &message, &ages)?;
         }
-        Ok(if compared { Outcome::Done } else { Outcome::Nothing })
+        Ok(if ages.is_empty() { Outcome::Nothing } else { Outcome::Done })
     }
 }
 
-fn print(out: &mut Output, message: &pb::CompareProductsResponse) -> Result<(), Failure> {
+/// The freshness of a row, as an entry without its product.
+pub(super) fn age_of(row: &pb::CompareRow) -> pb::ProductEntry {
+    let freshness = row.entry.as_ref().and_then(|entry| entry.freshness);
+    pb::ProductEntry { product: None, freshness }
+}
+
+fn print(out: &mut Output, message: &pb::CompareProductsResponse, ages: &[pb::ProductEntry]) -> Result<(), Failure> {
     let Some(style) = out.style() else { return out.json(message, JsonLayout::Line) };
     match &message.event {
-        Some(event) => out.text(&event_text(event, style)),
+        Some(event) => out.text(&event_text(event, ages, style)),
         // An event that this version does not know.
         None => Ok(()),
     }
 }
 
-pub(super) fn event_text(event: &Event, style: Style) -> String {
+/// One event as text. `ages` has the freshness of the rows so far, of which the summary states the oldest.
+pub(super) fn event_text(event: &Event, ages: &[pb::ProductEntry], style: Style) -> String {
     match event {
         Event::Row(row) => table(Vec::new()).layout(style).rows(&[cells(row)]),
         Event::Missing(missing) => {
@@ -76,7 +88,7 @@ pub(super) fn event_text(event: &Event, style: Style) -> String {
                 }
             }
         }
-        Event::Summary(summary) => format!("\n{}", summary_page(summary).render(style)),
+        Event::Summary(summary) => format!("\n{}", summary_page(summary, ages).render(style)),
     }
 }
 
@@ -108,7 +120,7 @@ fn cells(row: &pb::CompareRow) -> Vec<String> {
     ]
 }
 
-fn summary_page(summary: &pb::CompareSummary) -> Page {
+fn summary_page(summary: &pb::CompareSummary, ages: &[pb::ProductEntry]) -> Page {
     let mut page = Page::default();
     let best = summary.best.iter().map(|best| {
         let field = match best.field() {
@@ -131,7 +143,7 @@ fn summary_page(summary: &pb::CompareSummary) -> Page {
         });
         page.facts(differing.collect());
     }
-    page.line(format::cost(summary.cost.as_ref()));
+    page.line(format::cost_and_age(summary.cost.as_ref(), ages, SystemTime::now()));
     page
 }
 
@@ -155,8 +167,8 @@ mod tests {
         let absence = pb::Absence { reason: pb::AbsenceReason::NotFound.into(), ..Default::default() };
         let missing = pb::CompareMissing { asin: "B000000002".to_owned(), absence: Some(absence) };
         let text = table(Vec::new()).layout(style).head(false)
-            + &event_text(&Event::Row(row), style)
-            + &event_text(&Event::Missing(missing), style);
+            + &event_text(&Event::Row(row), &[], style)
+            + &event_text(&Event::Missing(missing), &[], style);
         let expected = "\
 ASIN                    Price  Saving  Rating          Prime  Title
 B000000001             $33.99    -15%  ★ 4.5 (1,200)   yes    Example Lamp with a long name that…

@@ -109,7 +109,7 @@ async fn every_command_prints_one_price_for_a_product_in_one_style() {
         let mut events = client.compare_products(request).await.unwrap();
         let mut text = compare::table(Vec::new()).layout(Style::Markdown).head(false);
         while let Some(message) = events.message().await.unwrap() {
-            text.push_str(&compare::event_text(&message.event.unwrap(), Style::Markdown));
+            text.push_str(&compare::event_text(&message.event.unwrap(), &[], Style::Markdown));
         }
         printed.push(("compare", text));
     }

@@ -11,6 +11,7 @@ use super::{
     product_table::{PRODUCTS, product_rows},
     remote::{ReadArgs, Remote},
 };
+use crate::server::limits::MAX_ASINS;
 use stockroom_proto::pb::{self, product_outcome};
 
 const EXAMPLES: &str = "\
@@ -25,7 +26,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(super) struct Product {
     /// Up to 100 ASINs
-    #[arg(required = true, num_args = 1..=100, value_name = "ASIN")]
+    #[arg(required = true, num_args = 1..=MAX_ASINS, value_name = "ASIN")]
     asins: Vec<String>,
     /// Show the variations of the family that the product belongs to
     #[arg(long)]
@@ -252,7 +253,7 @@ fn date(date: &pb::PartialDate) -> String {
     }
 }
 
-fn family_page(answer: &pb::GetVariationsResponse) -> Page {
+pub(super) fn family_page(answer: &pb::GetVariationsResponse) -> Page {
     let mut page = Page::default();
     let summary = answer.summary.clone().unwrap_or_default();
     let spread = [&summary.lowest_price, &summary.highest_price].map(|price| price.as_ref().map(format::money));

@@ -4,7 +4,6 @@ use std::time::SystemTime;
 
 use super::{
     format,
-    next_command::next_command,
     page::{Column, Page},
 };
 use stockroom_proto::pb;
@@ -51,9 +50,6 @@ pub(super) fn found(answer: &pb::SearchProductsResponse, now: SystemTime) -> Pag
     page.line(format::incomplete(answer.incomplete.as_ref()));
     page.line(dropped(answer.dropped_count));
     page.line(format::cost_and_age(answer.cost.as_ref(), &answer.products, now));
-    if !answer.next_page_token.is_empty() {
-        page.command("next page: ", next_command(&answer.next_page_token));
-    }
     page
 }
 
@@ -149,7 +145,6 @@ mod tests {
                 entry("B000000002", "Shade", pb::Offer::default()),
             ],
             total_results: 1204,
-            next_page_token: "abc".to_owned(),
             understood: Some(pb::UnderstoodQuery {
                 marketplace: "www.amazon.com".to_owned(),
                 search_index: "HomeAndKitchen".to_owned(),
@@ -168,7 +163,6 @@ filters: price up to 20.00 USD (by Amazon)
 1  B000000001  Lamp      $0.00
 2  B000000002  Shade  No price
 1 call to Amazon, 2 from cache; fetched 5m ago
-next page: stockroom --page-token abc
 ";
         assert_eq!(
             found(&answer, SystemTime::UNIX_EPOCH + Duration::from_secs(600)).render(Style::Text(Some(100))),

@@ -20,9 +20,9 @@ use stockroom_proto::pb;
 /// The address that a gateway has without configuration.
 pub(super) const DEFAULT_SERVER: &str = "http://127.0.0.1:50051";
 
-/// The gateway to call, and the format of its answer.
+/// The gateway to call.
 #[derive(Args, Clone, Debug)]
-pub(super) struct Remote {
+pub(super) struct GatewayArgs {
     /// The gateway, as host:port or a URL [default: the address that the configuration here has for a gateway]
     #[arg(long, value_name = "ADDRESS", env = "STOCKROOM_SERVER", hide_env_values = true)]
     #[arg(help_heading = "Gateway", hide_short_help = true, default_value = DEFAULT_SERVER, hide_default_value = true)]
@@ -55,6 +55,13 @@ pub(super) struct Remote {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse::duration, help_heading = "Gateway")]
     #[arg(hide_short_help = true)]
     timeout: Duration,
+}
+
+/// The gateway to call, and the format of its answer.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Remote {
+    #[command(flatten)]
+    gateway: GatewayArgs,
     /// The format of the answer
     #[arg(long, value_enum, default_value_t, help_heading = "Output", hide_short_help = true)]
     format: Format,
@@ -100,15 +107,16 @@ pub(super) struct ReadArgs {
     pub(super) estimate: bool,
 }
 
-impl Remote {
-    pub(super) fn client(&self) -> Result<Client, Failure> {
+impl GatewayArgs {
+    /// A client whose user agent names the program.
+    pub(super) fn client(&self, program: &str) -> Result<Client, Failure> {
         let token = match &self.token_file {
             Some(file) => Some(SecretString::from(read(file)?.trim_end())),
             None => self.token.clone(),
         };
         // An empty variable is as good as none.
         let token = token.filter(|token| !token.expose_secret().is_empty());
-        let options = Options { token, caller: "stockroom-cli".to_owned(), deadline: self.timeout, tls: self.tls()? };
+        let options = Options { token, caller: program.to_owned(), deadline: self.timeout, tls: self.tls()? };
         Ok(Client::new(&self.server, options)?)
     }
 
@@ -122,6 +130,12 @@ impl Remote {
         let server_name = self.server_name.clone();
         let is_set = ca_pem.is_some() || identity_pem.is_some() || server_name.is_some();
         Ok(is_set.then_some(ClientTls { ca_pem, identity_pem, server_name }))
+    }
+}
+
+impl Remote {
+    pub(super) fn client(&self) -> Result<Client, Failure> {
+        self.gateway.client("stockroom-cli")
     }
 
     pub(super) fn out(&self) -> Output {

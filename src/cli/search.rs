@@ -6,10 +6,13 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use super::{
     exit::{Failure, Outcome},
     json::JsonLayout,
+    next_command::next_command,
     output::Output,
     page::{self, Style, Table},
     parse,
@@ -114,16 +117,18 @@ struct Filters {
     amazon_only: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ConditionArg {
+#[derive(Clone, Copy, Debug, ValueEnum, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum ConditionArg {
     New,
     Used,
     Refurbished,
     Collectible,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Sort {
+#[derive(Clone, Copy, Debug, ValueEnum, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Sort {
     /// Lowest price first
     PriceLow,
     /// Highest price first
@@ -156,7 +161,13 @@ impl Search {
         if self.read.estimate {
             return out.estimate(&answer, answer.cost.as_ref());
         }
-        out.answer(&answer, |answer| found(answer, SystemTime::now()))?;
+        out.answer(&answer, |answer| {
+            let mut page = found(answer, SystemTime::now());
+            if !answer.next_page_token.is_empty() {
+                page.command("next page: ", next_command(&answer.next_page_token));
+            }
+            page
+        })?;
         Ok(if answer.products.is_empty() { Outcome::Nothing } else { Outcome::Done })
     }
 

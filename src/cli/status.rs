@@ -206,7 +206,7 @@ impl From<NamespaceArg> for pb::CacheNamespace {
     }
 }
 
-fn status_page(answer: &pb::GetStatusResponse, now: SystemTime) -> Page {
+pub(super) fn status_page(answer: &pb::GetStatusResponse, now: SystemTime) -> Page {
     let mut page = Page::default();
     let start = answer.start_time.and_then(|time| SystemTime::try_from(time).ok());
     let up = start.and_then(|start| now.duration_since(start).ok()).map(format::duration);

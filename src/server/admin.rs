@@ -5,7 +5,10 @@ use std::time::SystemTime;
 use tokio::sync::oneshot;
 use tonic::{Request, Response, Status};
 
-use super::{context::CallContext, error::ErrorDescriptor, service_state::ServiceState, violations::Violations};
+use super::{
+    context::CallContext, error::ErrorDescriptor, limits::MAX_ASINS, service_state::ServiceState,
+    violations::Violations,
+};
 use crate::{
     cache::{Namespace, Purge},
     dispatch::{BreakerState, Report},
@@ -13,8 +16,6 @@ use crate::{
 };
 use amazon_catalog::{Asin, FileKind};
 use stockroom_proto::pb::{self, ErrorReason};
-
-const MAX_ASINS: usize = 100;
 
 #[derive(Debug)]
 pub(crate) struct AdminService(pub(crate) ServiceState);

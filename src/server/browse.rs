@@ -7,6 +7,7 @@ use tonic::{Request, Response, Status};
 use super::{
     context::CallContext,
     error::ErrorDescriptor,
+    limits::{MAX_BROWSE_NODES, MAX_DEPTH, MAX_RANKED},
     query,
     service_state::{Served, ServiceState},
     violations::Violations,
@@ -16,13 +17,11 @@ use crate::{
     catalog::{CostCounter, DealFilter, Error, ProductMask, ReadContext, SearchPlan, category},
     served,
 };
-use amazon_catalog::{BrowseNodeId, IDS_PER_CALL, SearchIndex};
+use amazon_catalog::{BrowseNodeId, SearchIndex};
 use stockroom_proto::pb;
 
-const MAX_RANKED: usize = 50;
 const DEFAULT_RANKED: usize = 10;
 const DEFAULT_SAVING: i32 = 10;
-const MAX_DEPTH: i32 = 3;
 /// The disclosure that Amazon's Operating Agreement asks for (section 5).
 const DISCLOSURE: &str = "As an Amazon Associate I earn from qualifying purchases.";
 /// The disclaimer that the Program Policies ask for beside prices (IP License).
@@ -48,12 +47,12 @@ impl served::browse_service_server::BrowseService for BrowseService {
         let mut read = self.0.read_context(request.options, &context, &mut violations);
         // NodeMap have no offers, so they age slowly.
         read.parts = ProductMask::from_parts([pb::ProductPart::Categories]);
-        if !(1..=IDS_PER_CALL).contains(&request.ids.len()) {
-            violations.add("ids", format!("must be 1 to {IDS_PER_CALL}; there are {}", request.ids.len()));
+        if !(1..=MAX_BROWSE_NODES).contains(&request.ids.len()) {
+            violations.add("ids", format!("must be 1 to {MAX_BROWSE_NODES}; there are {}", request.ids.len()));
         }
         let mut ids = Vec::new();
         let mut seen = HashSet::new();
-        for (n, text) in request.ids.iter().enumerate().take(IDS_PER_CALL) {
+        for (n, text) in request.ids.iter().enumerate().take(MAX_BROWSE_NODES) {
             let field = format!("ids[{n}]");
             if let Some(id) = violations.parsed(field.clone(), BrowseNodeId::parse(text)) {
                 if !seen.insert(id) {

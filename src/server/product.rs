@@ -7,7 +7,12 @@ use tokio_stream::{Stream, wrappers::UnboundedReceiverStream};
 use tonic::{Request, Response, Status};
 
 use super::{
-    context::CallContext, error::ErrorDescriptor, outcomes::OutcomeSlots, page_token, service_state::ServiceState,
+    context::CallContext,
+    error::ErrorDescriptor,
+    limits::{MAX_ASINS, MAX_COMPARED, MIN_COMPARED},
+    outcomes::OutcomeSlots,
+    page_token,
+    service_state::ServiceState,
     violations::Violations,
 };
 use crate::{
@@ -17,11 +22,8 @@ use crate::{
 use amazon_catalog::{Asin, ITEMS_PER_PAGE};
 use stockroom_proto::pb;
 
-const MAX_ASINS: usize = 100;
 /// More children than any variation family has: a page token behind it is forged.
 const MAX_VARIATIONS: usize = 10_000;
-const MIN_COMPARED: usize = 2;
-const MAX_COMPARED: usize = 10;
 
 #[derive(Debug)]
 pub(crate) struct ProductService(pub(crate) ServiceState);

@@ -1,6 +1,9 @@
 //! A search as a caller writes it becomes a plan that Amazon can be asked: parsed once, every fault named.
 
-use super::violations::Violations;
+use super::{
+    limits::{MAX_QUERY_CHARACTERS, MAX_SAVING_PERCENT, MAX_STARS, MIN_SAVING_PERCENT, MIN_STARS},
+    violations::Violations,
+};
 use crate::{
     catalog::{SearchPlan, category},
     format,
@@ -8,8 +11,6 @@ use crate::{
 use amazon_catalog::{BrowseNodeId, Locale, SearchItems, Unsupported, money};
 use stockroom_proto::pb;
 
-/// The longest text of a query (Creators API, `SearchItems`; PA-API names none).
-const MAX_CHARACTERS: usize = 1000;
 /// The finest rating that Amazon can filter by.
 const MAX_STARS_AT_AMAZON: f64 = 4.0;
 
@@ -63,8 +64,8 @@ pub(crate) fn parse(
     }
 
     let (min_rating, rating_here) = match query.min_rating {
-        Some(stars) if !(1.0..=5.0).contains(&stars) => {
-            violations.add("query.min_rating", format!("must be between 1 and 5; it is {stars}"));
+        Some(stars) if !(MIN_STARS..=MAX_STARS).contains(&stars) => {
+            violations.add("query.min_rating", format!("must be between {MIN_STARS} and {MAX_STARS}; it is {stars}"));
             (None, None)
         }
         Some(stars) => {
@@ -144,8 +145,10 @@ pub(crate) fn category(
 
 /// A whole number of percent that Amazon can filter by.
 pub(crate) fn saving(field: &str, percent: i32, violations: &mut Violations) -> Option<u8> {
-    let valid = u8::try_from(percent).ok().filter(|percent| (1..=99).contains(percent));
-    violations.parsed(field, valid.ok_or_else(|| format!("must be between 1 and 99 percent; it is {percent}")))
+    let range = MIN_SAVING_PERCENT..=MAX_SAVING_PERCENT;
+    let valid = u8::try_from(percent).ok().filter(|_| range.contains(&percent));
+    let fault = || format!("must be between {MIN_SAVING_PERCENT} and {MAX_SAVING_PERCENT} percent; it is {percent}");
+    violations.parsed(field, valid.ok_or_else(fault))
 }
 
 fn understood(search: &SearchItems, query: pb::SearchQuery, filters: Vec<String>) -> pb::UnderstoodQuery {
@@ -175,8 +178,8 @@ fn understood(search: &SearchItems, query: pb::SearchQuery, filters: Vec<String>
 /// A text with its white space folded; `None` where nothing is left.
 fn text(field: &str, value: &str, violations: &mut Violations) -> Option<String> {
     let length = value.chars().count();
-    if length > MAX_CHARACTERS {
-        violations.add(field, format!("is {length} characters long; at most {MAX_CHARACTERS} are allowed"));
+    if length > MAX_QUERY_CHARACTERS {
+        violations.add(field, format!("is {length} characters long; at most {MAX_QUERY_CHARACTERS} are allowed"));
         return None;
     }
     let folded = value.split_whitespace().collect::<Vec<_>>().join(" ");

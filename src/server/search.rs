@@ -7,7 +7,8 @@ use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status};
 
 use super::{
-    context::CallContext, error::ErrorDescriptor, page_token, service_state::ServiceState, violations::Violations,
+    context::CallContext, error::ErrorDescriptor, limits::MAX_SEARCH_PRODUCTS, page_token, service_state::ServiceState,
+    violations::Violations,
 };
 use crate::{
     catalog::{CostCounter, ReadContext, SearchPlan},
@@ -15,8 +16,6 @@ use crate::{
 };
 use stockroom_proto::pb;
 
-/// Amazon shows at most this many products of any search.
-const MAX_PRODUCTS: usize = 100;
 const DEFAULT_PAGE: usize = 10;
 
 #[derive(Debug)]
@@ -37,10 +36,11 @@ impl served::search_service_server::SearchService for SearchService {
         let mut violations = Violations::default();
         let read = self.0.read_context(request.options, &context, &mut violations);
         let (plan, understood) = self.0.plan(request.query, &read, &mut violations);
-        let wanted = violations.count("page_size", request.page_size, MAX_PRODUCTS, DEFAULT_PAGE);
+        let wanted = violations.count("page_size", request.page_size, MAX_SEARCH_PRODUCTS, DEFAULT_PAGE);
         let search = plan.normal();
-        let from =
-            violations.parsed("page_token", page_token::read(&search, &request.page_token, MAX_PRODUCTS)).unwrap_or(0);
+        let from = violations
+            .parsed("page_token", page_token::read(&search, &request.page_token, MAX_SEARCH_PRODUCTS))
+            .unwrap_or(0);
         violations.into_result()?;
 
         if read.estimate {
@@ -72,7 +72,7 @@ impl served::search_service_server::SearchService for SearchService {
         let mut violations = Violations::default();
         let read = self.0.read_context(request.options, &context, &mut violations);
         let (plan, understood) = self.0.plan(request.query, &read, &mut violations);
-        let limit = violations.count("limit", request.limit, MAX_PRODUCTS, MAX_PRODUCTS);
+        let limit = violations.count("limit", request.limit, MAX_SEARCH_PRODUCTS, MAX_SEARCH_PRODUCTS);
         violations.into_result()?;
 
         if read.estimate {

@@ -13,6 +13,7 @@ mod admin_port;
 mod check;
 mod commands;
 mod identities;
+mod mcp;
 mod readme;
 mod reloading;
 mod serving;
