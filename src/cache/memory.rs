@@ -5,19 +5,16 @@
 //! refresh queue.
 
 use std::{
+    hash::BuildHasher,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, Ordering},
     },
     time::{Duration, Instant, SystemTime},
 };
 
 use foldhash::fast::RandomState;
-use moka::{
-    Expiry,
-    ops::compute::{CompResult, Op},
-    sync,
-};
+use moka::{Expiry, sync};
 
 use super::{
     Freshness, FreshnessPolicy, Key, Purge,
@@ -29,9 +26,16 @@ use amazon_catalog::{Asin, Locale, Marketplace, Snapshot};
 /// was seen to take about 530 bytes in all.
 const OVERHEAD_BYTES: usize = 512;
 
+/// Locks for the changes of entries. With so many, two keys that are changed at the same time rarely share one.
+const CHANGE_LOCKS: usize = 64;
+
 #[derive(Debug)]
 pub(crate) struct Memory {
     entries: sync::Cache<Key, MemoryEntry, RandomState>,
+    /// Whoever looks at an entry in order to change it holds the lock of its key, and asks nobody else meanwhile. moka's own way to do both in one step costs
+    /// several allocations and as much again as the insertion.
+    changes: [Mutex<()>; CHANGE_LOCKS],
+    hasher: RandomState,
     capacity_bytes: u64,
     counts: TierCounts,
 }
@@ -83,7 +87,20 @@ impl Memory {
             .weigher(|key: &Key, entry: &MemoryEntry| weight(key, &entry.snapshot))
             .expire_after(EntryExpiry(policy))
             .build_with_hasher(RandomState::default());
-        Self { entries, capacity_bytes, counts: TierCounts::default() }
+        Self {
+            entries,
+            changes: [const { Mutex::new(()) }; CHANGE_LOCKS],
+            hasher: RandomState::default(),
+            capacity_bytes,
+            counts: TierCounts::default(),
+        }
+    }
+
+    /// Excludes other changes of the key.
+    fn lock(&self, key: &Key) -> MutexGuard<'_, ()> {
+        let index = self.hasher.hash_one(key) as usize % CHANGE_LOCKS;
+        #[expect(clippy::indexing_slicing, reason = "the index is a remainder")]
+        self.changes[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn get(&self, key: &Key) -> Option<MemoryEntry> {
@@ -99,12 +116,12 @@ impl Memory {
     /// the change are one step, because two calls may be answered out of order and at the same time. Where bytes are short,
     /// moka may drop the new entry.
     pub(crate) fn put(&self, key: &Key, snapshot: &Snapshot) -> bool {
-        let entry = || MemoryEntry { snapshot: snapshot.clone(), read_kinds: Arc::default() };
-        let op = |old: Option<moka::Entry<Key, MemoryEntry>>| match old {
-            Some(old) if old.value().snapshot.fetched_at >= snapshot.fetched_at => Op::Nop,
-            _ => Op::Put(entry()),
-        };
-        !matches!(self.entries.entry_by_ref(key).and_compute_with(op), CompResult::Unchanged(_))
+        let _lock = self.lock(key);
+        let is_youngest = self.entries.get(key).is_none_or(|old| old.snapshot.fetched_at < snapshot.fetched_at);
+        if is_youngest {
+            self.entries.insert(key.clone(), MemoryEntry { snapshot: snapshot.clone(), read_kinds: Arc::default() });
+        }
+        is_youngest
     }
 
     /// Drops what a purge covers. Returns how many entries that were.
@@ -140,11 +157,12 @@ impl Memory {
 
     /// Drops an entry, unless a younger answer has replaced it since. Returns how many entries that were, 0 or 1.
     fn forget(&self, key: &Key, fetched_at: SystemTime) -> u64 {
-        let dropped = self.entries.entry_by_ref(key).and_compute_with(|old| match old {
-            Some(old) if old.value().snapshot.fetched_at <= fetched_at => Op::Remove,
-            _ => Op::Nop,
-        });
-        u64::from(matches!(dropped, CompResult::Removed(_)))
+        let _lock = self.lock(key);
+        let is_there = self.entries.get(key).is_some_and(|entry| entry.snapshot.fetched_at <= fetched_at);
+        if is_there {
+            self.entries.invalidate(key);
+        }
+        u64::from(is_there)
     }
 
     pub(crate) fn stats(&self) -> Stats {

@@ -30,7 +30,7 @@ impl Store {
                 redis::cmd("MGET").arg(keys).query_async::<Vec<Option<Bytes>>>(&mut connection).await
             })
         });
-        Ok(try_join_all(reads).await?.concat())
+        Ok(try_join_all(reads).await?.into_iter().flatten().collect())
     }
 
     /// Keeps values for a time each, which is cut to whole milliseconds and must be one at least. An error says that some
