@@ -209,7 +209,6 @@ impl Catalog {
                 continue;
             }
             if slice.products.len() == wanted {
-                seen.remove(&known.asin);
                 next = Some(place);
                 break;
             }

@@ -25,7 +25,7 @@ pub(crate) fn partial(text: String) -> Option<pb::PartialDate> {
 }
 
 fn parts(text: &str) -> Option<(i32, i32, i32)> {
-    let date = text.trim().split('T').next()?;
+    let date = text.trim().split(['T', 't', ' ']).next()?;
     let mut parts = date.split('-');
     let year = number(parts.next()?, 4)?;
     let Some(month) = parts.next() else {
@@ -54,6 +54,8 @@ mod tests {
         let cases = [
             ("2019-07-01T00:00:01Z", (2019, 7, 1)),
             ("2005-03-26", (2005, 3, 26)),
+            ("2019-07-01 00:00:01", (2019, 7, 1)),
+            ("2005-03-26t00:00:00z", (2005, 3, 26)),
             ("2005-03T", (2005, 3, 0)),
             ("2005-03", (2005, 3, 0)),
             ("1997T", (1997, 0, 0)),

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::value::RawValue;
 
 use crate::{
-    json::{FromJson, Object, json_struct},
+    json::{FromJson, Object, json_struct, unless_empty},
     schema::numbers::from_one,
 };
 use stockroom_proto::pb;
@@ -60,7 +60,7 @@ impl FromJson for Ancestors {
         let mut next = Some(json);
         while let Some(json) = next.filter(|_| names.len() < MAX_ANCESTORS) {
             let Some(name) = NodeName::read(json) else { break };
-            names.push(name);
+            names.extend(unless_empty(name));
             next = Object::read(json).and_then(|node| node.get("ancestor"));
         }
         Some(Self(names))
@@ -88,7 +88,8 @@ impl BrowseNode {
     /// may lack one.
     pub(crate) fn into_message(self) -> Option<pb::BrowseNode> {
         let mut named = HashSet::new();
-        let children = self.children.into_iter().filter(|child| child.id.is_empty() || named.insert(child.id.clone()));
+        let children = self.children.into_iter().filter_map(unless_empty);
+        let children = children.filter(|child| child.id.is_empty() || named.insert(child.id.clone()));
         let children = children.map(|NodeName { id, display_name, context_free_name }| pb::BrowseNode {
             id,
             display_name,
@@ -127,5 +128,7 @@ mod tests {
         };
         assert_eq!(nested(3), ["0", "1", "2"]);
         assert_eq!(nested(500).len(), MAX_ANCESTORS);
+        let unnamed = serde_json::from_str(r#"{"Ancestor": {"Id": "2", "Ancestor": {}}}"#).unwrap();
+        assert_eq!(Ancestors::read(unnamed).unwrap().0.len(), 1, "the one with a name");
     }
 }

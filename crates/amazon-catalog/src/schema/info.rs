@@ -58,7 +58,7 @@ json_struct! {
 }
 
 json_struct! {
-    struct ContentLanguage {
+    struct ContentLanguage or display_value {
         display_value: String,
         r#type: String,
     }
@@ -132,7 +132,7 @@ json_struct! {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Single<T>(T);
 
-/// A list of values in such an object, as `{"DisplayValues": […]}`, or the list alone.
+/// A list of values in such an object, as `{"DisplayValues": […]}`, or the list alone, or a single value in either form.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Multi<T>(Vec<T>);
 
@@ -145,12 +145,14 @@ impl<T: FromJson + Default> FromJson for Single<T> {
     }
 }
 
-impl<T: FromJson> FromJson for Multi<T> {
+impl<T: FromJson + Default + PartialEq> FromJson for Multi<T> {
     fn read(json: &RawValue) -> Option<Self> {
-        match Object::read(json) {
-            Some(object) => Some(Self(object.field("display_values"))),
-            None => Vec::read(json).map(Self),
-        }
+        let Some(object) = Object::read(json) else {
+            return Vec::read(json).or_else(|| Some(vec![T::read(json)?])).map(Self);
+        };
+        let values: Vec<T> = object.field("display_values");
+        let single = || T::read(json).and_then(unless_empty).or_else(|| unless_empty(object.field("display_value")));
+        Some(Self(if values.is_empty() { single().into_iter().collect() } else { values }))
     }
 }
 
@@ -162,7 +164,7 @@ impl From<ItemInfo> for pb::ProductInfo {
             title: info.title.0,
             brand: by_line_info.brand.0,
             manufacturer: by_line_info.manufacturer.0,
-            contributors: by_line_info.contributors.into_iter().map(Into::into).collect(),
+            contributors: by_line_info.contributors.into_iter().filter_map(unless_empty).map(Into::into).collect(),
             binding: info.classifications.binding.0,
             product_group: info.classifications.product_group.0,
             edition: content_info.edition.0,

@@ -46,7 +46,8 @@ impl Item {
             requested_asin: String::new(),
             marketplace: marketplace.name().to_owned(),
             detail_page_url: self.detail_page_url,
-            parent_asin: self.parent_asin,
+            // Spelled as the ASINs that it is compared with.
+            parent_asin: Asin::parse(&self.parent_asin).map_or(self.parent_asin, |asin| asin.to_string()),
             score: self.score,
             info: unless_empty(self.item_info.into()),
             images: unless_empty(self.images.into()),

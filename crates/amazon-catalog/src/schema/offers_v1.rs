@@ -157,7 +157,7 @@ impl From<ListingV1> for pb::Offer {
             is_buy_box_winner: listing.is_buy_box_winner,
             merchant: unless_empty(listing.merchant_info.into()),
             delivery: unless_empty(listing.delivery_info.into()),
-            loyalty_points: listing.loyalty_points.points,
+            loyalty_points: count(listing.loyalty_points.points),
             promotions: listing.promotions.into_iter().map(Into::into).collect(),
             program_eligibility: unless_empty(listing.program_eligibility.into()),
             ..Self::default()
@@ -207,7 +207,7 @@ impl From<DeliveryInfo> for pb::Delivery {
 }
 
 impl DeliveryInfo {
-    /// The facts that are stated to be true, in words.
+    /// The facts that are stated to be true, in our own English words: Amazon sends no text.
     fn describe(&self) -> String {
         let said = [
             (self.is_prime_eligible, "Prime"),

@@ -10,7 +10,7 @@ use crate::{
     json::{FromJson, json_struct, unless_empty},
     schema::{
         money::Money,
-        numbers::{from_one, percentage},
+        numbers::{count, from_one, percentage},
     },
 };
 use stockroom_proto::pb;
@@ -131,10 +131,10 @@ impl From<Listing> for pb::Offer {
             saving: unless_empty(price.savings.into()),
             saving_basis: unless_empty(price.saving_basis.into()),
             availability: unless_empty(listing.availability.into()),
-            deal: listing.deal_details.map(Into::into),
+            deal: listing.deal_details.and_then(|deal| unless_empty(deal.into())),
             is_buy_box_winner: listing.is_buy_box_winner,
             merchant: unless_empty(listing.merchant_info.into()),
-            loyalty_points: listing.loyalty_points.points,
+            loyalty_points: count(listing.loyalty_points.points),
             ..Self::default()
         };
         if listing.violates_map.0 {
@@ -159,7 +159,7 @@ pub(super) fn withhold_price(offer: &mut pb::Offer) {
 
 /// The condition that Amazon's name stands for. `request_fields` has the opposite direction.
 pub(super) fn parse_condition(word: &str) -> pb::Condition {
-    match word.to_ascii_lowercase().as_str() {
+    match word.trim().to_ascii_lowercase().as_str() {
         "new" => pb::Condition::New,
         "used" => pb::Condition::Used,
         "refurbished" => pb::Condition::Refurbished,
@@ -171,18 +171,19 @@ pub(super) fn parse_condition(word: &str) -> pb::Condition {
 /// Amazon's name of a condition that `pb` has no value for. Amazon calls a condition that it does not know `Unknown`.
 pub(super) fn condition_text(word: &str) -> String {
     let has_no_value = parse_condition(word) == pb::Condition::Unspecified && !is_unknown(word);
-    if has_no_value { word.to_owned() } else { String::new() }
+    if has_no_value { word.trim().to_owned() } else { String::new() }
 }
 
 /// The finer name of a condition (`LikeNew` of `Used`). Empty where it repeats the condition, or where Amazon knows none and
 /// says `Unknown`.
 pub(super) fn sub_condition(word: String, condition: &str) -> String {
-    if is_unknown(&word) || word.eq_ignore_ascii_case(condition) { String::new() } else { word }
+    let is_same = word.trim().eq_ignore_ascii_case(condition.trim());
+    if is_unknown(&word) || is_same { String::new() } else { word.trim().to_owned() }
 }
 
 /// Amazon's word for what it does not know.
 fn is_unknown(word: &str) -> bool {
-    word.eq_ignore_ascii_case("Unknown")
+    word.trim().eq_ignore_ascii_case("Unknown")
 }
 
 impl From<Availability> for pb::Availability {
@@ -200,6 +201,7 @@ impl From<Availability> for pb::Availability {
         };
         Self {
             r#type: kind.into(),
+            // Amazon's own word, whether or not it has a value.
             type_text: availability.r#type,
             message: availability.message,
             min_order_quantity: from_one(availability.min_order_quantity),

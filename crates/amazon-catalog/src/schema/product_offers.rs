@@ -10,9 +10,12 @@
 //!   same or unknown.
 //! - The span of a condition is withheld where one of its ends may be a withheld price.
 
-use crate::schema::{
-    offers_v1::OffersV1,
-    offers_v2::{OffersV2, withhold_price},
+use crate::{
+    json::unless_empty,
+    schema::{
+        offers_v1::OffersV1,
+        offers_v2::{OffersV2, withhold_price},
+    },
 };
 use stockroom_proto::pb;
 
@@ -24,7 +27,12 @@ pub(super) fn product_offers(v1: Option<OffersV1>, v2: Option<OffersV2>) -> Opti
     let (v1, v2) = (v1.unwrap_or_default(), v2.unwrap_or_default());
     let mut v1_offers: Vec<pb::Offer> = stated(v1.listings.into_iter().map(Into::into));
     let mut offers: Vec<pb::Offer> = stated(v2.listings.into_iter().map(Into::into));
-    let mut summaries: Vec<pb::OfferSummary> = v1.summaries.into_iter().map(Into::into).collect();
+    let mut summaries: Vec<pb::OfferSummary> =
+        v1.summaries.into_iter().filter_map(|summary| unless_empty(summary.into())).collect();
+    // The winner is completed by the winner. The sort is stable: those that are no winner stay in Amazon's order.
+    for offers in [&mut v1_offers, &mut offers] {
+        offers.sort_by_key(|offer| offer.is_buy_box_winner != Some(true));
+    }
 
     if offers.is_empty() {
         offers = v1_offers;
@@ -42,14 +50,12 @@ pub(super) fn product_offers(v1: Option<OffersV1>, v2: Option<OffersV2>) -> Opti
         withhold_spans(&mut summaries, &restricted);
     }
     withhold_spans(&mut summaries, &offers);
-    // The sort is stable: those that are no winner stay in Amazon's order.
-    offers.sort_by_key(|offer| offer.is_buy_box_winner != Some(true));
     Some(pb::ProductOffers { listings: offers, summaries })
 }
 
 /// The offers that state something.
 fn stated(offers: impl Iterator<Item = pb::Offer>) -> Vec<pb::Offer> {
-    offers.filter(|offer| *offer != pb::Offer::default()).collect()
+    offers.filter_map(unless_empty).collect()
 }
 
 /// Unsets the lowest and the highest price of each condition that one of the offers with a withheld price has or, where a
@@ -70,7 +76,7 @@ fn is_same_offer(offer: &pb::Offer, other: &pb::Offer) -> bool {
     let (Some(merchant), Some(other_merchant)) = (&offer.merchant, &other.merchant) else {
         return false;
     };
-    let agree = |a: &str, b: &str| !a.is_empty() && a == b;
+    let agree = |a: &str, b: &str| !a.is_empty() && is_same_name(a, b);
     let same_merchant = if merchant.id.is_empty() || other_merchant.id.is_empty() {
         agree(&merchant.name, &other_merchant.name)
     } else {
@@ -78,8 +84,8 @@ fn is_same_offer(offer: &pb::Offer, other: &pb::Offer) -> bool {
     };
     same_merchant
         && offer.condition == other.condition
-        && offer.condition_text == other.condition_text
-        && offer.sub_condition == other.sub_condition
+        && is_same_name(&offer.condition_text, &other.condition_text)
+        && is_same_name(&offer.sub_condition, &other.sub_condition)
 }
 
 /// Whether an offer of the one version can be that of the other, as far as both state their merchant and condition.
@@ -103,7 +109,17 @@ fn condition_name(condition: pb::Condition, text: &str) -> &str {
 
 /// Whether two names can be one, of which an unknown one is empty.
 fn may_be_same(name: &str, other: &str) -> bool {
-    name.is_empty() || other.is_empty() || name == other
+    name.is_empty() || other.is_empty() || is_same_name(name, other)
+}
+
+/// Whether two names differ at most in their case, spaces and signs: the versions spell alike what they name alike, as `LikeNew`
+/// and `LIKE_NEW`.
+fn is_same_name(name: &str, other: &str) -> bool {
+    let letters = |name: &str| {
+        let lower = name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase);
+        lower.collect::<String>()
+    };
+    letters(name) == letters(other)
 }
 
 /// Adds to an offer of the second version what only the first version has fields for.
@@ -262,6 +278,30 @@ mod tests {
     }
 
     #[test]
+    fn names_that_differ_in_their_spelling_alone_are_one_where_a_price_is_withheld() {
+        for (first, second) in [("CLUB", "Club"), ("New ", "New"), ("Open Box", "OPEN_BOX"), ("new", " NEW")] {
+            let restricted = json!({ "Listings": [with(v1("id-1", "M1", first, 10), "ViolatesMAP", true)] });
+            let offers = offers(&restricted, &json!({ "Listings": [v2("M1", second, 10)] }));
+            assert_eq!(prices(&offers), [None], "{first:?} {second:?}");
+        }
+        let sub_condition = |name: &str| json!({ "Value": "Used", "SubCondition": name });
+        let like_new = with(v1("id-1", "M1", "Used", 10), "Condition", sub_condition("LikeNew"));
+        let restricted = json!({ "Listings": [with(like_new, "ViolatesMAP", true)] });
+        let second = with(v2("M1", "Used", 10), "Condition", sub_condition("LIKE_NEW"));
+        assert_eq!(prices(&offers(&restricted, &json!({ "Listings": [second] }))), [None]);
+    }
+
+    #[test]
+    fn the_winner_is_completed_by_the_winner() {
+        let winner = |listing: Value| with(listing, "IsBuyBoxWinner", true);
+        let first = [v1("loser", "M1", "New", 11), winner(v1("winner", "M1", "New", 10))];
+        let second = [v2("M1", "New", 11), winner(v2("M1", "New", 10))];
+        let offers = offers(&json!({ "Listings": first }), &json!({ "Listings": second }));
+        assert_eq!(offers.listings.iter().map(|offer| offer.id.as_str()).collect::<Vec<_>>(), ["winner", "loser"]);
+        assert_eq!(prices(&offers), [Some(10), Some(11)]);
+    }
+
+    #[test]
     fn a_condition_without_a_value_is_one_of_its_own() {
         let club = with(v1("id-1", "M1", "Club", 10), "ViolatesMAP", true);
         let first = json!({ "Listings": [club], "Summaries": [span("New"), span("Club"), span("Unknown")] });
@@ -286,9 +326,11 @@ mod tests {
         let promotions = json!([{ "Type": "SNS", "DiscountPercent": 120 }]);
         let merchant = json!({ "Id": "M1", "FeedbackCount": -5, "FeedbackRating": 50.0 });
         let first = with(with(v1("id-1", "M1", "New", 10), "Promotions", promotions), "MerchantInfo", merchant);
+        let first = with(first, "LoyaltyPoints", json!({ "Points": -5 }));
         let deal = json!({ "Badge": "Limited time deal", "PercentClaimed": -1 });
         let availability = json!({ "Type": "IN_STOCK", "MinOrderQuantity": -1, "MaxOrderQuantity": 3 });
         let second = with(with(v2("M1", "New", 10), "DealDetails", deal), "Availability", availability);
+        let second = with(second, "LoyaltyPoints", json!({ "Points": -5 }));
         let summary = json!({ "Condition": { "Value": "New" }, "OfferCount": -4 });
         let first = json!({ "Listings": [first], "Summaries": [summary] });
         let offers = offers(&first, &json!({ "Listings": [second] }));
@@ -296,6 +338,7 @@ mod tests {
         let merchant = offer.merchant.as_ref().unwrap();
         assert_eq!((merchant.feedback_count, merchant.feedback_rating), (None, None));
         assert_eq!((offer.promotions[0].percent, offer.deal.as_ref().unwrap().percent_claimed), (None, None));
+        assert_eq!(offer.loyalty_points, None);
         let availability = offer.availability.as_ref().unwrap();
         assert_eq!((availability.min_order_quantity, availability.max_order_quantity), (None, Some(3)));
         assert_eq!(offers.summaries[0].offer_count, None);
@@ -322,7 +365,8 @@ mod tests {
     #[test]
     fn a_listing_that_states_nothing_does_not_stand_for_those_of_the_other_version() {
         let first = json!({ "Listings": [v1("id-1", "M1", "New", 10), {}] });
-        for second in [json!([]), json!([{}]), json!([{ "Price": null }, { "ViolatesMAP": false }, 7])] {
+        let nothing = json!([{ "Price": null }, { "ViolatesMAP": false }, { "DealDetails": {} }, 7]);
+        for second in [json!([]), json!([{}]), nothing] {
             let offers = offers(&first, &json!({ "Listings": second }));
             assert_eq!(prices(&offers), [Some(10)], "{second}");
         }

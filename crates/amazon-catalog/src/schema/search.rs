@@ -2,7 +2,7 @@
 
 use crate::{
     Marketplace, SearchPage,
-    json::json_struct,
+    json::{json_struct, unless_empty},
     schema::{
         item::{Item, places},
         numbers::count,
@@ -54,11 +54,13 @@ impl SearchResult {
         };
         let SearchRefinements { search_index, browse_node, other_refinements } = self.search_refinements;
         let refinements = search_index.into_iter().chain(browse_node).chain(other_refinements);
+        let places = places(items, marketplace)?;
         Some(SearchPage {
-            places: places(items, marketplace)?,
-            total_results,
+            // Nothing found beside something found: one of the two is wrong, and it is not what was found.
+            total_results: total_results.filter(|total| *total > 0 || places.is_empty()),
+            places,
             search_url: self.search_url,
-            facets: refinements.map(Into::into).collect(),
+            facets: refinements.filter_map(unless_empty).map(Into::into).collect(),
         })
     }
 }

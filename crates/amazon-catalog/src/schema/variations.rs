@@ -1,12 +1,14 @@
 //! `VariationsResult`: one page of the children of a variation family, and a summary of the whole family.
 
+use std::collections::HashSet;
+
 use crate::{
     Marketplace, VariationsPage,
     json::json_struct,
     schema::{
         item::{Item, places},
         money::Money,
-        numbers::count,
+        numbers::{count, from_one},
     },
 };
 use stockroom_proto::pb;
@@ -47,8 +49,11 @@ impl VariationsResult {
     /// list here: for a family without children it sends an error.
     pub(crate) fn page(self, marketplace: Marketplace) -> Option<VariationsPage> {
         let places = places(self.items?, marketplace)?;
-        let page_count = self.variation_summary.page_count.and_then(|count| u32::try_from(count).ok());
+        let page_count = from_one(self.variation_summary.page_count).and_then(|count| u32::try_from(count).ok());
         let mut summary = pb::VariationSummary::from(self.variation_summary);
+        if summary.variation_count == 0 && !places.is_empty() {
+            summary.variation_count_unknown = true;
+        }
         if !shows_whole_family(&places, &summary) {
             for end in [&mut summary.lowest_price, &mut summary.highest_price] {
                 end.take_if(|price| !is_shown(price, &places));
@@ -58,14 +63,18 @@ impl VariationsResult {
     }
 }
 
-/// Whether every child of the family is on the page and none withholds its price. Otherwise an end of the family's span may
-/// be the price of a child that withholds it, on this page or on another. Every request asks for offers, so a child without
-/// offers has none, and no price in the span.
+/// Whether every child of the family is on the page and shows a price, and none withholds one. Otherwise an end of the
+/// family's span may be the price of a child that withholds it, on this page or on another. A child whose offers cannot be
+/// read may be one.
 fn shows_whole_family(places: &[Option<pb::Product>], summary: &pb::VariationSummary) -> bool {
-    let withholds =
-        |child: &pb::Product| child.offers.iter().flat_map(|offers| &offers.listings).any(|offer| offer.price_withheld);
-    let is_whole = !summary.variation_count_unknown && usize::try_from(summary.variation_count) == Ok(places.len());
-    is_whole && places.iter().all(|place| place.as_ref().is_some_and(|child| !withholds(child)))
+    let children: HashSet<&str> = places.iter().flatten().map(|child| child.asin.as_str()).collect();
+    let is_whole = !summary.variation_count_unknown && usize::try_from(summary.variation_count) == Ok(children.len());
+    is_whole
+        && places.iter().all(|place| {
+            let mut offers =
+                place.iter().flat_map(|child| &child.offers).flat_map(|offers| &offers.listings).peekable();
+            offers.peek().is_some() && offers.all(|offer| offer.price.is_some())
+        })
 }
 
 /// Whether a child on the page shows the price.

@@ -459,7 +459,7 @@ fn a_number_that_cannot_be_is_unknown() {
         assert_eq!(offer(&json!({ "availability": quantities })).availability, None, "{none}");
     }
     let deal = offer(
-        &json!({ "dealDetails": { "percentClaimed": -1 }, "price": { "money": { "amount": -1, "currency": "USD" } } }),
+        &json!({ "dealDetails": { "badge": "Deal", "percentClaimed": -1 }, "price": { "money": { "amount": -1, "currency": "USD" } } }),
     );
     assert_eq!((deal.deal.unwrap().percent_claimed, deal.price), (None, None));
 }
