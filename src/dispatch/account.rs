@@ -83,14 +83,14 @@ struct AccountActor {
     /// The look for answers of other replicas; one at a time.
     poll: JoinSet<Vec<(FetchKey, FetchState)>>,
     poll_at: Instant,
-    /// No refresh before then: its permit was refused.
+    /// No refresh before then: its permit was refused, the day is spent or the account pauses.
     refresh_not_before: Instant,
     refresh_waker: Arc<Notify>,
     /// When the requests of which calls were written.
     written: mpsc::UnboundedReceiver<(u64, Instant)>,
     written_tx: mpsc::UnboundedSender<(u64, Instant)>,
-    /// The last call, and when it was sent, while it may still be connecting. Nothing is sent before its request was
-    /// written: a later call on an open connection would arrive too close to it.
+    /// The last call, and when it was permitted, while it may still be connecting. For a while nothing is sent before its
+    /// request was written: a later call on an open connection would arrive too close to it.
     connecting: Option<(u64, Instant)>,
     counts: CallCounts,
     last_error: Option<String>,
@@ -105,6 +105,8 @@ struct Completed {
     fillers: Vec<DueKey>,
     booking: Booking,
     call: u64,
+    /// The version of the credentials that it was made with.
+    credentials: u64,
     result: Result<CatalogResponse, amazon_catalog::Error>,
     /// When it was sent, by the clock of answers.
     sent_at: SystemTime,

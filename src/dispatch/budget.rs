@@ -109,7 +109,7 @@ impl Budget {
         }
     }
 
-    /// Asks for a permit, and books the call where it is granted. Takes no longer than the store's timeout.
+    /// Asks for a permit, and books the call where it is granted. Takes no longer than two of the store's timeouts.
     ///
     /// Dropping the future can lose a booking: the call counts as made.
     pub(crate) async fn try_acquire(&mut self, request: &PermitRequest) -> Permit {
@@ -189,7 +189,7 @@ impl Budget {
     /// The time between two calls of this replica, as the others take their turns.
     pub(crate) fn own_interval(&self) -> Duration {
         let interval = self.local.rate_limit.interval();
-        self.shared.as_ref().map_or(interval, |shared| shared.own_interval().max(interval))
+        self.shared.as_ref().map_or(interval, |shared| shared.own_interval(interval))
     }
 
     /// The time between two calls of this replica, where no other one takes turns.

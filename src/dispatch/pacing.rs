@@ -8,8 +8,8 @@
 //! # Rule
 //!
 //! Each call takes a token. With a token in the bucket a batch is sent at once; without one it waits for company as long as
-//! its waiters' deadlines allow. Callers who cannot wait may overdraw the bucket to a bound. The bucket only paces: the
-//! hard count of the day is `budget`'s.
+//! its waiters' deadlines allow. Callers who cannot wait may overdraw the bucket to a bound: no more are admitted, while those
+//! that were admitted are sent all the same. The bucket only paces: the hard count of the day is `budget`'s.
 //!
 //! # Edge cases
 //!
@@ -85,7 +85,7 @@ impl PacingBucket {
     }
 
     fn until(&self, level: f64, now: Instant) -> Duration {
-        Duration::from_secs_f64(((level.min(self.burst) - self.level(now)) / self.per_second).max(0.0))
+        Duration::from_secs_f64(((level - self.level(now)) / self.per_second).max(0.0))
     }
 }
 
@@ -120,6 +120,14 @@ mod tests {
         }
         assert_eq!(spent, 600 + 432);
         assert!(bucket.min_wait_with_overdraft(5, now) > bucket.min_wait_with_overdraft(0, now));
+    }
+
+    #[test]
+    fn the_wait_behind_many_calls_is_the_time_in_which_the_bucket_earns_them() {
+        let now = Instant::now();
+        let wait = PacingBucket::new(8640, now).min_wait_with_overdraft(2000, now);
+        // 2,001 calls, of which 600 are in hand and 432 may be overdrawn; the others come one in 10.7 seconds.
+        assert_eq!(wait.as_secs(), 10_413);
     }
 
     #[test]

@@ -9,9 +9,9 @@
 //! # Rule
 //!
 //! Ready requests go in the order of priority, then of the callers' fair shares (`fair_queue`), then of arrival. A bulk
-//! request that has waited for four minutes counts as interactive. A batch with free places lingers for a moment while there
-//! is budget in hand. Behind pace it waits for company as long as its waiters' deadlines allow ([`Patience`]); a full batch
-//! never waits.
+//! request that has waited for four minutes is ordered as an interactive one. A batch with free places lingers for a moment
+//! while there is budget in hand. Behind pace it waits for company as long as its waiters' deadlines allow ([`Patience`]). A
+//! full batch with an interactive id never waits; a full one of bulk work waits until there is budget in hand.
 //!
 //! The queue answers its own waiters: each of them once, by its deadline at the latest.
 //!
@@ -20,7 +20,7 @@
 //! - Waiters that have gone are dropped before their key costs a call.
 //! - A batch that Amazon rejected is split: its ids are requeued with half the maximum batch size, until the id that Amazon
 //!   objects to is alone. Such an attempt is not counted. An id that is rejected alone is a suspect until an id of its locale
-//!   is answered, or until nothing that was rejected with it is left to be.
+//!   is answered, or until every other rejected id of its locale is a suspect, too.
 //! - A waiter whose deadline passes during a retry is answered with the failure that caused the retry.
 
 use std::{
@@ -191,7 +191,7 @@ impl Queue {
         });
     }
 
-    /// Requeues a key whose batch Amazon rejected, with a smaller maximum batch size. The attempt is not counted.
+    /// Requeues a key whose batch Amazon rejected, for a batch of at most that size. The attempt is not counted.
     pub(super) fn split(&mut self, key: &FetchKey, max_batch: usize, error: &Error) {
         let now = Instant::now();
         self.update(key, |pending| {
@@ -204,8 +204,17 @@ impl Queue {
     /// Requeues a key that was not sent after all.
     pub(super) fn put_back(&mut self, key: &FetchKey) {
         self.update(key, |pending| {
-            pending.attempts = pending.attempts.saturating_sub(u32::from(pending.state == State::InFlight));
+            pending.attempts = pending.attempts.saturating_sub(1);
             pending.state = State::Waiting;
+        });
+    }
+
+    /// The other replica does not fetch the key any more. Meanwhile it may have been dropped, asked for again and sent.
+    pub(super) fn end_remote(&mut self, key: &FetchKey) {
+        self.update(key, |pending| {
+            if matches!(pending.state, State::Remote { .. }) {
+                pending.state = State::Waiting;
+            }
         });
     }
 
@@ -290,13 +299,27 @@ impl Queue {
         self.update(key, |pending| pending.calls.retain(|made| *made != call));
     }
 
-    /// Fails all who wait for a key that passes and is not in flight.
-    pub(super) fn fail_keys(&mut self, error: &Error, passes: impl Fn(&FetchKey, Priority) -> bool) {
+    /// Fails all who wait for a key that passes and waits for a call. What another replica fetches needs none.
+    pub(super) fn fail_waiting(&mut self, error: &Error, passes: impl Fn(&FetchKey, Priority) -> bool) {
         let failed =
-            |key: &FetchKey, pending: &mut Pending| pending.state != State::InFlight && passes(key, pending.priority);
-        for (_, pending) in self.pending.extract_if(failed) {
-            pending.answer(Err(error));
+            |key: &FetchKey, pending: &mut Pending| pending.state == State::Waiting && passes(key, pending.priority);
+        self.pending.extract_if(failed).for_each(|(_, pending)| pending.answer(Err(error)));
+    }
+
+    /// Fails all who wait for a key that is not in flight.
+    pub(super) fn fail_unsent(&mut self, error: &Error) {
+        let failed = |_: &FetchKey, pending: &mut Pending| pending.state != State::InFlight;
+        self.pending.extract_if(failed).for_each(|(_, pending)| pending.answer(Err(error)));
+    }
+
+    /// Fails a caller's waiters for the keys that it is charged for. Who else waits for one is charged next.
+    pub(super) fn fail_charged(&mut self, caller: &str, error: &Error) {
+        let charged = |pending: &&mut Pending| pending.state == State::Waiting && *pending.caller == *caller;
+        for pending in self.pending.values_mut().filter(charged) {
+            let error = pending.last_error.clone().unwrap_or_else(|| error.clone());
+            pending.fail(&error, |waiter| *waiter.context.caller == *caller);
         }
+        self.pending.retain(|_, pending| pending.is_wanted());
     }
 
     /// Fails all who wait, also for what is in flight.
@@ -348,19 +371,23 @@ impl Queue {
     /// waits until there is budget in hand.
     fn full_at(&self, locale: Locale, patience: &Patience<'_>) -> Option<Instant> {
         let Patience { bucket, now, .. } = *patience;
-        let ready = self.waiting().filter(|(key, pending)| {
-            key.batch_locale() == Some(locale) && pending.not_before <= now && pending.max_batch == IDS_PER_CALL
-        });
-        let (count, urgent) = ready.fold((0, false), |(count, urgent), (_, pending)| {
-            (count + 1, urgent || pending.priority == Priority::Interactive)
-        });
-        (count >= IDS_PER_CALL).then(|| if urgent { now } else { bucket.has_tokens_at(now) })
+        let fits =
+            |key: &FetchKey, pending: &Pending| key.batch_locale() == Some(locale) && pending.max_batch == IDS_PER_CALL;
+        let fitting = self.waiting().filter(|(key, pending)| fits(key, pending));
+        let mut fitting: Vec<_> = fitting.map(|(_, pending)| (pending.not_before.max(now), pending.priority)).collect();
+        fitting.sort_unstable();
+        let enough = fitting.get(..IDS_PER_CALL)?;
+        let at = enough.last().map_or(now, |(not_before, _)| *not_before);
+        let is_urgent =
+            fitting.iter().any(|(not_before, priority)| *not_before <= at && *priority == Priority::Interactive);
+        Some(if is_urgent { at } else { at.max(bucket.has_tokens_at(now)) })
     }
 
     /// The first in order among those that pass.
     fn first(&self, now: Instant, passes: impl Fn(&FetchKey, &Pending) -> bool) -> Option<FetchKey> {
         let ready = self.waiting().filter(|(key, pending)| pending.not_before <= now && passes(key, pending));
-        let order = |pending: &Pending| (pending.priority_at(now), self.fair.clock(&pending.caller), pending.arrival);
+        let order =
+            |pending: &Pending| (pending.order_priority(now), self.fair.clock(&pending.caller), pending.arrival);
         let by_order = |a: &Pending, b: &Pending| {
             let ((priority, clock, arrival), other) = (order(a), order(b));
             priority.cmp(&other.0).then(clock.total_cmp(&other.1)).then(arrival.cmp(&other.2))

@@ -81,10 +81,12 @@ impl Upstream for Scripted {
                     let product = |asin: &Asin| pb::Product { asin: asin.to_string(), ..Default::default() };
                     let missing = items.asins.iter().filter(|asin| asin.as_str().starts_with('X'));
                     let missing: Vec<_> = missing.map(|asin| (*asin, Missing::NotFound)).collect();
-                    // An id that begins with Y is neither answered nor named.
-                    let left_out = |asin: &&Asin| !asin.as_str().starts_with(['X', 'Y']);
-                    let products = items.asins.iter().filter(left_out).map(product).collect();
-                    Ok(CatalogResponse::Items(Items { products, missing, ..Items::default() }))
+                    // An id that begins with Y is neither answered nor named, and one with Z is left for another call.
+                    let answered = |asin: &&Asin| !asin.as_str().starts_with(['X', 'Y', 'Z']);
+                    let products = items.asins.iter().filter(answered).map(product).collect();
+                    let unprocessed = items.asins.iter().filter(|asin| asin.as_str().starts_with('Z'));
+                    let unprocessed = unprocessed.copied().collect();
+                    Ok(CatalogResponse::Items(Items { products, missing, unprocessed, ..Items::default() }))
                 }
                 (None, _) => Ok(CatalogResponse::BrowseNodes(BrowseNodes::default())),
             }
@@ -158,14 +160,17 @@ impl Scripted {
     }
 }
 
-/// Notes what it is given to store.
+/// Notes what it is given to store, and what it is asked to release.
 #[derive(Debug, Default)]
-struct Stored(Mutex<Vec<(Asin, Snapshot)>>);
+struct Stored {
+    items: Mutex<Vec<(Asin, Snapshot)>>,
+    released: Mutex<Vec<FetchKey>>,
+}
 
 impl AnswerSink for Stored {
     fn store_item(&self, _: Locale, asin: Asin, snapshot: &Snapshot) {
         assert!(!asin.as_str().starts_with('K'), "a defect that is met on the way");
-        self.0.lock().unwrap().push((asin, snapshot.clone()));
+        self.items.lock().unwrap().push((asin, snapshot.clone()));
     }
 
     fn store_response(&self, _: &CatalogRequest, _: &CatalogResponse, _: &Snapshot) {}
@@ -174,7 +179,9 @@ impl AnswerSink for Stored {
         std::future::ready(vec![FetchState::Free; keys.len()]).boxed()
     }
 
-    fn release(&self, _: &[FetchKey]) {}
+    fn release(&self, keys: &[FetchKey]) {
+        self.released.lock().unwrap().extend_from_slice(keys);
+    }
 
     fn fetched_at(&self, _: &FetchKey) -> Option<SystemTime> {
         None

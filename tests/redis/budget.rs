@@ -1,15 +1,14 @@
 //! One account, several replicas: the pace and the day are the account's, whatever happens to replicas or to Redis.
 
 use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
-    },
+    collections::VecDeque,
+    sync::{Arc, Mutex},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use amazon_catalog::{
-    Asin, BrowseNodeId, BrowseNodes, CatalogRequest, CatalogResponse, GetBrowseNodes, Locale, Snapshot, Upstream,
+    Asin, BrowseNodeId, BrowseNodes, CatalogRequest, CatalogResponse, GetBrowseNodes, Locale, SentNotice, Snapshot,
+    Upstream,
 };
 use futures_util::{
     FutureExt,
@@ -35,13 +34,20 @@ const DAY: &str = "stockroom:v2:budget:{test}:day";
 const PACE: &str = "stockroom:v2:budget:{test}:pace";
 const MEMBERS: &str = "stockroom:v2:budget:{test}:members";
 
-/// Records each call with its time and replica, and answers the first calls as throttled.
+/// Records each call with its time and replica, and answers the next calls as the script says.
 #[derive(Debug, Default)]
 struct Amazon {
     calls: Mutex<Vec<(Instant, &'static str)>>,
-    throttles: AtomicU32,
-    /// What a throttled answer asks for.
-    retry_after: Option<Duration>,
+    script: Mutex<VecDeque<Ending>>,
+}
+
+/// How a call ends after a time.
+#[derive(Clone, Copy, Debug)]
+enum Ending {
+    /// It is throttled, with Retry-After.
+    Throttled(Duration, Option<Duration>),
+    /// Its request is never written.
+    Unwritten(Duration),
 }
 
 /// One replica's way to it.
@@ -55,17 +61,34 @@ impl Upstream for Way {
 
     fn call<'a>(
         &'a self,
+        request: &'a CatalogRequest,
+        within: Duration,
+    ) -> BoxFuture<'a, Result<CatalogResponse, amazon_catalog::Error>> {
+        async move { self.call_with_notice(request, within, &SentNotice::default()).await }.boxed()
+    }
+
+    fn call_with_notice<'a>(
+        &'a self,
         _: &'a CatalogRequest,
         _: Duration,
+        sent: &'a SentNotice,
     ) -> BoxFuture<'a, Result<CatalogResponse, amazon_catalog::Error>> {
         self.0.calls.lock().unwrap().push((Instant::now(), self.1));
-        let one_less = |left: u32| left.checked_sub(1);
-        let is_throttled = self.0.throttles.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok();
-        let retry_after = self.0.retry_after;
+        let ending = self.0.script.lock().unwrap().pop_front();
+        if !matches!(ending, Some(Ending::Unwritten(_))) {
+            sent.mark();
+        }
         async move {
-            match is_throttled {
-                true => Err(amazon_catalog::Error::Throttled { retry_after, request_id: None }),
-                false => Ok(CatalogResponse::BrowseNodes(BrowseNodes::default())),
+            match ending {
+                Some(Ending::Throttled(after, retry_after)) => {
+                    tokio::time::sleep(after).await;
+                    Err(amazon_catalog::Error::Throttled { retry_after, request_id: None })
+                }
+                Some(Ending::Unwritten(after)) => {
+                    tokio::time::sleep(after).await;
+                    Err(amazon_catalog::Error::TimedOut { within: after })
+                }
+                None => Ok(CatalogResponse::BrowseNodes(BrowseNodes::default())),
             }
         }
         .boxed()
@@ -164,13 +187,17 @@ async fn all_are(replicas: &[Dispatch], is_so: impl Fn(&Report) -> bool) -> bool
     join_all(replicas.iter().map(report)).await.iter().all(is_so)
 }
 
+/// The number of the minute that began so many minutes ago, as the counters name it.
+fn minute_ago(minutes: u64) -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / 60 - minutes
+}
+
 /// Has all but so many of 8,640 calls be spent an hour ago.
 async fn left_of_day(server: &RedisServer, left: u32) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let (minute, spent) = (now.as_secs() / 60 - 60, 8640 - left);
+    let (minute, spent) = (minute_ago(60), 8640 - left);
     let set = format!(
         "HSET {DAY} born {} total {spent} oldest {minute} c:past {spent} m:{minute} {{\"past\\u0020past\":[{spent},0]}}",
-        now.as_millis() - 3_600_000
+        minute * 60_000
     );
     let _: u32 = server.run(&set).await;
 }
@@ -278,7 +305,7 @@ async fn one_replica_s_throttling_slows_all() {
     let amazon = Arc::new(Amazon::default());
     let (one, other) = (replica("one", &server.url(), &amazon, BROAD), replica("other", &server.url(), &amazon, BROAD));
     ask(&one, terms("a")).await.unwrap();
-    amazon.throttles.store(1, Ordering::SeqCst);
+    amazon.script.lock().unwrap().push_back(Ending::Throttled(Duration::ZERO, None));
     ask(&one, terms("a")).await.unwrap();
     eventually("the other is slower too", async || report(&other).await.current_calls_per_second == 10.0).await;
     let asks = (0..10).flat_map(|_| [ask(&one, terms("a")), ask(&other, terms("a"))]);
@@ -291,7 +318,8 @@ async fn one_replica_s_throttling_slows_all() {
 #[tokio::test]
 async fn neither_what_amazon_asks_for_nor_what_redis_holds_makes_a_pause_longer_than_five_minutes() {
     let server = RedisServer::start(&[]).await;
-    let amazon = Arc::new(Amazon { throttles: 1.into(), retry_after: Some(Duration::MAX), ..Amazon::default() });
+    let amazon = Arc::new(Amazon::default());
+    amazon.script.lock().unwrap().push_back(Ending::Throttled(Duration::ZERO, Some(Duration::MAX)));
     let (one, other) = (replica("one", &server.url(), &amazon, BROAD), replica("other", &server.url(), &amazon, BROAD));
     // Its deadline is before the end of the pause, so it is not tried again.
     let hurried = RequestContext::new("a", Instant::now() + Duration::from_secs(60));
@@ -312,6 +340,49 @@ async fn neither_what_amazon_asks_for_nor_what_redis_holds_makes_a_pause_longer_
         assert!(report(replica).await.predicted_wait <= longest, "{:?}", report(replica).await);
     }
     assert_eq!(amazon.count(), 1);
+}
+
+#[tokio::test]
+async fn a_permit_that_is_given_back_does_not_end_the_pause_that_amazon_asked_for_meanwhile() {
+    let server = RedisServer::start(&[]).await;
+    let amazon = Arc::new(Amazon::default());
+    let (one, other) = (replica("one", &server.url(), &amazon, BROAD), replica("other", &server.url(), &amazon, BROAD));
+    eventually("both call", async || ask(&one, terms("a")).await.is_ok() && ask(&other, terms("a")).await.is_ok())
+        .await;
+    let (before, pause) = (amazon.count(), Duration::from_secs(60));
+    let throttled = Ending::Throttled(Duration::from_millis(400), Some(pause));
+    amazon.script.lock().unwrap().extend([throttled, Ending::Unwritten(Duration::from_millis(800))]);
+    let hurried = || RequestContext::new("a", Instant::now() + Duration::from_secs(10));
+    // The first call is throttled while the second has the last permit, which it gives back after that.
+    let first = ask(&one, hurried());
+    let second = async {
+        eventually("the first call is sent", async || amazon.count() > before).await;
+        ask(&other, hurried()).await
+    };
+    let (throttled, unwritten) = tokio::join!(first, second);
+    assert!(throttled.is_err() && unwritten.is_err(), "{throttled:?} {unwritten:?}");
+    assert_eq!(amazon.count(), before + 2);
+    for replica in [&one, &other] {
+        let refused = ask(replica, hurried()).await;
+        assert!(matches!(refused, Err(Error::WaitExceedsDeadline { .. })), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_slower_rate_outlives_what_redis_knew_of_it() {
+    let server = RedisServer::start(&[]).await;
+    let amazon = Arc::new(Amazon::default());
+    let one = replica("one", &server.url(), &amazon, Limits { replicas: 1, ..BROAD });
+    eventually("it calls", async || ask(&one, terms("a")).await.is_ok()).await;
+    amazon.script.lock().unwrap().push_back(Ending::Throttled(Duration::ZERO, None));
+    ask(&one, terms("a")).await.unwrap();
+    assert_eq!(report(&one).await.current_calls_per_second, 10.0);
+    let _: String = server.run("FLUSHALL").await;
+    for _ in 0..5 {
+        ask(&one, terms("a")).await.unwrap();
+    }
+    eventually("every call is reported to Redis", async || counted(&server).await as usize == amazon.count()).await;
+    assert_eq!(report(&one).await.current_calls_per_second, 10.0);
 }
 
 #[tokio::test]
@@ -456,12 +527,45 @@ async fn what_somebody_else_writes_under_the_budget_s_keys_costs_no_calls_and_no
         format!("HSET {MEMBERS} somebody garbage another {{\"lease\":\"x\"}}"),
         format!("HSET {DAY} m:1 garbage m:x [] c:somebody 7 total x"),
         "HSET stockroom:v2:budget:{test}:pace rate x next y queue garbage".to_owned(),
+        "HSET stockroom:v2:budget:{test}:pace queue [7,{\"id\":\"x\"}]".to_owned(),
+        format!("HSET {DAY} total -5 oldest 1 m:1 {{\"x\":1}}"),
+        format!("HSET {DAY} total -5 oldest {} m:{} {{\"x\":1}}", minute_ago(1442), minute_ago(1442)),
     ] {
         let _: u32 = server.run(&garbage).await;
         assert!(ask(&one, terms("a")).await.is_ok(), "{garbage}");
     }
     eventually("the count is right again", async || counted(&server).await as usize == amazon.count()).await;
     amazon.was_never_hurried(20);
+}
+
+#[tokio::test]
+async fn a_wrong_total_of_a_busy_day_is_counted_anew() {
+    let server = RedisServer::start(&[]).await;
+    let amazon = Arc::new(Amazon::default());
+    let minutes: Vec<_> = (0..70).map(|n| format!("m:{} {{\"past\\u0020past\":[1,0]}}", minute_ago(100 - n))).collect();
+    let (born, oldest) = (minute_ago(100) * 60_000, minute_ago(100));
+    let set = format!("HSET {DAY} born {born} total 70 oldest {oldest} c:past 70 {}", minutes.join(" "));
+    let _: u32 = server.run(&set).await;
+    let one = replica("one", &server.url(), &amazon, Limits { replicas: 1, ..BROAD });
+    eventually("it knows the day", async || report(&one).await.day_spent >= 70).await;
+    let _: u32 = server.run(&format!("HSET {DAY} total 500")).await;
+    eventually("the count is right again", async || counted(&server).await == 70).await;
+}
+
+#[tokio::test]
+async fn a_redis_whose_clock_is_set_back_by_an_hour_delays_no_call() {
+    let server = RedisServer::start_with_clock().await;
+    server.set_clock_ahead(Duration::from_secs(3600));
+    let amazon = Arc::new(Amazon::default());
+    let replicas = [replica("one", &server.url(), &amazon, BROAD), replica("other", &server.url(), &amazon, BROAD)];
+    for one in &replicas {
+        eventually("it calls", async || ask(one, terms("a")).await.is_ok()).await;
+    }
+    server.set_clock_ahead(Duration::ZERO);
+    for one in &replicas {
+        let soon = || RequestContext::new("a", Instant::now() + Duration::from_secs(5));
+        eventually("it calls again", async || ask(one, soon()).await.is_ok()).await;
+    }
 }
 
 #[tokio::test]
@@ -518,8 +622,14 @@ async fn a_replica_that_is_cut_off_for_over_an_hour_spends_its_part_once() {
     assert!((1..=4).contains(&alone), "{alone} calls of the four that are its part");
     assert_eq!(asked.iter().filter(|result| result.is_ok()).count(), alone);
 
-    // Redis has the part back, and what the replica spent of it is counted once.
+    // Redis has the part back, but for what the replica may have spent of it.
     let stays = replica("stays", &server.url(), &amazon, limits);
+    eventually("it shares the day", async || report(&stays).await.offline_since.is_none()).await;
+    let soon = || RequestContext::new("a", Instant::now() + Duration::from_secs(5));
+    join_all((0..20).map(|_| ask(&stays, soon()))).await;
+    assert!(amazon.count() <= 9, "{} calls of the nine that were left", amazon.count());
+
+    // What it spent is counted once.
     relay.reconnect().await;
     eventually("they put together what they know", async || {
         let spent = 8631 + u32::try_from(amazon.count()).unwrap();

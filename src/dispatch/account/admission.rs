@@ -62,7 +62,7 @@ impl AccountActor {
         is_late.then_some(Error::WaitExceedsDeadline { wait: answered_in })
     }
 
-    /// How long a call with so many before it waits at most, by the rate and by what is left of the day.
+    /// How long a call with so many before it waits at most, by the rate and by the pace of the day.
     pub(super) fn predicted_wait(&self, calls_before: usize, now: Instant) -> Duration {
         let before = u32::try_from(calls_before).unwrap_or(u32::MAX);
         let by_rate =

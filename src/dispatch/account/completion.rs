@@ -15,7 +15,7 @@ use super::{AccountActor, Completed};
 use crate::dispatch::{
     BreakerState, Error, FetchKey,
     batch::Batch,
-    refresh_queue::{REJECTED_INTERVAL, RETRY_INTERVAL},
+    refresh_queue::{DueKey, REJECTED_INTERVAL, RETRY_INTERVAL},
     retry,
     waiter::Answer,
 };
@@ -49,17 +49,27 @@ impl AccountActor {
         // An answer is as old as its call: a purge while the call was in flight is stronger, in every replica.
         let stamp = Snapshot { fetched_at: sent_at, protocol, content: Ok(bytes::Bytes::new()) };
         match result {
-            Ok(answer) => self.answer(&batch, answer, stamp),
-            Err(error) => {
-                self.options.answers.release(&batch.keys);
-                let pause = match &error {
-                    amazon_catalog::Error::Rejected { .. } if batch.keys.len() == 1 => REJECTED_INTERVAL,
-                    _ => RETRY_INTERVAL,
-                };
-                fillers.iter().for_each(|due| self.options.refresh_queue.defer(due, pause));
-                self.retry_or_fail(&batch, error, &stamp, may_retry);
-            }
+            Ok(answer) => self.answer(&batch, &fillers, answer, &stamp, may_retry),
+            Err(error) => self.fail(&batch, &fillers, error, &stamp, may_retry),
         }
+    }
+
+    /// Handles a call that was not answered.
+    fn fail(
+        &mut self,
+        batch: &Batch,
+        fillers: &[DueKey],
+        error: amazon_catalog::Error,
+        stamp: &Snapshot,
+        may_retry: bool,
+    ) {
+        self.options.answers.release(&batch.keys);
+        let pause = match &error {
+            amazon_catalog::Error::Rejected { .. } if batch.keys.len() == 1 => REJECTED_INTERVAL,
+            _ => RETRY_INTERVAL,
+        };
+        fillers.iter().for_each(|due| self.options.refresh_queue.defer(due, pause));
+        self.retry_or_fail(batch, error, stamp, may_retry);
     }
 
     /// Stores as not found what Amazon rejected alone while it answered other ids, and answers who waits for it.
@@ -82,14 +92,14 @@ impl AccountActor {
     /// Accounts for how a call ended.
     async fn account_for(&mut self, completed: &Completed) {
         let now = Instant::now();
-        let Completed { batch, booking, call, result, written, .. } = completed;
+        let Completed { batch, booking, call, credentials, result, written, .. } = completed;
         let Some(operation) = batch.keys.first().map(FetchKey::operation) else { return };
         let breaker = self.breakers.entry(operation).or_default();
         if written.is_none() {
             self.budget.give_back(booking).await;
             batch.keys.iter().for_each(|key| self.queue.forget_call(key, *call));
         }
-        self.refusals.note(result.as_ref().err(), self.options.upstream.credentials_version(), now);
+        self.refusals.note(result.as_ref().err(), *credentials, now);
         match result {
             Ok(_) => {
                 breaker.on_answer(now);
@@ -150,38 +160,57 @@ impl AccountActor {
             }
         }
         if let Some(retry_after) = pause {
-            self.queue.fail_keys(&Error::BreakerOpen { operation, retry_after }, |key, _| key.operation() == operation);
+            self.queue
+                .fail_waiting(&Error::BreakerOpen { operation, retry_after }, |key, _| key.operation() == operation);
         }
     }
 
     /// Stores an answer, then answers all who wait for it.
-    fn answer(&mut self, batch: &Batch, answer: CatalogResponse, stamp: Snapshot) {
+    fn answer(
+        &mut self,
+        batch: &Batch,
+        fillers: &[DueKey],
+        answer: CatalogResponse,
+        stamp: &Snapshot,
+        may_retry: bool,
+    ) {
         match (batch.request(), answer) {
             (Some(CatalogRequest::Items(asked)), CatalogResponse::Items(items)) => {
-                self.queue.note_answered_items(asked.locale);
                 let mut outcomes = item_outcomes(items);
+                let is_unprocessed = |asin: &Asin| matches!(outcomes.get(asin), Some(ItemOutcome::Unprocessed));
+                if asked.asins.iter().all(is_unprocessed) {
+                    // Nothing tells the next call from this one.
+                    return self.fail(batch, fillers, unanswered(), stamp, may_retry);
+                }
+                self.queue.note_answered_items(asked.locale);
                 for asin in asked.asins {
                     let key = FetchKey::Item(asked.locale, asin);
-                    match outcomes.remove(&asin) {
+                    let error = match outcomes.remove(&asin) {
                         Some(ItemOutcome::Known(content)) => {
                             self.store_item(&key, Snapshot { content, ..stamp.clone() });
+                            continue;
                         }
-                        Some(ItemOutcome::Unprocessed) => {
-                            self.options.answers.release(std::slice::from_ref(&key));
-                            self.queue.split(&key, batch.keys.len(), &unanswered());
-                        }
-                        // A failure is no absence, so it is not stored.
-                        Some(ItemOutcome::Failed(error)) => {
-                            self.options.answers.release(std::slice::from_ref(&key));
-                            self.queue.answer(&key, Err(&Error::Upstream(Arc::new(error))));
-                        }
-                        None => self.queue.answer(&key, Err(&unanswered())),
+                        Some(ItemOutcome::Unprocessed) => None,
+                        Some(ItemOutcome::Failed(error)) => Some(error),
+                        None => Some(unanswered()),
+                    };
+                    // A failure is no absence, so it is not stored.
+                    self.options.answers.release(std::slice::from_ref(&key));
+                    let due = fillers.iter().find(|due| due.key == key);
+                    due.into_iter().for_each(|due| self.options.refresh_queue.defer(due, RETRY_INTERVAL));
+                    let is_repeated = error.is_none() && may_retry;
+                    let error = Error::Upstream(Arc::new(error.unwrap_or_else(unanswered)));
+                    if is_repeated {
+                        self.queue.split(&key, batch.keys.len(), &error);
+                    } else {
+                        self.queue.answer(&key, Err(&error));
                     }
                 }
             }
+            (Some(CatalogRequest::Items(_)), _) => self.fail(batch, fillers, unanswered(), stamp, may_retry),
             (Some(request), answer) => {
-                self.options.answers.store_response(&request, &answer, &stamp);
-                let answer = Answer::Fetched { answer: Arc::new(answer), stamp };
+                self.options.answers.store_response(&request, &answer, stamp);
+                let answer = Answer::Fetched { answer: Arc::new(answer), stamp: stamp.clone() };
                 self.queue.answer(&FetchKey::Request(request), Ok(&answer));
             }
             (None, _) => {}
@@ -210,9 +239,9 @@ fn item_outcomes(items: Items) -> HashMap<Asin, ItemOutcome> {
     missing.chain(failed).chain(unprocessed).chain(found).collect()
 }
 
-fn unanswered() -> Error {
+fn unanswered() -> amazon_catalog::Error {
     let what = "neither a product nor an error for this id".to_owned();
-    Error::Upstream(Arc::new(amazon_catalog::Error::Malformed { what, request_id: None }))
+    amazon_catalog::Error::Malformed { what, request_id: None }
 }
 
 /// An error with all its causes.

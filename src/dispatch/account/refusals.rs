@@ -1,6 +1,6 @@
 //! The pause of an account that Amazon refuses.
 //!
-//! After [`MAX_REFUSALS`] equal refusals in a row nothing is sent for [`FIRST_PAUSE`], doubled with each further refusal up to
+//! After [`MAX_REFUSALS`] equal refusals in a row nothing is admitted and nothing that waits is sent for [`FIRST_PAUSE`], doubled with each further refusal up to
 //! [`MAX_PAUSE`]. An answer or other credentials end the pause.
 
 use std::{sync::Arc, time::Duration};

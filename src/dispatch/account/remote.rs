@@ -22,7 +22,7 @@ impl AccountActor {
         for (key, known_at, is_over) in self.queue.remote(now) {
             if is_over {
                 // Whoever has the lock takes too long.
-                self.queue.put_back(&key);
+                self.queue.end_remote(&key);
             } else {
                 keys.push((key, known_at));
             }
@@ -40,7 +40,7 @@ impl AccountActor {
         for (key, state) in found {
             match state {
                 FetchState::Answered(snapshot) => self.answer_remote(&key, snapshot),
-                FetchState::Free => self.queue.put_back(&key),
+                FetchState::Free => self.queue.end_remote(&key),
                 FetchState::Remote => {}
             }
         }

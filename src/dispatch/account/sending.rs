@@ -49,29 +49,34 @@ impl AccountActor {
     pub(super) async fn send_next(&mut self) {
         let now = Instant::now();
         self.queue.end_overdue(now);
+        if let Some(error) = self.refusals.pause(self.options.upstream.credentials_version(), now) {
+            self.refresh_not_before = now + RETRY_INTERVAL;
+            return self.queue.fail_waiting(&Error::Upstream(error), |_, _| true);
+        }
         if let Some(resets_in) = self.budget.spent_for(now) {
             let error = self.day_spent(resets_in);
             self.refresh_not_before = now + resets_in.min(RETRY_INTERVAL);
-            return self.queue.fail_keys(&error, |_, _| true);
+            return self.queue.fail_waiting(&error, |_, _| true);
         }
         if let Some(resets_in) = self.budget.background_spent_for(now) {
-            self.queue.fail_keys(&Error::KeptForOthers { resets_in }, |_, priority| priority == Priority::Bulk);
+            self.queue.fail_waiting(&Error::KeptForOthers { resets_in }, |_, priority| priority == Priority::Bulk);
         }
         let next = self.queue.next_permit(&self.patience(now), |operation| self.admits(operation, now));
         let Some((first, request)) = next else { return self.send_refresh(now).await };
         self.state_log.watch_caller(&request);
         match self.budget.try_acquire(&request).await {
             Permit::Granted(booking) => {
+                let permitted = Instant::now();
                 // At the same time as before, so it is the batch for which the permit was given.
                 let mut batch = self.queue.take(&first, now);
                 let fillers = self.add_fillers(&mut batch);
-                self.send(batch, fillers, booking).await;
+                self.send(batch, fillers, booking, permitted).await;
             }
             Permit::NotYet => self.refuse_hurried(),
             Permit::CallerQuotaSpent(resets_in) => {
                 let PermitRequest { caller, daily_quota, .. } = request;
                 let error = caller_spent(&caller, daily_quota, resets_in);
-                self.queue.fail_waiters(&error, |waiter| waiter.context.caller == caller);
+                self.queue.fail_charged(&caller, &error);
             }
         }
     }
@@ -109,15 +114,14 @@ impl AccountActor {
     async fn send_refresh(&mut self, now: Instant) {
         let due = self.next_refresh(now).filter(|(_, at)| *at <= now && self.refresh_not_before <= now);
         let Some((group, _)) = due else { return };
-        if self.budget.background_spent_for(now).is_some()
-            || self.refusals.pause(self.options.upstream.credentials_version(), now).is_some()
-        {
+        if self.budget.background_spent_for(now).is_some() {
             self.refresh_not_before = now + RETRY_INTERVAL;
             return;
         }
         let size = if matches!(group, RefreshGroup::Items(_)) { IDS_PER_CALL } else { 1 };
-        let mut due = self.take_due(group, size);
-        due.retain(|due| self.admits(due.key.operation(), now));
+        let (due, paused): (Vec<_>, Vec<_>) =
+            self.take_due(group, size).into_iter().partition(|due| self.admits(due.key.operation(), now));
+        paused.iter().for_each(|due| self.options.refresh_queue.defer(due, RETRY_INTERVAL));
         if due.is_empty() {
             return;
         }
@@ -128,9 +132,10 @@ impl AccountActor {
             due.iter().for_each(|due| self.options.refresh_queue.mark_stale(&due.key, due.fetched_at));
             return;
         };
+        let permitted = Instant::now();
         let mut batch = Batch::empty();
         let fillers = self.fill(&mut batch, due);
-        self.send(batch, fillers, booking).await;
+        self.send(batch, fillers, booking, permitted).await;
     }
 
     /// Gives the free places of a batch to products that are due for a refresh. A batch that was split after Amazon rejected
@@ -170,8 +175,8 @@ impl AccountActor {
         due
     }
 
-    /// Sends a batch that has a permit, without the keys that another replica has answered or is fetching.
-    async fn send(&mut self, mut batch: Batch, fillers: Vec<DueKey>, booking: Booking) {
+    /// Sends a batch that has had a permit since then, without the keys that another replica has answered or is fetching.
+    async fn send(&mut self, mut batch: Batch, fillers: Vec<DueKey>, booking: Booking, permitted: Instant) {
         let known_at = |key: &FetchKey| self.queue.known_at(key).unwrap_or(SystemTime::UNIX_EPOCH);
         let keys = std::mem::take(&mut batch.keys).into_iter();
         let keys: Vec<_> = keys.map(|key| (known_at(&key), key)).map(|(known_at, key)| (key, known_at)).collect();
@@ -192,8 +197,8 @@ impl AccountActor {
         self.breakers.entry(request.operation()).or_default().on_send();
         let (upstream, timeout, clock) = (Arc::clone(&self.options.upstream), self.options.timeout, self.options.clock);
         let written_tx = self.written_tx.clone();
-        let started = Instant::now();
-        self.connecting = Some((call, started));
+        let (started, credentials) = (Instant::now(), self.options.upstream.credentials_version());
+        self.connecting = Some((call, permitted));
         self.in_flight.spawn(async move {
             let (sent_at, sent) = (clock.now(), SentNotice::default());
             let answer = AssertUnwindSafe(upstream.call_with_notice(&request, timeout, &sent)).catch_unwind();
@@ -212,7 +217,7 @@ impl AccountActor {
                 Err(amazon_catalog::Error::Malformed { what: "reading it panicked".to_owned(), request_id: None })
             });
             let (written, took) = (sent.at(), started.elapsed());
-            Completed { batch, fillers, booking, call, result, sent_at, took, written }
+            Completed { batch, fillers, booking, call, credentials, result, sent_at, took, written }
         });
     }
 }

@@ -174,7 +174,7 @@ impl AccountActor {
 
     /// Refuses what waits, and finishes the calls in flight.
     async fn finish(&mut self, inbox: &mut mpsc::Receiver<ActorMessage>) {
-        self.queue.fail_keys(&Error::Stopping, |_, _| true);
+        self.queue.fail_unsent(&Error::Stopping);
         // No more messages are taken. Those that came before are refused, too.
         inbox.close();
         while let Some(message) = inbox.recv().await {

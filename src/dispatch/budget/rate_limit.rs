@@ -71,9 +71,9 @@ impl RateLimit {
         self.hold(now + retry_after.max(self.interval()));
     }
 
-    /// Takes over what all replicas agreed on.
-    pub(super) fn follow(&mut self, rate: f64, next: Instant) {
-        (self.rate, self.next) = (rate, next);
+    /// Takes over what all replicas agreed on. Since when no call was throttled is not known here: it counts from now.
+    pub(super) fn follow(&mut self, rate: f64, next: Instant, now: Instant) {
+        (self.rate, self.next, self.clean_since) = (rate, next, now);
     }
 
     /// Allows no call before that time.
@@ -135,6 +135,18 @@ mod tests {
         assert_eq!(limit.rate(), 5.0);
         limit.throttled(sent + MOMENT * 900, sent + MOMENT * 500, Duration::ZERO);
         assert_eq!(limit.rate(), 2.5, "a call that was sent after the halving says that it was not enough");
+    }
+
+    #[test]
+    fn a_rate_that_was_taken_over_recovers_from_then_on() {
+        let start = Instant::now();
+        let mut limit = RateLimit::new(1.0, start);
+        let lost = start + CLEAN_INTERVAL * 60;
+        limit.follow(0.5, lost, lost);
+        limit.spend(lost + MOMENT);
+        assert_eq!(limit.rate(), 0.5);
+        limit.spend(lost + CLEAN_INTERVAL);
+        assert_eq!(limit.rate(), 0.6);
     }
 
     #[test]

@@ -85,11 +85,19 @@ pub(super) enum Question<'a> {
         from: u64,
         report: BTreeMap<u64, &'a MinuteCounters>,
         is_offline: bool,
-        hold_ms: u64,
-        rate: f64,
+        /// Whether to count the day's totals anew from the counters.
         rebuild: bool,
+        #[serde(flatten)]
+        slowdown: Option<Slowdown>,
     },
     Release {},
+}
+
+/// The rate and the pause of a replica that slowed down without Redis.
+#[derive(Debug, Serialize)]
+pub(super) struct Slowdown {
+    pub(super) rate: f64,
+    pub(super) hold_ms: u64,
 }
 
 /// What Redis answers.
@@ -244,14 +252,13 @@ impl BudgetScript {
     }
 }
 
-/// How many replicas of an account have renewed their lease in Redis and keep it at that time by Redis' clock.
+/// How many replicas of an account have a lease in Redis that has not ended at that time by Redis' clock.
 pub(crate) async fn replicas_with_lease(store: &Store, account: &str, now: SystemTime) -> Result<usize, store::Error> {
     static MEMBERS: LazyLock<Script> = LazyLock::new(|| Script::new("return redis.call('HGETALL', KEYS[1])"));
     let members: Vec<String> = store.eval(&MEMBERS, &[key_name(store, account, "members")], &[""]).await?;
     let now_ms = ms(now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default());
-    let lease_of = |json: &String| serde_json::from_str::<serde_json::Value>(json).ok()?.get("lease")?.as_u64();
-    let leases = members.iter().skip(1).step_by(2).filter_map(lease_of);
-    Ok(leases.filter(|lease| now_ms.saturating_sub(*lease) < ms(LEASE)).count())
+    let lease_end = |json: &String| serde_json::from_str::<serde_json::Value>(json).ok()?.get("lease")?.as_u64();
+    Ok(members.iter().skip(1).step_by(2).filter_map(lease_end).filter(|end| now_ms <= *end).count())
 }
 
 /// The name holds the account's name in the configuration, which must be the same for all replicas. The braces are part of

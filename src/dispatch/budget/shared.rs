@@ -14,8 +14,9 @@
 //! A replica that loses Redis is *offline*. It sends nothing until every permit that Redis may have given since has been
 //! used and its own lease has ended. From then on it calls in its own time slots within its quota: in full for
 //! [`OFFLINE_FULL`], with the [`RESIDUAL`] part until [`OFFLINE_RESIDUAL`], and then not at all. The script leaves a member
-//! whose lease has ended the same slots and the same quota for the same times, and then has them back. Both sides count
-//! from the lease; the replica from the last answer, which is not later.
+//! whose lease has ended the same slots and the same quota for the same times, and then has them back, but for the calls that
+//! the member may have made: until it reports they count as made. Both sides count from the lease; the replica from the
+//! last answer, which is not later.
 //!
 //! A replica that finds Redis again reports what it counted, and only then asks for permits.
 //!
@@ -41,8 +42,8 @@ use tokio::time::Instant;
 use super::{
     Booking, LocalBudget, Permit, PermitRequest,
     day_counters::minute_of,
-    script::{BudgetScript, Question, ScriptReply, Verdict, ms},
-    time_slots::TimeSlots,
+    script::{BudgetScript, Question, ScriptReply, Slowdown, Verdict, ms},
+    time_slots::{SLOT, TimeSlots},
 };
 use crate::{dispatch::Options, store::Store};
 
@@ -96,10 +97,14 @@ pub(super) struct SharedBudget {
     unreported: BTreeSet<u64>,
     /// The first minute whose counters may be unknown here.
     heard_until: u64,
+    /// Whether everything was to be exchanged since the totals in Redis were last counted anew.
+    must_rebuild: bool,
+    /// Whether this replica slowed down, or held a pause, that Redis does not know of. Until it does, its rate is not followed.
+    must_report_slowdown: bool,
     /// When the counters in Redis began, as far as this replica has filled them up.
     born: u64,
-    /// The time of the last answer, by Redis' clock.
-    answered_ms: u64,
+    /// When the lease was last renewed, by Redis' clock.
+    lease_renewed_ms: u64,
     late_in_a_row: u32,
     /// Exchanges of everything in a row that did not make the two counts equal.
     mismatches: u32,
@@ -138,8 +143,10 @@ impl SharedBudget {
             own_interval: interval,
             unreported: BTreeSet::new(),
             heard_until: 0,
+            must_rebuild: true,
+            must_report_slowdown: true,
             born: 0,
-            answered_ms: 0,
+            lease_renewed_ms: 0,
             late_in_a_row: 0,
             mismatches: 0,
             sync_at: now,
@@ -159,13 +166,13 @@ impl SharedBudget {
         self.offline_quota.saturating_sub(self.offline.as_ref().map_or(0, |offline| offline.calls))
     }
 
-    /// The predicted time between two calls of this replica.
-    pub(super) fn own_interval(&self) -> Duration {
+    /// The predicted time between two calls of this replica, at that interval between two calls of the account.
+    pub(super) fn own_interval(&self, interval: Duration) -> Duration {
         match self.offline {
-            None => self.own_interval,
+            None => self.own_interval.max(interval),
             // A time slot of its own in each round.
-            Some(_) if self.replicas > 1 => self.own_interval.mul_f64(1.25) * self.replicas,
-            Some(_) => Duration::ZERO,
+            Some(_) if self.replicas > 1 => interval.mul_f64(SLOT) * self.replicas,
+            Some(_) => interval,
         }
     }
 
@@ -181,7 +188,7 @@ impl SharedBudget {
             return if offline.quiet_until > now { from } else { local.rate_limit.next() };
         }
         let from_ms = local.clock.ms(from);
-        let age = Duration::from_millis(from_ms.saturating_sub(self.answered_ms + ms(LEASE)));
+        let age = Duration::from_millis(from_ms.saturating_sub(self.lease_renewed_ms + ms(LEASE)));
         let residual_quota = (f64::from(self.offline_quota) * RESIDUAL) as u32;
         let at_ms = if age + OFFLINE_MARGIN < OFFLINE_FULL && offline.calls < self.offline_quota {
             self.time_slots.next(slot, from_ms)
@@ -261,13 +268,14 @@ impl SharedBudget {
         }
     }
 
-    /// Amazon throttled: all replicas slow down.
+    /// Amazon throttled: all replicas slow down. Where Redis is not told now, the next exchange tells it.
     pub(super) async fn throttled(&mut self, local: &mut LocalBudget, booking: &Booking, retry_after: Duration) {
         let question = Question::Throttled { sent_ms: booking.at_ms, retry_after_ms: ms(retry_after) };
-        if self.offline.is_none() && self.ask(local, &question).await.is_some() {
-            return;
+        if self.offline.is_some() || self.ask(local, &question).await.is_none() {
+            local.throttled(booking, retry_after);
+            self.must_report_slowdown = true;
+            self.sync_at = self.sync_at.min(Instant::now() + RETRY_INTERVAL);
         }
-        local.throttled(booking, retry_after);
     }
 
     /// Exchanges counters, and finds out whether Redis is back. Returns how many calls of the last minute were news.
@@ -278,13 +286,15 @@ impl SharedBudget {
         let report: Vec<_> = report.collect();
         let is_offline = self.offline.is_some();
         let hold = local.rate_limit.next().saturating_duration_since(Instant::now());
+        let slowdown = Slowdown { rate: local.rate_limit.rate(), hold_ms: ms(hold) };
+        let must_report_slowdown = is_offline || self.must_report_slowdown;
+        let rebuild = self.must_rebuild && self.unreported.len() <= REPORT_MINUTES;
         let question = Question::Sync {
             from: self.heard_until,
             report: report.iter().map(|(minute, counters)| (*minute, counters)).collect(),
             is_offline,
-            hold_ms: ms(hold),
-            rate: local.rate_limit.rate(),
-            rebuild: self.heard_until == 0 && self.unreported.len() <= REPORT_MINUTES,
+            rebuild,
+            slowdown: must_report_slowdown.then_some(slowdown),
         };
         let Some(reply) = self.ask(local, &question).await else {
             if is_offline {
@@ -298,6 +308,7 @@ impl SharedBudget {
         for minute in reported {
             self.unreported.remove(&minute);
         }
+        self.must_rebuild &= !rebuild;
         let news = self.merge(local, &reply);
         let is_done = self.unreported.is_empty() && self.heard_until > minute_of(reply.now);
         if is_done && let Some(offline) = self.offline.take() {
@@ -343,6 +354,7 @@ impl SharedBudget {
             // One of the two lacks something: everything is reported and heard again.
             self.unreported = local.day.minutes().collect();
             self.heard_until = 0;
+            self.must_rebuild = true;
             self.born = reply.born;
         }
         news
@@ -365,11 +377,16 @@ impl SharedBudget {
             return None;
         }
         self.late_in_a_row = 0;
-        if !matches!(question, Question::Acquire { is_refresh: true, .. }) || reply.verdict == Verdict::Granted {
-            local.rate_limit.follow(reply.rate, now + Duration::from_millis(reply.wait_ms));
+        // A Redis that was emptied knows of no slowdown.
+        self.must_report_slowdown |= reply.born != self.born;
+        self.must_report_slowdown &= !matches!(question, Question::Sync { slowdown: Some(_), .. });
+        let is_refused_refresh =
+            matches!(question, Question::Acquire { is_refresh: true, .. }) && reply.verdict != Verdict::Granted;
+        if !self.must_report_slowdown && !is_refused_refresh {
+            local.rate_limit.follow(reply.rate, now + Duration::from_millis(reply.wait_ms), now);
         }
         if !is_sync_offline {
-            self.answered_ms = reply.now;
+            self.lease_renewed_ms = reply.now;
             self.own_interval = Duration::from_millis(reply.interval_ms);
             self.slot = u32::try_from(reply.slot).ok();
             // While Redis still lacks counters, it grants too much.

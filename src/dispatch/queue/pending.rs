@@ -16,7 +16,7 @@ use amazon_catalog::IDS_PER_CALL;
 
 /// How long a batch with free places waits for company when it could be sent at once.
 const LINGER: Duration = Duration::from_millis(25);
-/// After this wait a bulk request counts as interactive, so that nothing waits for ever.
+/// After this wait a bulk request is ordered as an interactive one, so that nothing waits for ever.
 const MAX_BULK_WAIT: Duration = Duration::from_secs(240);
 
 /// A key that waits or is in flight, and who waits for it.
@@ -28,10 +28,12 @@ pub(super) struct Pending {
     pub(super) caller: Arc<str>,
     pub(super) daily_quota: Option<u32>,
     pub(super) weight: f64,
+    /// Since when it waits with this priority.
     pub(super) since: Instant,
     /// An answer that another replica fetched after that time will do.
     pub(super) known_at: SystemTime,
     pub(super) arrival: u64,
+    /// The pause after a failed call ends then.
     pub(super) not_before: Instant,
     pub(super) attempts: u32,
     /// The largest batch that may carry it: smaller after Amazon rejected a batch it was in.
@@ -94,7 +96,8 @@ impl Pending {
         !self.waiters.is_empty() || matches!(self.state, State::InFlight | State::Suspect { .. })
     }
 
-    pub(super) fn priority_at(&self, now: Instant) -> Priority {
+    /// Its place in the order of what waits.
+    pub(super) fn order_priority(&self, now: Instant) -> Priority {
         if now.saturating_duration_since(self.since) >= MAX_BULK_WAIT { Priority::Interactive } else { self.priority }
     }
 
@@ -125,6 +128,10 @@ impl Pending {
         let calls = Calls::from_ids(&self.calls);
         for waiter in self.waiters.extract_if(.., |waiter| passes(waiter)) {
             waiter.answer(Err(error), &calls);
+        }
+        // Interactive no longer than somebody interactive waits. The wait so far counts.
+        if let Some(priority) = self.waiters.iter().map(|waiter| waiter.context.priority).min() {
+            self.priority = priority;
         }
         if self.waiters.iter().all(|waiter| waiter.context.caller != self.caller)
             && let Some(context) = self.waiters.first().map(|waiter| waiter.context.clone())

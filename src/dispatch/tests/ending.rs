@@ -19,7 +19,7 @@ async fn a_stop_finishes_what_is_in_flight_and_refuses_what_waits() {
     let (_, sent, waits) = tokio::join!(dispatch.stop(), all(sent), all(waits));
     assert!(sent.iter().all(|item| item.result.is_ok()), "{sent:?}");
     assert!(matches!(waits[0].result, Err(Error::Stopping)));
-    assert_eq!(answers.0.lock().unwrap().len(), 10);
+    assert_eq!(answers.items.lock().unwrap().len(), 10);
     assert!(matches!(one(&dispatch, terms(60)).await, Err(Error::Stopping)));
 }
 

@@ -133,3 +133,48 @@ async fn a_failure_that_is_known_is_the_answer_when_the_deadline_comes() {
     assert!(Instant::now() - asked <= Duration::from_secs(4));
     assert_eq!(results[0].calls.ids().len(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_when_an_account_is_refused_is_refused_with_it_and_not_sent() {
+    let refusal = |_| amazon_catalog::Error::Refused { refusal: amazon_catalog::Refusal::UnknownKey, request_id: None };
+    let amazon = Arc::new(Scripted::fails((0..100).map(refusal)));
+    let dispatch = Dispatch::start(vec![options(&amazon)]);
+    let results = all(dispatch.fetch_items(us(), asins('B', 500), terms(600)).await).await;
+    let is_refused = |item: &ItemResult| matches!(&item.result, Err(Error::Upstream(error)) if matches!(**error, amazon_catalog::Error::Refused { .. }));
+    assert!(results.len() == 500 && results.iter().all(is_refused));
+    assert_eq!(amazon.batches(), [10, 10, 10], "three refusals in a row");
+}
+
+#[tokio::test(start_paused = true)]
+async fn ids_of_which_amazon_leaves_all_for_another_call_fail() {
+    let amazon = Arc::new(Scripted::default());
+    let dispatch = Dispatch::start(vec![options(&amazon)]);
+    let results = all(dispatch.fetch_items(us(), asins('Z', 2), terms(600)).await).await;
+    assert!(results.len() == 2 && results.iter().all(|item| item.result.is_err()), "{results:?}");
+    assert_eq!(amazon.batches(), [2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_without_an_answer_is_released_for_the_other_replicas() {
+    let (amazon, answers) = (Arc::new(Scripted::default()), Arc::new(Stored::default()));
+    let dispatch =
+        Dispatch::start(vec![Options { answers: Arc::clone(&answers) as Arc<dyn AnswerSink>, ..options(&amazon) }]);
+    let ids = [asins('B', 1), asins('Y', 1)].concat();
+    all(dispatch.fetch_items(us(), ids, terms(60)).await).await;
+    let released: Vec<_> = asins('Y', 1).into_iter().map(|asin| FetchKey::Item(us(), asin)).collect();
+    assert_eq!(*answers.released.lock().unwrap(), released);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_batch_is_tried_again_after_its_pause_though_the_day_is_behind_its_pace() {
+    let amazon = Arc::new(Scripted::default());
+    let dispatch = Dispatch::start(vec![Options { calls_per_day: 21, ..options(&amazon) }]);
+    for id in 1..=11 {
+        dispatch.fetch(page(id), terms(60)).await.unwrap();
+    }
+    amazon.script.lock().unwrap().push_back(failed());
+    let asked = Instant::now();
+    let results = all(dispatch.fetch_items(us(), asins('B', 10), terms(3600)).await).await;
+    assert!(results.iter().all(|item| item.result.is_ok()), "{results:?}");
+    assert!(asked.elapsed() < Duration::from_secs(60), "{:?}", asked.elapsed());
+}

@@ -178,3 +178,24 @@ async fn a_caller_s_three_calls_a_day_are_three_over_two_replicas_without_redis(
     let is_spent = |failure: &RequestFailure| matches!(failure.error, Error::CallerShareSpent { share: 3, .. });
     assert_eq!(pages.iter().filter(|page| page.as_ref().is_err_and(is_spent)).count(), 397);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_spent_quota_fails_no_wait_for_what_another_caller_is_charged_for() {
+    let amazon = Arc::new(Scripted { takes: Duration::from_millis(100), ..Scripted::default() });
+    let dispatch = Arc::new(Dispatch::start(vec![options(&amazon)]));
+    let capped = || RequestContext { daily_quota: Some(1), ..as_caller("capped", Priority::Interactive, 1.0) };
+    let bulk = |context: RequestContext| RequestContext { priority: Priority::Bulk, ..context };
+    let page_of = |id, context| {
+        let dispatch = Arc::clone(&dispatch);
+        tokio::spawn(async move { dispatch.fetch(page(id), context).await.map_err(|failure| failure.error) })
+    };
+    let first = page_of(1, capped());
+    amazon.has_calls(1).await;
+    let charged = page_of(3, bulk(as_caller("other", Priority::Bulk, 1.0)));
+    tokio::task::yield_now().await;
+    let (second, joined) = (page_of(2, capped()), page_of(3, bulk(capped())));
+    assert!(first.await.unwrap().is_ok());
+    assert!(matches!(second.await.unwrap(), Err(Error::CallerShareSpent { share: 1, .. })));
+    assert!(charged.await.unwrap().is_ok());
+    assert!(joined.await.unwrap().is_ok(), "another caller's call");
+}

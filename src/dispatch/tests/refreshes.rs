@@ -11,7 +11,7 @@ async fn free_places_carry_refreshes_and_their_answers_are_stored() {
     mark_stale(&dispatch, asins('R', 9));
     assert!(one(&dispatch, terms(60)).await.is_ok());
     assert_eq!(amazon.letters(), ["BRRRRRRRRR"]);
-    assert_eq!(answers.0.lock().unwrap().len(), 10, "what nobody waited for is stored all the same");
+    assert_eq!(answers.items.lock().unwrap().len(), 10, "what nobody waited for is stored all the same");
     mark_stale(&dispatch, asins('S', 3));
     all(dispatch.fetch_items(us(), asins('C', 10), terms(60)).await).await;
     assert_eq!(amazon.letters()[1], "CCCCCCCCCC", "those who wait have the places");

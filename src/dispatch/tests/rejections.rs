@@ -37,7 +37,7 @@ async fn an_id_that_amazon_rejects_without_naming_it_is_remembered_as_not_found(
         assert_eq!((results.len(), missing), (10, asins('P', 1)), "{results:?}");
         assert!(results.iter().all(|item| item.result.is_ok()), "{results:?}");
         assert!(amazon.batches().len() <= 8, "{:?}", amazon.batches());
-        assert_eq!(answers.0.lock().unwrap().len(), 10, "the absence is stored like the products");
+        assert_eq!(answers.items.lock().unwrap().len(), 10, "the absence is stored like the products");
     }
 }
 
@@ -52,7 +52,7 @@ async fn ids_that_are_all_rejected_are_not_taken_for_missing() {
     assert!(results.iter().all(|item| matches!(&item.result, Err(Error::Upstream(_)))), "{results:?}");
     let alone = all(dispatch.fetch_items(us(), asins('P', 1), terms(60)).await).await;
     assert!(matches!(&alone[0].result, Err(Error::Upstream(_))), "{alone:?}");
-    assert!(answers.0.lock().unwrap().is_empty());
+    assert!(answers.items.lock().unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,7 +68,7 @@ async fn an_absence_that_is_concluded_is_as_old_as_the_call_that_rejected_the_id
     let alone = amazon.letters().iter().position(|batch| batch == "P").unwrap();
     assert!(alone + 1 < amazon.batches().len(), "other ids were answered later: {:?}", amazon.letters());
     let sent_at = clock.now() - start.elapsed() + (amazon.times()[alone] - start);
-    let stored = answers.0.lock().unwrap();
+    let stored = answers.items.lock().unwrap();
     let (_, absence) = stored.iter().find(|(asin, _)| asin.as_str().starts_with('P')).unwrap();
     assert_eq!((absence.content.clone(), absence.fetched_at), (Err(Missing::NotFound), sent_at));
 }
