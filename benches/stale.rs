@@ -137,7 +137,7 @@ fn weighs_what_it_takes(content_bytes: usize) -> bool {
     let answers = AnswerStore::new(Arc::clone(&cache));
     let memory = || cache.stats().into_iter().next().unwrap();
     let (before, mut size_bytes) = (resident_bytes(), 0);
-    for n in 0..u32::try_from(2 * FULL_BYTES).unwrap() / (512 + u32::try_from(content_bytes).unwrap()) {
+    for n in 0..u32::try_from(2 * FULL_BYTES).unwrap() / (500 + u32::try_from(content_bytes).unwrap()) {
         let content = Ok(vec![7; content_bytes].into());
         let snapshot = Snapshot { fetched_at: SystemTime::now(), protocol: pb::Protocol::Paapi5, content };
         answers.store_item(us(), asin(n), &snapshot);
