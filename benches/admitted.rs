@@ -119,6 +119,7 @@ fn replica(redis: &Redis, amazon: &Arc<Amazon>, replicas: u32) -> Arc<Dispatch> 
         refresh_queue: Arc::default(),
         clock: Clock::System,
         sharing: Sharing { store: Some(store), replicas, replica_index: None },
+        tracer: <_>::default(),
     }]))
 }
 

@@ -175,6 +175,7 @@ fn catalog(amazon: &Arc<Amazon>) -> Catalog {
         refresh_queue: cache.refresh_queue(),
         clock: Clock::System,
         sharing: Sharing::default(),
+        tracer: <_>::default(),
     };
     Catalog::new(cache, Dispatch::start(vec![account]))
 }

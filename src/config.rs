@@ -84,6 +84,8 @@ pub struct Config {
     pub web: WebConfig,
     /// The admin port.
     pub admin: AdminConfig,
+    /// Traces; `None`: nothing is traced.
+    pub traces: Option<TracesConfig>,
     /// Format and filter of the log.
     pub log: LogConfig,
     /// Whether the accounts are a sandbox's, so that every product is invented.
@@ -243,6 +245,17 @@ pub struct AdminConfig {
     pub listen: Option<SocketAddr>,
     /// Whether the gateway must not start without the port: an address was set, if only the default one.
     pub required: bool,
+}
+
+/// Where traces go, and which calls are traced.
+#[derive(Clone, Debug)]
+pub struct TracesConfig {
+    /// The collector.
+    pub endpoint: HttpUrl,
+    /// Certificate authorities to trust instead of the system's.
+    pub ca_file: Option<CaFile>,
+    /// The part of the calls without a caller's span that begin a trace. Default 0.01; 0 to 1.
+    pub ratio: f64,
 }
 
 /// Format and filter of the log.

@@ -23,7 +23,11 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{clock::Clock, store::Store};
+use crate::{
+    clock::Clock,
+    store::Store,
+    telemetry::{TraceContext, Tracer},
+};
 use amazon_catalog::{
     Asin, CatalogRequest, CatalogResponse, Locale, Marketplace, Operation, Snapshot, Unsupported, Upstream,
 };
@@ -88,6 +92,8 @@ pub struct Options {
     pub clock: Clock,
     /// With which other replicas.
     pub sharing: Sharing,
+    /// Records the spans of calls.
+    pub tracer: Tracer,
 }
 
 /// How replicas share an account. By default there is one.
@@ -174,6 +180,8 @@ pub struct RequestContext {
     pub deadline: Instant,
     /// Cancelled when the caller has gone. What has not been sent by then is not sent.
     pub abandoned: CancelFlag,
+    /// The span of the caller's call; `None` where no trace is known.
+    pub trace: Option<TraceContext>,
 }
 
 impl RequestContext {
@@ -186,6 +194,7 @@ impl RequestContext {
             priority: Priority::Interactive,
             deadline,
             abandoned: CancelFlag::default(),
+            trace: None,
         }
     }
 }

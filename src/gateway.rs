@@ -10,6 +10,7 @@ use crate::{
     config::{AccountConfig, Config, Credentials},
     dispatch::{AnswerSink, Dispatch, Options, Sharing},
     store::{self, Store},
+    telemetry::Tracer,
 };
 use amazon_catalog::{BuildError, TransportOptions, Upstream, creators, paapi5};
 
@@ -38,17 +39,18 @@ pub enum Error {
 
 /// Builds the catalog that a configuration describes. Starts a task for each account, so it needs a runtime.
 pub fn build(config: &Config) -> Result<Catalog, Error> {
-    rotatable(config).map(|(catalog, _)| catalog)
+    rotatable(config, Tracer::default()).map(|(catalog, _)| catalog)
 }
 
 /// Builds the catalog, and the handle by which the accounts' credentials can be rotated.
-pub fn rotatable(config: &Config) -> Result<(Catalog, CredentialRotator), Error> {
+pub fn rotatable(config: &Config, tracer: Tracer) -> Result<(Catalog, CredentialRotator), Error> {
     let store = config.redis.as_ref().map(Store::open).transpose()?;
     let cache = Arc::new(cache(config, store.clone()));
     let (mut accounts, mut running) = (Vec::new(), Vec::new());
     for account in &config.accounts {
         let way = way(account)?;
-        accounts.push(options(account, way.upstream(), &cache, sharing(config, store.clone())));
+        let options = options(account, way.upstream(), &cache, sharing(config, store.clone()));
+        accounts.push(Options { tracer, ..options });
         running.push(RunningAccount { name: account.name.clone(), credentials: account.credentials.clone(), way });
     }
     Ok((Catalog::new(cache, Dispatch::start(accounts)), CredentialRotator(running)))
@@ -77,6 +79,7 @@ fn options(account: &AccountConfig, upstream: Arc<dyn Upstream>, cache: &Arc<Cac
         refresh_queue: cache.refresh_queue(),
         clock: Clock::System,
         sharing,
+        tracer: <_>::default(),
     }
 }
 

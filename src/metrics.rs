@@ -37,6 +37,7 @@ pub struct Metrics {
     rpc: RpcMetrics,
     reloads: [AtomicU64; 3],
     log_lines_dropped: AtomicU64,
+    trace_spans: [AtomicU64; 3],
     certificate_expiry: AtomicI64,
     identity_headers_refused: AtomicU64,
     failures: Mutex<VecDeque<FailedCall>>,
@@ -89,6 +90,7 @@ impl Metrics {
             rpc: RpcMetrics::default(),
             reloads: Default::default(),
             log_lines_dropped: AtomicU64::new(0),
+            trace_spans: Default::default(),
             certificate_expiry: AtomicI64::new(NO_CERTIFICATE),
             identity_headers_refused: AtomicU64::new(0),
             failures: Mutex::default(),
@@ -128,6 +130,14 @@ impl Metrics {
     /// Counts log lines that were dropped because the log's reader is too slow.
     pub fn log_lines_dropped(&self, count: u64) {
         self.log_lines_dropped.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Counts spans: those that the collector took, those that found no place in the queue, and those that the collector did
+    /// not take.
+    pub fn spans_ended(&self, exported: u64, dropped: u64, failed: u64) {
+        for (counter, count) in self.trace_spans.iter().zip([exported, dropped, failed]) {
+            counter.fetch_add(count, Ordering::Relaxed);
+        }
     }
 
     /// Counts a call that was refused because a peer that is not a sidecar sent the header of one.

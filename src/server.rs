@@ -12,6 +12,7 @@ use crate::{
     catalog::Catalog,
     config::{self, Config},
     metrics::Metrics,
+    telemetry::Tracer,
 };
 use stockroom_proto::pb;
 
@@ -89,6 +90,7 @@ impl Server {
         address: SocketAddr,
         catalog: Catalog,
         metrics: &'static Metrics,
+        tracer: Tracer,
     ) -> Result<Self, Error> {
         let state = ServiceState::new(config, catalog);
         let (health, health_service) = HealthState::starting().await;
@@ -96,7 +98,8 @@ impl Server {
         public_services.add_service(health_service);
         let callers = Arc::new(Callers::new(config, is_admin_open(config, address), metrics));
         let tls = config.tls.clone().map(|tls| PortTls::new(tls, metrics)).transpose().map_err(Error::Tls)?;
-        let edge = Edge::new(Services::new(&state), public_services.routes(), config, Arc::clone(&callers), metrics);
+        let services = Services::new(&state);
+        let edge = Edge::new(services, public_services.routes(), config, Arc::clone(&callers), metrics, tracer);
         let web = Arc::new(Web::new(edge, &config.web.allowed_origins));
         let operations = Operations { state, health, callers, metrics, tls: tls.map(Arc::new) };
         let max_connections = file_descriptors::fit(config.server.max_connections);
@@ -134,7 +137,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
     let address = listener.local_addr().map_err(Error::Port)?;
-    Server::new(&config, address, catalog, Metrics::new()).await?.run(listener, shutdown).await
+    Server::new(&config, address, catalog, Metrics::new(), Tracer::default()).await?.run(listener, shutdown).await
 }
 
 /// Reflection, where the configuration has it.

@@ -1,6 +1,6 @@
-//! The log: lines for people on a terminal, JSON for machines, on standard error.
+//! The log: lines for people on a terminal, JSON for machines, on standard error. And traces: spans for a collector.
 //!
-//! No call waits for whoever reads the log: see `log_writer`.
+//! No call waits for whoever reads the log or takes spans: see `log_writer` and `span_queue`.
 
 use std::io::{self, IsTerminal};
 
@@ -13,12 +13,21 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-pub use self::log_writer::LogGuard;
 use self::{json_lines::JsonLines, log_writer::LogWriter};
+pub use self::{
+    log_writer::LogGuard,
+    span_queue::{SpanCounts, TraceExport, start_tracing},
+    trace_context::TraceContext,
+    tracer::{FinishedSpan, OpenSpan, Tracer},
+};
 use crate::config::{LogConfig, LogFormat};
+pub use opentelemetry::{KeyValue, trace::SpanKind};
 
 mod json_lines;
 mod log_writer;
+mod span_queue;
+mod trace_context;
+mod tracer;
 
 /// Whose lines are never written, whatever the filter says: the signer logs access keys and signatures at `trace`.
 const SILENT: [&str; 1] = ["aws_sigv4"];

@@ -18,8 +18,11 @@ const COMMON: [&str; 6] = ["clock", "config", "format", "metrics", "telemetry", 
 const BESIDE: [(&str, &[&str]); 4] = [("config", &[]), ("format", &[]), ("metrics", &[]), ("telemetry", &["config"])];
 
 /// Libraries that only some layers may name. A file at the root of `src` belongs to the layer of its name.
-const LIBRARIES: [(&[&str], &[&str]); 8] = [
-    (&["tonic", "tonic_health", "tonic_reflection", "tonic_types", "tonic_web"], &["server", "lib"]),
+const LIBRARIES: [(&[&str], &[&str]); 10] = [
+    (&["opentelemetry", "opentelemetry_otlp", "opentelemetry_sdk"], &["telemetry"]),
+    (&["tonic", "tonic_health", "tonic_reflection", "tonic_web"], &["server", "lib"]),
+    // opentelemetry-otlp re-exports under this name the types in which it takes the settings of TLS.
+    (&["tonic_types"], &["server", "lib", "telemetry"]),
     (&["bb8_redis", "redis"], &["store"]),
     (&["moka"], &["cache"]),
     (&["hyper", "hyper_util"], &["admin", "server"]),

@@ -251,6 +251,7 @@ impl Scenario {
             refresh_queue: cache.refresh_queue(),
             clock,
             sharing: Sharing { store, replicas, replica_index: None },
+            tracer: <_>::default(),
         };
         Catalog::new(cache, Dispatch::start(vec![account]))
     }

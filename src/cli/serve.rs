@@ -110,12 +110,18 @@ impl Serve {
         }
         let shutdown = shutdown_signal()?;
         let hangup = signal(SignalKind::hangup()).map_err(Failure::local("signals cannot be received"))?;
-        let (catalog, rotation) = gateway::rotatable(&config).map_err(Failure::local("the gateway cannot be built"))?;
+        let traces = config.traces.as_ref().map(|traces| {
+            telemetry::start_tracing(traces, |spans| metrics.spans_ended(spans.exported, spans.dropped, spans.failed))
+        });
+        let traces = traces.transpose().map_err(Failure::local("traces cannot be exported"))?;
+        let (tracer, export) = traces.map_or_else(Default::default, |(tracer, export)| (tracer, Some(export)));
+        let built = gateway::rotatable(&config, tracer);
+        let (catalog, rotation) = built.map_err(Failure::local("the gateway cannot be built"))?;
         let listener = bind(config.listen).await?;
         let address = local_address(&listener)?;
         let admin = bind_admin(config.admin).await?;
         let admin_address = admin.as_ref().map(local_address).transpose()?;
-        let server = server::Server::new(&config, address, catalog, metrics).await;
+        let server = server::Server::new(&config, address, catalog, metrics, tracer).await;
         let server = server.map_err(Failure::local("the gateway cannot be built"))?;
         // A greeting that nobody reads does not keep the gateway from serving.
         let _ = Output::stdout(Format::Table).text(&greeting::text(&config, address, admin_address));
@@ -129,6 +135,9 @@ impl Serve {
         beside.spawn(reload.run(hangup, requests));
         let served = server.run(listener, shutdown).await;
         beside.shutdown().await;
+        if let Some(export) = export {
+            export.finish().await;
+        }
         served.map_err(Failure::local("the gateway stopped"))?;
         Ok(Outcome::Done)
     }

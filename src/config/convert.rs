@@ -4,8 +4,8 @@ use std::{net::SocketAddr, time::Duration};
 
 use super::{
     AccountConfig, AdminConfig, CaFile, CacheConfig, CertificateFile, ClientAuth, Config, ConfigErrors, Credentials,
-    Effective, IdentityHeader, KeyFile, LogConfig, LogFormat, RedisConfig, RedisUrl, ServerConfig, Settings, TlsConfig,
-    WebConfig,
+    Effective, HttpUrl, IdentityHeader, KeyFile, LogConfig, LogFormat, RedisConfig, RedisUrl, ServerConfig, Settings,
+    TlsConfig, TracesConfig, WebConfig,
     accounts::{read_accounts, read_callers},
     reader::Reader,
     value::Value,
@@ -89,7 +89,7 @@ fn read_config(read: &mut Reader<'_>, accounts: Vec<AccountConfig>) -> Option<Co
         read.add_error("replica_index", "it must be less than `replicas`");
     }
     let (callers, cache, server, log) = (read_callers(read), read_cache(read), read_server(read), read_log(read));
-    let tls = read_tls(read);
+    let (tls, traces) = (read_tls(read), read_traces(read));
     let can_prove_identity = server.identity_header.is_some() || read.is_set("tls.client_ca");
     for caller in callers.iter().filter(|caller| !can_prove_identity && !caller.identities.is_empty()) {
         let problem = "nothing can prove it; set tls.client_ca or server.identity_header";
@@ -108,6 +108,7 @@ fn read_config(read: &mut Reader<'_>, accounts: Vec<AccountConfig>) -> Option<Co
         tls,
         web,
         admin,
+        traces,
         log,
         redis,
         replicas: replicas?,
@@ -206,6 +207,21 @@ fn read_tls(read: &mut Reader<'_>) -> Option<TlsConfig> {
         read.add_warning("tls.certificate: the certificate has expired; clients refuse it".to_owned());
     }
     Some(tls)
+}
+
+/// `None` where no collector is set, or an error was added.
+fn read_traces(read: &mut Reader<'_>) -> Option<TracesConfig> {
+    let endpoint: Option<HttpUrl> = read.get("telemetry.otlp_endpoint");
+    if !read.names_below("telemetry").is_empty() && !read.is_set("telemetry.otlp_endpoint") {
+        read.add_error("telemetry.otlp_endpoint", "it is not set; traces need a collector");
+    }
+    if read.is_set("telemetry.otlp_ca_file")
+        && endpoint.as_ref().is_some_and(|url| !url.expose().starts_with("https://"))
+    {
+        read.add_error("telemetry.otlp_ca_file", "the URL of the collector is one without TLS; begin it with `https`");
+    }
+    let (ca_file, ratio) = (read.get("telemetry.otlp_ca_file"), read.get("telemetry.trace_ratio"));
+    Some(TracesConfig { endpoint: endpoint?, ca_file, ratio: ratio? })
 }
 
 fn read_log(read: &mut Reader<'_>) -> LogConfig {

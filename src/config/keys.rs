@@ -111,6 +111,9 @@ pub(super) static KEYS: &[ConfigKey] = &[
     on_restart("tls.client_auth", Kind::Choice(&["required", "optional"]), "required", "Whether a client must have a certificate of `client_ca`. With `optional` a client without one needs a token. `required` is refused without `client_ca`."),
     on_restart("web.allowed_origins", Kind::Origins, "", "The origins whose pages may call the gRPC port through gRPC-Web or Connect (CORS). Default: none; a request with the header `Origin` is then refused."),
     on_restart("admin.listen", Kind::AddressOrOff, "127.0.0.1:9464", "The address of the admin port: HTTP with `/livez`, `/readyz`, `/metrics` and a status page. It has no authentication. If the default address is in use, the gateway starts without the port."),
+    on_restart("telemetry.otlp_endpoint", Kind::HttpUrl, "", "The collector of traces: a URL that speaks OTLP over gRPC, such as `http://127.0.0.1:4317`. Default: none; nothing is traced. Required where another key of this table is set."),
+    on_restart("telemetry.otlp_ca_file", Kind::CaFile, "", "Certificate authorities to trust for the collector, in place of the system's, in PEM."),
+    on_restart("telemetry.trace_ratio", Kind::Decimal(0.0..=1.0), "0.01", "The part of the calls that begin a trace, where the caller sent no `traceparent`. Otherwise the caller's decision holds."),
     on_restart("log.format", Kind::Choice(&["auto", "pretty", "json"]), "auto", "The format of log lines; `auto` is `pretty` on a terminal and `json` otherwise."),
     on_reload("log.filter", Kind::LogFilter, "info", "Which lines to log, for example `info` or `stockroom=debug,warn`."),
 ];

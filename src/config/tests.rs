@@ -686,3 +686,15 @@ fn a_credential_of_another_version_waits_for_the_restart_as_a_whole() {
     assert_eq!(live(&effective("other", "2.1")), [(id.clone(), true)]);
     assert_eq!(live(&effective("other", "3.1")), [(id, false), (version, false)]);
 }
+
+#[test]
+fn traces_need_a_collector() {
+    let traces = |lines: &str| settings(&format!("{ACCOUNT}[telemetry]\n{lines}"));
+    assert!(Config::from_settings(&settings(ACCOUNT)).unwrap().traces.is_none());
+    let config = Config::from_settings(&traces("otlp_endpoint = \"http://collector:4317\"\n")).unwrap();
+    assert_eq!(config.traces.unwrap().ratio, 0.01);
+    assert_eq!(
+        errors(&traces("trace_ratio = 0.5\n")),
+        ["telemetry.otlp_endpoint: it is not set; traces need a collector"]
+    );
+}

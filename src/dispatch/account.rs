@@ -37,6 +37,7 @@ mod completion;
 mod refusals;
 mod remote;
 mod sending;
+mod span;
 mod supervision;
 
 pub(crate) use self::remote::FETCH_LOCK_TIME;

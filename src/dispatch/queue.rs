@@ -31,7 +31,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use self::pending::{Pending, State};
+use self::pending::{MAX_TRACES, Pending, State};
 use super::{
     Error, FetchKey, Priority, RequestContext,
     batch::Batch,
@@ -40,6 +40,7 @@ use super::{
     pacing::PacingBucket,
     waiter::{Answer, Waiter},
 };
+use crate::telemetry::TraceContext;
 use amazon_catalog::{IDS_PER_CALL, Locale, Operation};
 
 mod pending;
@@ -291,7 +292,18 @@ impl Queue {
 
     /// Records that a call is made for a key.
     pub(super) fn record_call(&mut self, key: &FetchKey, call: u64) {
-        self.update(key, |pending| pending.calls.push(call));
+        self.update(key, |pending| pending.record_call(call));
+    }
+
+    /// The traced calls that have waited for the last call of these keys, each once.
+    pub(super) fn traces(&self, keys: &[FetchKey]) -> Vec<TraceContext> {
+        let mut traces = Vec::new();
+        for trace in keys.iter().filter_map(|key| self.pending.get(key)).flat_map(|pending| &pending.traces) {
+            if traces.len() < MAX_TRACES && !traces.contains(trace) {
+                traces.push(*trace);
+            }
+        }
+        traces
     }
 
     /// Takes back the record of a call that never left.

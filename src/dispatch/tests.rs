@@ -213,6 +213,7 @@ fn options(upstream: &Arc<Scripted>) -> Options {
         refresh_queue: Arc::default(),
         clock: Clock::System,
         sharing: Sharing::default(),
+        tracer: <_>::default(),
     }
 }
 

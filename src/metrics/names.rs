@@ -109,6 +109,8 @@ families! {
     IDENTITY_REFUSED = Counter "stockroom_identity_headers_refused" "" [];
     ///Log lines dropped because the reader of the log is too slow.
     LOG_DROPPED = Counter "stockroom_log_lines_dropped" "" [];
+    ///Spans of traced calls by result: exported, dropped because too many waited, or failed because the collector did not take them.
+    TRACE_SPANS = Counter "stockroom_trace_spans" "" ["result"];
     ///Time at which the process started.
     PROCESS_START = Gauge "process_start_time_seconds" "seconds" [];
     ///Processor time that the process used.

@@ -35,6 +35,10 @@ pub(super) fn render(metrics: &Metrics, snapshot: &MetricsSnapshot) -> String {
     }
     one(&mut text, &names::IDENTITY_REFUSED, &[], load(&metrics.identity_headers_refused));
     one(&mut text, &names::LOG_DROPPED, &[], load(&metrics.log_lines_dropped));
+    text.family(&names::TRACE_SPANS);
+    for (result, counter) in ["exported", "dropped", "failed"].into_iter().zip(&metrics.trace_spans) {
+        text.sample(&names::TRACE_SPANS, &[result], load(counter));
+    }
     let started = metrics.started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     one(&mut text, &names::PROCESS_START, &[], started.as_secs_f64());
     if let Some(seconds) = process::cpu_seconds() {

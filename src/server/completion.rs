@@ -31,6 +31,8 @@ use super::{
 use crate::metrics::FailedCall;
 use stockroom_proto::pb::ErrorReason;
 
+mod span;
+
 const OK: HeaderValue = HeaderValue::from_static("0");
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// gRPC clients with a retry policy obey this; only applications read `RetryInfo` (gRFC A6).
@@ -196,13 +198,17 @@ fn keep_failure(code: Code, reason: &str, amazon_request_id: String, record: &Ca
     });
 }
 
-/// Ends a call in the metrics, and writes its line to the log.
+/// Ends a call in the metrics and its trace, and writes its line to the log.
 fn record_end(code: Code, reason: &str, record: &CallRecord) {
     let stats = record.stats.snapshot();
     let elapsed = record.started.elapsed();
     record.metrics.call_ended(record.series, code.into(), elapsed);
+    if let Some(span) = record.span {
+        record.tracer.finish(span, || span::finished(code, reason, elapsed, &stats, record));
+    }
     let duration_ms = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX) as f64 / 1000.0;
     let request_id = record.request_id.to_str().unwrap_or_default();
+    let trace_id = record.trace().map(|trace| tracing::field::display(trace.trace_id()));
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
@@ -219,6 +225,7 @@ fn record_end(code: Code, reason: &str, record: &CallRecord) {
                 stale = stats.cost.stale,
                 amazon_calls = stats.cost.amazon_calls,
                 request_id,
+                trace_id,
                 "call ended"
             )
         };
@@ -259,6 +266,8 @@ mod tests {
             is_finished: false,
             metrics,
             series,
+            tracer: <_>::default(),
+            span: None,
         }
     }
 

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use tonic::Request;
 
 use super::{auth::Principal, error::ErrorDescriptor};
-use crate::{catalog::CostCounter, dispatch::CancelFlag};
+use crate::{catalog::CostCounter, dispatch::CancelFlag, telemetry::TraceContext};
 use stockroom_proto::pb::{self, ErrorReason};
 
 /// What a handler knows of the call it serves. `services` puts it into the request's extensions.
@@ -18,6 +18,8 @@ pub(crate) struct CallContext {
     pub(crate) deadline: Instant,
     /// Cancelled when the body of the answer is dropped: it was sent, the call failed, or the client left.
     pub(crate) ended: CancelFlag,
+    /// The call's span; `None` where no trace is known.
+    pub(crate) trace: Option<TraceContext>,
     /// Where the handler reports what the log line says of the call.
     pub(crate) stats: CallStatsHandle,
 }

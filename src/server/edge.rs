@@ -28,7 +28,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{FutureExt, future::Either, poll};
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::Body as HttpBody;
 use http_body_util::Full;
 use tokio::{
@@ -56,9 +56,12 @@ use crate::{
     config,
     dispatch::{CancelFlag, CancelGuard},
     metrics::{Metrics, RpcSeries},
+    telemetry::{OpenSpan, TraceContext, Tracer},
 };
 use stockroom_proto::pb::ErrorReason;
 
+/// The caller's span (W3C Trace Context).
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const OVERLOAD_RETRY_DELAY: Duration = Duration::from_millis(500);
 
 /// Streams of health and reflection that may be open at once, in the process and on one connection. They take no place
@@ -77,6 +80,7 @@ pub(crate) struct Edge {
     public_services: Routes,
     callers: Arc<Callers>,
     metrics: &'static Metrics,
+    tracer: Tracer,
     bounds: config::ServerConfig,
     calls: Arc<Semaphore>,
     open_streams: Arc<Semaphore>,
@@ -101,6 +105,9 @@ pub(crate) struct CallRecord {
     pub(crate) is_finished: bool,
     pub(crate) metrics: &'static Metrics,
     pub(crate) series: RpcSeries,
+    pub(crate) tracer: Tracer,
+    /// `None` where no trace is known.
+    pub(crate) span: Option<OpenSpan>,
 }
 
 impl Edge {
@@ -110,12 +117,14 @@ impl Edge {
         config: &config::Config,
         callers: Arc<Callers>,
         metrics: &'static Metrics,
+        tracer: Tracer,
     ) -> Self {
         Self {
             services,
             public_services: public_services.prepare(),
             callers,
             metrics,
+            tracer,
             bounds: config.server,
             calls: Arc::new(Semaphore::new(config.server.max_concurrent_calls)),
             open_streams: Arc::new(Semaphore::new(MAX_OPEN_STREAMS)),
@@ -140,6 +149,7 @@ impl Edge {
         stream_watchdog::set_stream(Stream { deadline, is_public_service: method != Method::Call });
         let series = RpcSeries::from_path(request.uri().path());
         self.metrics.call_started(series);
+        let caller_span = request.headers().get(TRACEPARENT).and_then(|value| TraceContext::parse(value.as_bytes()));
         let mut record = CallRecord {
             method: match series.method() {
                 Some(method) => method.into(),
@@ -154,6 +164,9 @@ impl Edge {
             stats: CallStatsHandle::default(),
             metrics: self.metrics,
             series,
+            tracer: self.tracer,
+            // A probe begins no trace of its own.
+            span: self.tracer.open_server_span(caller_span, method == Method::Call),
             is_finished: false,
         };
         match self.serve(method, request, connection, &mut record).await {
@@ -193,6 +206,7 @@ impl Edge {
                     principal,
                     deadline: record.deadline,
                     ended: ended.clone(),
+                    trace: record.trace(),
                     stats: record.stats.clone(),
                 };
                 let call = Call { message, encodings, context };
@@ -218,7 +232,8 @@ impl Edge {
             Poll::Ready(served) => Some(served),
             Poll::Pending => {
                 let id = record.request_id.to_str().unwrap_or_default();
-                let span = tracing::info_span!("call", request_id = id, method = &*record.method);
+                let trace_id = record.trace().map(|trace| tracing::field::display(trace.trace_id()));
+                let span = tracing::info_span!("call", request_id = id, trace_id, method = &*record.method);
                 timeout_at(record.deadline, serving.instrument(span)).await.ok()
             }
         };
@@ -267,6 +282,13 @@ impl Method {
             _ if auth::is_public(path) => Self::Reflection,
             _ => Self::Call,
         }
+    }
+}
+
+impl CallRecord {
+    /// The place of the call in a trace.
+    pub(crate) fn trace(&self) -> Option<TraceContext> {
+        self.span.map(|span| span.context)
     }
 }
 

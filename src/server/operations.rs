@@ -116,7 +116,8 @@ impl Operations {
         let principal = Principal { name: CALLER.into(), share: None, weight: 1.0, class: Priority::Interactive };
         let deadline = Instant::now() + SEARCH_TIMEOUT;
         let mut call = Request::new(request);
-        call.extensions_mut().insert(CallContext { principal, deadline, ended, stats: CallStatsHandle::default() });
+        let stats = CallStatsHandle::default();
+        call.extensions_mut().insert(CallContext { principal, deadline, ended, trace: None, stats });
         let service = SearchService(self.state.clone());
         let answer = tokio::time::timeout_at(deadline, service.search_products(call))
             .await

@@ -183,6 +183,7 @@ impl ServiceState {
             // A known failure is reported before the read gives up without one.
             deadline: give_up - (left / RESERVE_SHARE).min(FAILURE_RESERVE),
             abandoned: context.ended.clone(),
+            trace: context.trace,
         };
         ReadContext::new(Locale::of(marketplace), terms, give_up)
     }

@@ -18,4 +18,5 @@ mod readme;
 mod reloading;
 mod serving;
 mod tls;
+mod tracing;
 mod widths;

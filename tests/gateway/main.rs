@@ -55,4 +55,5 @@ mod rotation;
 mod search;
 mod secrecy;
 mod tokens;
+mod traces;
 mod web;

@@ -290,6 +290,7 @@ fn catalog_over(upstream: Arc<dyn Upstream>) -> (Catalog, Arc<Cache>) {
         refresh_queue: cache.refresh_queue(),
         clock: Clock::System,
         sharing: dispatch::Sharing::default(),
+        tracer: <_>::default(),
     };
     (Catalog::new(Arc::clone(&cache), Dispatch::start(vec![account])), cache)
 }

@@ -71,6 +71,7 @@ fn catalog(accounts: &[(&str, &str, &Arc<Defective>)]) -> Catalog {
         refresh_queue: cache.refresh_queue(),
         clock: Clock::System,
         sharing: Sharing::default(),
+        tracer: <_>::default(),
     };
     Catalog::new(Arc::clone(&cache), Dispatch::start(accounts.iter().map(account).collect()))
 }
@@ -134,7 +135,8 @@ async fn readiness_names_an_account_that_restarts_and_ends_only_where_no_other_i
     let (one, other) = (Arc::new(Defective::default()), Arc::new(Defective::default()));
     let catalog = catalog(&[("one", "US", &one), ("other", "UK", &other)]);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let server = Server::new(&config(), listener.local_addr().unwrap(), catalog.clone(), Metrics::new()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = Server::new(&config(), address, catalog.clone(), Metrics::new(), <_>::default()).await.unwrap();
     let admin_port = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/readyz", admin_port.local_addr().unwrap());
     let _admin = AbortOnDropHandle::new(tokio::spawn(admin::run(admin_port, server.operations())));

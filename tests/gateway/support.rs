@@ -10,7 +10,10 @@ use stockroom::{
         AccountConfig, AdminConfig, CacheConfig, CallerConfig, Config, Credentials, HttpUrl, LogConfig, ServerConfig,
         WebConfig,
     },
-    gateway, server,
+    gateway,
+    metrics::Metrics,
+    server,
+    telemetry::{TraceExport, Tracer, start_tracing},
 };
 use stockroom_proto::pb;
 use stockroom_proto::pb::{
@@ -40,6 +43,7 @@ pub struct TestGateway {
     channel: Channel,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<Result<(), server::Error>>,
+    _export: Option<TraceExport>,
 }
 
 /// What a test changes.
@@ -80,30 +84,34 @@ impl TestGateway {
         for account in &mut options.config.accounts {
             account.endpoint.get_or_insert_with(|| HttpUrl::parse(&sandbox.url()).unwrap());
         }
-        let catalog = gateway::build(&options.config).unwrap();
+        let traces = options.config.traces.as_ref().map(|traces| start_tracing(traces, |_| {}).unwrap());
+        let (tracer, export) = traces.map_or_else(Default::default, |(tracer, export)| (tracer, Some(export)));
+        let (catalog, _) = gateway::rotatable(&options.config, tracer).unwrap();
         let listener = match options.send_buffer {
             Some(bytes) => with_send_buffer(bytes),
             None => local().await,
         };
-        Self::serve(sandbox, options.config, catalog, listener).await
+        let gateway = Self::serve(sandbox, options.config, catalog, listener, tracer).await;
+        Self { _export: export, ..gateway }
     }
 
     /// Starts with a catalog of the test's own in place of that of the configuration.
     pub async fn over(catalog: Catalog) -> Self {
-        Self::serve(sandbox().await, config(), catalog, local().await).await
+        Self::serve(sandbox().await, config(), catalog, local().await, Tracer::default()).await
     }
 
-    async fn serve(sandbox: Sandbox, config: Config, catalog: Catalog, listener: TcpListener) -> Self {
+    async fn serve(sandbox: Sandbox, config: Config, catalog: Catalog, listener: TcpListener, tracer: Tracer) -> Self {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let has_tls = config.tls.is_some();
-        let server = tokio::spawn(server::serve(config, catalog.clone(), listener, async {
+        let server = server::Server::new(&config, address, catalog.clone(), Metrics::new(), tracer).await.unwrap();
+        let server = tokio::spawn(server.run(listener, async {
             let _ = stopped.await;
         }));
         let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
         // A test of TLS has a client of its own.
         let channel = if has_tls { endpoint.connect_lazy() } else { endpoint.connect().await.unwrap() };
-        Self { sandbox, catalog, address, channel, stop: Some(stop), server }
+        Self { sandbox, catalog, address, channel, stop: Some(stop), server, _export: None }
     }
 
     /// Asks the gateway to stop and does not wait for it.
@@ -169,6 +177,7 @@ pub fn config() -> Config {
         log: LogConfig::default(),
         web: WebConfig::default(),
         admin: AdminConfig { listen: None, required: false },
+        traces: None,
         redis: None,
         replicas: 1,
         replica_index: None,

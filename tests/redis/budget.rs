@@ -165,6 +165,7 @@ fn replica_with_clock(name: &'static str, url: &str, amazon: &Arc<Amazon>, limit
         refresh_queue: Arc::default(),
         clock,
         sharing: Sharing { store: Some(Store::open(&redis).unwrap()), replicas: limits.replicas, replica_index: None },
+        tracer: <_>::default(),
     }])
 }
 

@@ -132,6 +132,7 @@ fn catalog_at(url: &str, amazon: &Arc<Amazon>) -> Catalog {
         refresh_queue: cache.refresh_queue(),
         clock: stockroom::clock::Clock::System,
         sharing: dispatch::Sharing::default(),
+        tracer: <_>::default(),
     };
     Catalog::new(cache, Dispatch::start(vec![options]))
 }

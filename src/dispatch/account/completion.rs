@@ -129,11 +129,13 @@ impl AccountActor {
                 self.counts.failed += 1;
             }
         }
+        let trace = self.record_span(completed);
         if let Err(error) = result {
+            let trace_id = trace.map(|trace| tracing::field::display(trace.trace_id()));
             let request_id = error.request_id().unwrap_or("none");
             let operation = operation.name();
             let error = with_causes(error);
-            tracing::warn!(account = &*self.name, operation, request_id, attempt = batch.attempts, %error, "call to Amazon failed");
+            tracing::warn!(account = &*self.name, operation, request_id, attempt = batch.attempts, trace_id, %error, "call to Amazon failed");
             self.last_error = Some(format!("{operation}: {error} (request id {request_id})"));
         }
     }

@@ -8,9 +8,12 @@ use std::{
 use tokio::time::Instant;
 
 use super::Patience;
-use crate::dispatch::{
-    Calls, Error, FetchKey, Priority, RequestContext,
-    waiter::{Answer, Waiter},
+use crate::{
+    dispatch::{
+        Calls, Error, FetchKey, Priority, RequestContext,
+        waiter::{Answer, Waiter},
+    },
+    telemetry::TraceContext,
 };
 use amazon_catalog::IDS_PER_CALL;
 
@@ -18,6 +21,8 @@ use amazon_catalog::IDS_PER_CALL;
 const LINGER: Duration = Duration::from_millis(25);
 /// After this wait a bulk request is ordered as an interactive one, so that nothing waits for ever.
 const MAX_BULK_WAIT: Duration = Duration::from_secs(240);
+/// The links of a span at most, as the OpenTelemetry specification has it.
+pub(super) const MAX_TRACES: usize = 128;
 
 /// A key that waits or is in flight, and who waits for it.
 #[derive(Debug)]
@@ -42,6 +47,8 @@ pub(super) struct Pending {
     pub(super) rejected_at: Option<Instant>,
     /// The calls that were made for it.
     pub(super) calls: Vec<u64>,
+    /// The traced calls that have waited for it since its last call to Amazon was sent, or since it is waiting.
+    pub(super) traces: Vec<TraceContext>,
     /// Why the last attempt failed.
     pub(super) last_error: Option<Error>,
 }
@@ -78,6 +85,7 @@ impl Pending {
             max_batch: IDS_PER_CALL,
             rejected_at: None,
             calls: Vec::new(),
+            traces: Vec::new(),
             last_error: None,
         }
     }
@@ -88,7 +96,23 @@ impl Pending {
             (self.priority, self.since) = (waiter.context.priority, now);
             self.charge_to(&waiter.context);
         }
+        self.note_trace(waiter.context.trace);
         self.waiters.push(waiter);
+    }
+
+    /// Notes a call that is made for it. Those who wait now and those who join are the ones who wait for this call.
+    pub(super) fn record_call(&mut self, call: u64) {
+        self.calls.push(call);
+        if !self.traces.is_empty() {
+            self.traces.clear();
+            let waiting: Vec<_> = self.waiters.iter().map(|waiter| waiter.context.trace).collect();
+            waiting.into_iter().for_each(|trace| self.note_trace(trace));
+        }
+    }
+
+    fn note_trace(&mut self, trace: Option<TraceContext>) {
+        let has_room = self.traces.len() < MAX_TRACES;
+        self.traces.extend(trace.filter(|trace| has_room && trace.is_sampled()));
     }
 
     /// Whether somebody waits for it, or its outcome is of use all the same.
