@@ -6,7 +6,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-clients stubs reference lint breaking test-deploy bench-quota bench-stale bench-admitted bench-serve fuzz siege soak
+.PHONY: help build run test test-clients stubs reference lint breaking test-deploy test-mesh bench-quota bench-stale bench-admitted bench-serve fuzz siege soak
 
 GRPCURL := github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
 PROTOC_GEN_GO := google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12
@@ -65,6 +65,9 @@ test-clients: build stubs $(BIN)/grpcurl .tools/.chromium ## Check the client pa
 test-deploy: build .tools/deploy/.made $(BIN)/kustomize $(BIN)/helm $(BIN)/promtool ## Render and validate deploy/: manifests, chart, alerts, dashboard
 	.tools/deploy/bin/python deploy/check
 
+test-mesh: build $(BIN)/mesh-load .tools/.haproxy ## Restart gateways under load behind haproxy and behind an xDS client, a minute
+	LOAD=$(BIN)/mesh-load tests/mesh/run
+
 stubs: gen/python/.made gen/.made ## Generate the stubs into gen/, and Go's into clients/go as well
 	cp gen/go/stockroomv1/* clients/go/stockroomv1/
 
@@ -108,6 +111,11 @@ soak: .tools/.redis .tools/.faketime ## Make Redis, a gateway and Amazon fail un
 # The tests start their own Redis from Debian's package.
 .tools/.redis:
 	command -v redis-server >/dev/null || { apt-get update -qq && apt-get install -y -qq redis-server; }
+	mkdir -p $(@D) && touch $@
+
+# A proxy that speaks HTTP/2 to both sides.
+.tools/.haproxy:
+	command -v haproxy >/dev/null || { apt-get update -qq && apt-get install -y -qq haproxy; }
 	mkdir -p $(@D) && touch $@
 
 # Steps the clocks of gateways.
@@ -169,6 +177,9 @@ $(BIN)/protoc-gen-go-grpc: PACKAGE := $(PROTOC_GEN_GO_GRPC)
 $(BIN)/grpcurl $(BIN)/helm $(BIN)/kustomize $(BIN)/promtool $(BIN)/protoc-gen-go $(BIN)/protoc-gen-go-grpc: Makefile
 	GOBIN=$(BIN) go install $(PACKAGE)
 	touch $@
+
+$(BIN)/mesh-load: $(wildcard tests/mesh/load/*)
+	cd tests/mesh/load && go build -o $@ .
 
 # Also installs protoc.
 $(BIN)/protoc-gen-grpc-java: clients/java/pom.xml
