@@ -33,6 +33,9 @@ ARG FEATURES=""
 COPY --from=recipe /stockroom/recipe.json .
 RUN cargo chef cook --locked --release --no-default-features --features "$FEATURES" --target "$(cat /target)"
 COPY . .
+# The commit, which `stockroom --version` and the metric `stockroom_build` state.
+ARG REVISION=""
+ENV STOCKROOM_COMMIT=$REVISION
 RUN cargo build --locked --release --no-default-features --features "$FEATURES" --target "$(cat /target)" --bin stockroom && \
     cp "target/$(cat /target)/release/stockroom" /usr/local/bin/stockroom
 

@@ -2,13 +2,18 @@
 //!
 //! In the server's view every embedded `Product` is `bytes`: what the cache holds encoded goes to the wire without being
 //! decoded. Only messages that carry a product differ between the two; all others are the plain types.
+//!
+//! It also gives the binary the commit that it is built from.
+
+#![expect(clippy::disallowed_methods, reason = "cargo speaks to a build script through the environment")]
 
 use std::{
     collections::{HashMap, HashSet},
     env,
     error::Error,
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
+    process::Command,
 };
 
 use prost_types::{FileDescriptorSet, field_descriptor_proto::Type};
@@ -19,6 +24,10 @@ const PRODUCT: &str = ".stockroom.v1.Product";
 fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     println!("cargo:rerun-if-changed=proto");
+    let (version, commit) = (env::var("CARGO_PKG_VERSION")?, commit());
+    let version = commit.as_ref().map_or_else(|| version.clone(), |commit| format!("{version} ({commit})"));
+    println!("cargo:rustc-env=STOCKROOM_VERSION={version}");
+    println!("cargo:rustc-env=STOCKROOM_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
 
     let mut sources: Vec<PathBuf> =
         fs::read_dir("proto/stockroom/v1")?.map(|entry| Ok(entry?.path())).collect::<Result<_, std::io::Error>>()?;
@@ -35,6 +44,32 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     view.compile_fds(with_products_as_bytes(plain))?;
     Ok(())
+}
+
+/// The commit: what the environment says, where the repository is not at hand as in an image's build, or else what git says
+/// of this folder. Only in release builds, as it compiles the crate anew after each commit.
+fn commit() -> Option<String> {
+    println!("cargo:rerun-if-env-changed=STOCKROOM_COMMIT");
+    let named = env::var("STOCKROOM_COMMIT").ok().filter(|commit| !commit.is_empty());
+    if named.is_some() || env::var("PROFILE").as_deref() != Ok("release") {
+        return named;
+    }
+    // A source archive may lie inside somebody else's repository.
+    let is_own = Path::new(&git(&["rev-parse", "--show-toplevel"])?).canonicalize().ok()? == env::current_dir().ok()?;
+    if !is_own {
+        return None;
+    }
+    for file in ["HEAD", "logs/HEAD"] {
+        let path = git(&["rev-parse", "--git-path", file]).filter(|path| Path::new(path).exists());
+        path.into_iter().for_each(|path| println!("cargo:rerun-if-changed={path}"));
+    }
+    git(&["rev-parse", "--short=12", "HEAD"])
+}
+
+/// What git prints; `None` where it fails or is not installed.
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(arguments).output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }
 
 /// The messages and enums of the package that hold no product, directly or further down.

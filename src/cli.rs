@@ -39,12 +39,6 @@ mod serve;
 mod settings;
 mod status;
 
-/// The version, in a release with the commit and its date.
-const VERSION: &str = match option_env!("STOCKROOM_VERSION_TEXT") {
-    Some(text) => text,
-    None => env!("CARGO_PKG_VERSION"),
-};
-
 const EXAMPLES: &str = "\
 First steps:
   stockroom serve --sandbox                  a gateway with invented products, no account needed
@@ -53,7 +47,7 @@ First steps:
 
 /// A gRPC gateway in front of Amazon's product catalog, and its client
 #[derive(Debug, Parser)]
-#[command(version = VERSION, after_help = format!("{EXAMPLES}\n{}", exit::CODES))]
+#[command(version = env!("STOCKROOM_VERSION"), after_help = format!("{EXAMPLES}\n{}", exit::CODES))]
 struct Cli {
     #[command(subcommand)]
     command: Command,

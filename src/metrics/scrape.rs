@@ -17,7 +17,7 @@ use stockroom_proto::pb;
 pub(super) fn render(metrics: &Metrics, snapshot: &MetricsSnapshot) -> String {
     let mut text = Exposition::default();
     let status = &snapshot.status;
-    one(&mut text, &names::BUILD, &[&status.version, option_env!("STOCKROOM_COMMIT").unwrap_or("unknown")], 1);
+    one(&mut text, &names::BUILD, &[&status.version, env!("STOCKROOM_COMMIT")], 1);
     one(&mut text, &names::READY, &[], u8::from(snapshot.not_ready.is_empty()));
     rpc(&mut text, metrics);
     accounts(&mut text, &status.accounts);

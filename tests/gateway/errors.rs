@@ -6,7 +6,9 @@ use amazon_sandbox::{FaultKind, InjectedFault, examples};
 use stockroom_proto::pb::{self, product_outcome::Result as Outcome};
 use tonic::Code;
 
-use crate::support::{Protocol, TestGateway, always, as_caller, caller, failure, get, keywords, search, soon, within};
+use crate::support::{
+    Protocol, TestGateway, always, as_caller, caller, failure, get, keywords, product, search, soon, within,
+};
 
 both_protocols!(
     every_fault_of_a_request_is_named_at_once_and_no_call_is_spent,
@@ -266,6 +268,20 @@ async fn callers_are_identified_by_their_tokens_and_only_admins_use_the_admin_se
     assert_eq!((code, reason.as_str()), (Code::PermissionDenied, "NOT_AN_ADMIN"));
     gateway.admin().get_status(as_caller("operator", pb::GetStatusRequest {})).await.unwrap();
     assert_eq!(gateway.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_ranked_list_of_which_one_product_cannot_be_fetched_is_incomplete() {
+    let gateway = TestGateway::start().await;
+    let trending = pb::ListTrendingRequest { category: "headphones".to_owned(), ..Default::default() };
+    let whole = gateway.browse().list_trending(trending.clone()).await.unwrap().into_inner();
+    let asins = vec![product(whole.products.last().unwrap()).asin.clone()];
+    let one = pb::purge_cache_request::Target::Products(pb::PurgeProducts { marketplace: String::new(), asins });
+    gateway.admin().purge_cache(pb::PurgeCacheRequest { target: Some(one) }).await.unwrap();
+    gateway.sandbox.inject(always(FaultKind::Error("AssociateNotEligible")));
+    let answer = gateway.browse().list_trending(trending).await.unwrap().into_inner();
+    assert!(!answer.products.is_empty());
+    assert_eq!(answer.incomplete.unwrap().error_reason(), pb::ErrorReason::AccountNotEligible);
 }
 
 #[tokio::test]
