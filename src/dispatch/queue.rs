@@ -326,12 +326,7 @@ impl Queue {
 
     /// Fails a caller's waiters for the keys that it is charged for. Who else waits for one is charged next.
     pub(super) fn fail_charged(&mut self, caller: &str, error: &Error) {
-        let charged = |pending: &&mut Pending| pending.state == State::Waiting && *pending.caller == *caller;
-        for pending in self.pending.values_mut().filter(charged) {
-            let error = pending.last_error.clone().unwrap_or_else(|| error.clone());
-            pending.fail(&error, |waiter| *waiter.context.caller == *caller);
-        }
-        self.pending.retain(|_, pending| pending.is_wanted());
+        self.fail_waiters_of(error, |pending| *pending.caller == *caller, |waiter| *waiter.context.caller == *caller);
     }
 
     /// Fails all who wait, also for what is in flight.
@@ -341,7 +336,17 @@ impl Queue {
 
     /// Fails the waiters that pass, for keys that wait for a call. The failure of an earlier attempt says more than `error`.
     pub(super) fn fail_waiters(&mut self, error: &Error, passes: impl Fn(&Waiter) -> bool) {
-        for pending in self.pending.values_mut().filter(|pending| pending.state == State::Waiting) {
+        self.fail_waiters_of(error, |_| true, passes);
+    }
+
+    fn fail_waiters_of(
+        &mut self,
+        error: &Error,
+        is_meant: impl Fn(&Pending) -> bool,
+        passes: impl Fn(&Waiter) -> bool,
+    ) {
+        let waiting = self.pending.values_mut().filter(|pending| pending.state == State::Waiting);
+        for pending in waiting.filter(|pending| is_meant(pending)) {
             let error = pending.last_error.clone().unwrap_or_else(|| error.clone());
             pending.fail(&error, &passes);
         }

@@ -181,7 +181,7 @@ impl AccountActor {
                 let mut outcomes = item_outcomes(items);
                 let is_unprocessed = |asin: &Asin| matches!(outcomes.get(asin), Some(ItemOutcome::Unprocessed));
                 if asked.asins.iter().all(is_unprocessed) {
-                    // Nothing tells the next call from this one.
+                    // The next call would be the same.
                     return self.fail(batch, fillers, unanswered(), stamp, may_retry);
                 }
                 self.queue.note_answered_items(asked.locale);

@@ -268,7 +268,7 @@ impl SharedBudget {
         }
     }
 
-    /// Amazon throttled: all replicas slow down. Where Redis is not told now, the next exchange tells it.
+    /// Amazon throttled: all replicas slow down. Where Redis cannot be asked now, the next exchange reports it.
     pub(super) async fn throttled(&mut self, local: &mut LocalBudget, booking: &Booking, retry_after: Duration) {
         let question = Question::Throttled { sent_ms: booking.at_ms, retry_after_ms: ms(retry_after) };
         if self.offline.is_some() || self.ask(local, &question).await.is_none() {
